@@ -1,0 +1,12 @@
+# Fails when the committed generated Java differs from what the generator writes now.
+file(MAKE_DIRECTORY ${FRESH})
+execute_process(COMMAND ${GENERATOR} ${FRESH} RESULT_VARIABLE status)
+if(NOT status EQUAL 0)
+  message(FATAL_ERROR "heddle_ops_gen failed (${status})")
+endif()
+foreach(name OpCode.java Params.java)
+  execute_process(COMMAND ${CMAKE_COMMAND} -E compare_files ${FRESH}/${name} ${COMMITTED}/${name} RESULT_VARIABLE differs OUTPUT_QUIET ERROR_QUIET)
+  if(NOT differs EQUAL 0)
+    message(FATAL_ERROR "${COMMITTED}/${name} does not match ops.def and params.def: run 'cmake --build native/target/cmake --target renew_generated' and commit it")
+  endif()
+endforeach()

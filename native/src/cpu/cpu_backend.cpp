@@ -1,0 +1,227 @@
+// The CPU backend: chooses the tier once, hands out memory from a cache, and runs the tier's kernels.
+#include <cpuid.h>
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "cpu/context.h"
+#include "door/backend.h"
+
+namespace hd {
+namespace scalar {
+Tier tier();
+}
+namespace v3 {
+Tier tier();
+}
+namespace v4 {
+Tier tier();
+}
+namespace v4bf16 {
+Tier tier();
+}
+
+namespace {
+
+struct Choice {
+  Tier tier;
+  std::string why;
+};
+
+// What the CPU and the operating system offer; HEDDLE_ISA=scalar|v3|v4|v4bf16 forces a lower tier, so that one machine can test all.
+Choice choose() {
+  __builtin_cpu_init();
+  const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+  const bool v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                  __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd");
+  const bool bf16 = v4 && __builtin_cpu_supports("avx512bf16");
+  const Tier tiers[] = {scalar::tier(), v3::tier(), v4::tier(), v4bf16::tier()};
+  const char* const reasons[] = {"the CPU has no AVX2 with FMA", "the CPU has AVX2 with FMA, but no AVX-512 (F, BW, DQ, VL, CD)",
+                                 "the CPU has AVX-512, but not its bf16 products", "the CPU has AVX-512 with bf16 products"};
+  const int best = bf16 ? 3 : v4 ? 2 : v3 ? 1 : 0;
+  const char* forced = std::getenv("HEDDLE_ISA");
+  if (forced != nullptr) {
+    for (int i = 0; i <= best; i++) {
+      if (std::strcmp(forced, tiers[i].name) == 0) return {tiers[i], std::string("HEDDLE_ISA=") + forced};
+    }
+    return {tiers[best], std::string(reasons[best]) + " (HEDDLE_ISA=" + forced + " is not to be had here)"};
+  }
+  return {tiers[best], reasons[best]};
+}
+
+const Choice& choice() {
+  static const Choice chosen = choose();
+  return chosen;
+}
+
+std::string cpu_model() {
+  unsigned regs[12];
+  char model[49] = {};
+  for (unsigned i = 0; i < 3; i++) __get_cpuid(0x80000002u + i, &regs[4 * i], &regs[4 * i + 1], &regs[4 * i + 2], &regs[4 * i + 3]);
+  std::memcpy(model, regs, 48);
+  std::string text = model;
+  while (!text.empty() && text.back() == ' ') text.pop_back();
+  return text;
+}
+
+// ---- memory ----
+// Blocks are kept by size class and reused: touching a fresh page costs far more than a kernel does on virtual machines. Blocks from
+// 2 MiB on are mapped with huge pages. A 64-byte head in front of the data holds the class.
+
+constexpr int64_t kHead = 64;
+constexpr int64_t kHuge = int64_t{2} << 20;
+
+struct Head {
+  int64_t bytes;  // of the whole block, head included
+  Head* next;
+};
+
+class Cache {
+ public:
+  void* take(int64_t bytes) {
+    const int64_t block = block_bytes(bytes);
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      for (Class& c : classes_) {
+        if (c.bytes == block && c.free != nullptr) {
+          Head* head = c.free;
+          c.free = head->next;
+          return reinterpret_cast<char*>(head) + kHead;
+        }
+      }
+    }
+    void* memory = nullptr;
+    if (block >= kHuge) {
+      memory = std::aligned_alloc(static_cast<size_t>(kHuge), static_cast<size_t>(block));
+      if (memory != nullptr) madvise(memory, static_cast<size_t>(block), MADV_HUGEPAGE);
+    } else {
+      memory = std::aligned_alloc(64, static_cast<size_t>(block));
+    }
+    if (memory == nullptr) return nullptr;
+    auto head = new (memory) Head{block, nullptr};
+    return reinterpret_cast<char*>(head) + kHead;
+  }
+
+  void give(void* data) {
+    auto head = reinterpret_cast<Head*>(static_cast<char*>(data) - kHead);
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (Class& c : classes_) {
+      if (c.bytes == head->bytes) {
+        head->next = c.free;
+        c.free = head;
+        return;
+      }
+    }
+    head->next = nullptr;
+    classes_.push_back({head->bytes, head});
+  }
+
+ private:
+  struct Class {
+    int64_t bytes;
+    Head* free;
+  };
+
+  // Eight classes per power of two: at most 12.5 % is wasted; above 2 MiB whole huge pages.
+  static int64_t block_bytes(int64_t bytes) {
+    const int64_t want = bytes + kHead;
+    int64_t step = 64;
+    while (step * 16 <= want) step *= 2;
+    const int64_t rounded = (want + step - 1) / step * step;
+    return rounded < kHuge ? rounded : (rounded + kHuge - 1) / kHuge * kHuge;
+  }
+
+  std::mutex mutex_;
+  std::vector<Class> classes_;
+};
+
+Cache& cache() {
+  static Cache& one = *new Cache;  // never destroyed: tensors may outlive static destruction order
+  return one;
+}
+
+hd_status probe(char* text, int64_t capacity) {
+  copy_text("available", reinterpret_cast<hd_address>(text), capacity);
+  return HD_OK;
+}
+
+int64_t describe_cpu(char* text, int64_t capacity) {
+  const Choice& c = choice();
+  const std::string json = "{\"cpu\":\"" + cpu_model() + "\",\"tier\":\"" + c.tier.name + "\",\"why\":\"" + c.why +
+                           "\",\"cores\":" + std::to_string(omp_get_num_procs()) + ",\"openmp\":" + std::to_string(_OPENMP) + "}";
+  return copy_text(json, reinterpret_cast<hd_address>(text), capacity);
+}
+
+void* open(int32_t device, int32_t threads) {
+  if (device > 0 || threads < 0) {
+    fail(HD_INVALID, "the CPU backend has no device %d and cannot use %d threads", device, threads);
+    return nullptr;
+  }
+  return new CpuContext{threads == 0 ? omp_get_num_procs() : threads};
+}
+
+void close(void* context) { delete static_cast<CpuContext*>(context); }
+
+void* alloc(void*, int64_t bytes) {
+  void* data = cache().take(bytes);
+  if (data == nullptr) fail(HD_NO_MEMORY, "no memory for %lld bytes", static_cast<long long>(bytes));
+  return data;
+}
+
+hd_status free_block(void*, void* data) {
+  if (data != nullptr) cache().give(data);
+  return HD_OK;
+}
+
+hd_status copy(void*, void* to, const void* from, int64_t bytes) {
+  std::memcpy(to, from, static_cast<size_t>(bytes));
+  return HD_OK;
+}
+
+hd_status fill(void*, void* data, int32_t byte, int64_t bytes) {
+  std::memset(data, byte, static_cast<size_t>(bytes));
+  return HD_OK;
+}
+
+hd_status sync(void*) { return HD_OK; }
+
+int32_t supported(int32_t op) { return choice().tier.kernels[op] != nullptr; }
+
+hd_status run(void* context, int32_t op, const hd_tensor* const* tensors, int32_t n, const void* params) {
+  const Kernel kernel = choice().tier.kernels[op];
+  if (kernel == nullptr) return fail(HD_UNSUPPORTED, "the CPU backend does not have this op");
+  for (int32_t i = 0; i < n; i++) {
+    if (tensors[i] != nullptr && tensors[i]->device >= 0) {
+      return fail(HD_INVALID, "tensor '%s' is in device memory; copy it to the host first", tensor_name(op, i, n).c_str());
+    }
+  }
+  return kernel({*static_cast<const CpuContext*>(context), op, tensors, n, params});
+}
+
+const hd_backend kBackend = {HD_ABI_VERSION, "cpu", probe, describe_cpu, open, close, alloc, free_block, copy, fill, sync, supported, run};
+
+}  // namespace
+
+const hd_backend* cpu_backend() { return &kBackend; }
+
+void* workspace(int64_t bytes) {
+  struct Scratch {
+    void* data = nullptr;
+    int64_t bytes = 0;
+    ~Scratch() { std::free(data); }
+  };
+  thread_local Scratch scratch;
+  if (scratch.bytes < bytes) {
+    std::free(scratch.data);
+    scratch.bytes = (bytes + 4095) / 4096 * 4096;
+    scratch.data = std::aligned_alloc(4096, static_cast<size_t>(scratch.bytes));
+    if (scratch.data == nullptr) scratch.bytes = 0;
+  }
+  return scratch.data;
+}
+}  // namespace hd
