@@ -1,0 +1,55 @@
+package io.heddle.backend;
+
+import io.heddle.op.OpCode;
+import io.heddle.op.Params;
+import io.heddle.tensor.Memory;
+import io.heddle.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Runs ops. The contract of each is the comment above its row in {@code ops.def}; {@code reference} executes that contract slowly and
+ * plainly, and every other backend is tested against it. Backends are safe for use by many threads.
+ */
+public interface Backend extends AutoCloseable {
+  /** Short name: {@code reference}, {@code cpu}, {@code cuda}. */
+  String name();
+
+  /** Facts for {@code heddle doctor}, as a JSON object. */
+  String describe();
+
+  /** Memory of this backend's device. */
+  Memory memory();
+
+  /** Whether {@link #run} has this op. */
+  boolean supports(OpCode op);
+
+  /**
+   * Runs an op of the door.
+   *
+   * @param tensors in the order of the op's signature; null for an optional one that is absent
+   * @throws IllegalArgumentException for wrong shapes, dtypes or values, naming the tensor
+   * @throws UnsupportedOperationException when this backend does not have the op or the dtype
+   */
+  void run(OpCode op, Params params, @Nullable Tensor... tensors);
+
+  /**
+   * The matrix product, a library op: {@code c = alpha * a b + beta * c + bias}, accumulated in f32 or wider.
+   *
+   * @param a [M,K] or [B,M,K], any strides with one of the last two equal to 1 (a transposed view is free)
+   * @param b [K,N] or [B,K,N], likewise
+   * @param bias [N] of the dtype of c, or null
+   * @param c [M,N] or [B,M,N], last stride 1; f32, or the dtype of a and b
+   * @param alpha factor on the product
+   * @param beta factor on the old value of c; with 0 the old value is not read
+   */
+  void matmul(Tensor a, Tensor b, @Nullable Tensor bias, Tensor c, float alpha, float beta);
+
+  /** Copies host memory of {@code from} to {@code to}, of the same size, dtype and contiguous; either may be on the device. */
+  void transfer(Tensor from, Tensor to);
+
+  /** Waits until all work given so far is done. */
+  void synchronize();
+
+  @Override
+  void close();
+}
