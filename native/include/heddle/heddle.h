@@ -56,6 +56,9 @@ HD_API int32_t hd_op_supported(int32_t backend, int32_t op); /* 1 or 0 */
 HD_API hd_address hd_open(int32_t backend, int32_t device, int32_t threads);
 HD_API int32_t hd_close(hd_address context);
 
+/* Sets the calling thread's OpenMP team to the context's threads, for a library (oneDNN) that the front end calls next. */
+HD_API int32_t hd_use_threads(hd_address context);
+
 /* Memory of the context's device, 64-byte aligned (256 on CUDA), from a cache; content is undefined. 0 when there is none left. */
 HD_API hd_address hd_alloc(hd_address context, int64_t bytes);
 HD_API int32_t hd_free(hd_address context, hd_address data);

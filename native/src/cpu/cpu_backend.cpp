@@ -167,6 +167,8 @@ void* open(int32_t device, int32_t threads) {
 
 void close(void* context) { delete static_cast<CpuContext*>(context); }
 
+void use_threads(void* context) { omp_set_num_threads(static_cast<CpuContext*>(context)->threads); }
+
 void* alloc(void*, int64_t bytes) {
   void* data = cache().take(bytes);
   if (data == nullptr) fail(HD_NO_MEMORY, "no memory for %lld bytes", static_cast<long long>(bytes));
@@ -203,7 +205,7 @@ hd_status run(void* context, int32_t op, const hd_tensor* const* tensors, int32_
   return kernel({*static_cast<const CpuContext*>(context), op, tensors, n, params});
 }
 
-const hd_backend kBackend = {HD_ABI_VERSION, "cpu", probe, describe_cpu, open, close, alloc, free_block, copy, fill, sync, supported, run};
+const hd_backend kBackend = {HD_ABI_VERSION, "cpu", probe, describe_cpu, open, close, use_threads, alloc, free_block, copy, fill, sync, supported, run};
 
 }  // namespace
 

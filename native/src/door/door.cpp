@@ -214,6 +214,13 @@ int32_t hd_close(hd_address context) {
   return HD_OK;
 }
 
+int32_t hd_use_threads(hd_address context) {
+  if (context == 0) return hd::fail(HD_INVALID, "hd_use_threads: no context");
+  Context* c = context_of(context);
+  if (c->backend->use_threads != nullptr) c->backend->use_threads(c->inner);
+  return HD_OK;
+}
+
 hd_address hd_alloc(hd_address context, int64_t bytes) {
   if (context == 0 || bytes < 0) {
     hd::fail(HD_INVALID, "hd_alloc: no context or %lld bytes", static_cast<long long>(bytes));

@@ -1,0 +1,146 @@
+package io.heddle.binding;
+
+import io.heddle.backend.Backend;
+import io.heddle.backend.BackendOptions;
+import io.heddle.op.OpCode;
+import io.heddle.op.Params;
+import io.heddle.tensor.Memory;
+import io.heddle.tensor.OutOfNativeMemoryException;
+import io.heddle.tensor.Storage;
+import io.heddle.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A backend behind the door. A call writes the addresses of the tensors' descriptors and the parameters into memory of the calling
+ * thread, takes a lease on every tensor, and crosses once.
+ */
+public abstract class NativeBackend implements Backend {
+  private static final int MAX_TENSORS = 1024;
+  private static final int PARAMS_BYTES = 256;
+
+  // Per thread: room for the addresses, then for the parameters.
+  private static final ThreadLocal<MemorySegment> FRAME =
+      ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(8L * MAX_TENSORS + PARAMS_BYTES, 64));
+
+  private final String name;
+  private final int index;
+  protected final Door door;
+  protected final Transport transport;
+  protected final long context;
+  private boolean closed;
+
+  /** Opens a context of the backend called {@code name}. */
+  protected NativeBackend(String name, Door door, BackendOptions options) {
+    this.name = name;
+    this.door = door;
+    this.transport = door.transport();
+    this.index = door.backend(name);
+    this.context = transport.open(index, options.device(), options.threads());
+    if (context == 0) {
+      throw new IllegalStateException(Door.text(transport::lastError));
+    }
+  }
+
+  @Override
+  public final String name() {
+    return name;
+  }
+
+  @Override
+  public String describe() {
+    return Door.text((t, n) -> transport.backendDescribe(index, t, n));
+  }
+
+  @Override
+  public final Memory memory() {
+    return this::allocate;
+  }
+
+  /** Turns an address from {@code hd_alloc} into a storage. */
+  protected abstract Storage storage(long address, long bytes, Storage.Release release);
+
+  private Storage allocate(long bytes) {
+    long address = transport.alloc(context, bytes);
+    if (address == 0) {
+      throw new OutOfNativeMemoryException(Door.text(transport::lastError));
+    }
+    return storage(address, bytes, this::free);
+  }
+
+  // Memory may be given back after the backend's close (a cleaner, a late scope): the process-wide cache takes it.
+  private void free(long address) {
+    door.check(transport.free(context, address));
+  }
+
+  // The enum is generated from the table whose row number the door expects.
+  @SuppressWarnings("EnumOrdinal")
+  private static int number(OpCode op) {
+    return op.ordinal();
+  }
+
+  @Override
+  public final boolean supports(OpCode op) {
+    return transport.opSupported(index, number(op)) != 0;
+  }
+
+  @Override
+  public final void run(OpCode op, Params params, @Nullable Tensor... tensors) {
+    if (tensors.length > MAX_TENSORS) {
+      throw new IllegalArgumentException(op.opName() + " with " + tensors.length + " tensors; at most " + MAX_TENSORS);
+    }
+    MemorySegment frame = FRAME.get();
+    MemorySegment values = frame.asSlice(8L * MAX_TENSORS, PARAMS_BYTES);
+    params.writeTo(values);
+    int held = 0;
+    int status;
+    try {
+      for (Tensor tensor : tensors) {
+        long descriptor = 0;
+        if (tensor != null) {
+          tensor.storage().acquire();
+          descriptor = Descriptor.of(tensor);
+        }
+        frame.setAtIndex(ValueLayout.JAVA_LONG, held, descriptor);
+        held++;
+      }
+      status =
+          transport.run(
+              context, number(op), frame.address(), held, values.address(), params.bytes());
+    } catch (IllegalStateException e) {
+      String which = op.signature().name(held, tensors.length);
+      throw new IllegalStateException(op.opName() + ": tensor '" + which + "' is closed", e);
+    } finally {
+      for (int i = 0; i < held; i++) {
+        Tensor tensor = tensors[i];
+        if (tensor != null) {
+          tensor.storage().release();
+        }
+      }
+    }
+    door.check(status);
+  }
+
+  @Override
+  public final void transfer(Tensor from, Tensor to) {
+    if (from.dtype() != to.dtype() || from.size() != to.size() || !from.isContiguous() || !to.isContiguous()) {
+      throw new IllegalArgumentException("transfer from " + from + " to " + to + ": they must be alike and contiguous");
+    }
+    door.check(transport.copy(context, to.address(), from.address(), from.size() * from.dtype().bytes()));
+  }
+
+  @Override
+  public final void synchronize() {
+    door.check(transport.sync(context));
+  }
+
+  @Override
+  public synchronized void close() {
+    if (!closed) {
+      closed = true;
+      door.check(transport.close(context));
+    }
+  }
+}

@@ -1,0 +1,3 @@
+/** The CUDA backend: the door's plugin. */
+@org.jspecify.annotations.NullMarked
+package io.heddle.binding.cuda;
