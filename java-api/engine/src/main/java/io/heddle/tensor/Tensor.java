@@ -21,6 +21,7 @@ public final class Tensor {
   private final long[] strides;
   private @Nullable String name;
   private boolean requiresGrad;
+  private @Nullable Tensor grad;
   private @Nullable Object attachment;
 
   private Tensor(Storage storage, long offset, DType dtype, long[] shape, long[] strides) {
@@ -115,6 +116,16 @@ public final class Tensor {
   public Tensor requiresGrad(boolean wanted) {
     this.requiresGrad = wanted;
     return this;
+  }
+
+  /** The gradient, or null while there is none. A parameter's is kept between steps and added to. */
+  public @Nullable Tensor grad() {
+    return grad;
+  }
+
+  /** Sets or clears the gradient. */
+  public void grad(@Nullable Tensor gradient) {
+    this.grad = gradient;
   }
 
   /** What a backend keeps with this view (its native descriptor), or null. */

@@ -1,0 +1,196 @@
+package io.heddle.op;
+
+import io.heddle.autograd.Tape;
+import io.heddle.tensor.DType;
+import io.heddle.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/** Differentiable ops of a transformer layer except attention. Activations are [N, F]: N tokens of F features. */
+public final class Layers {
+  private Layers() {}
+
+  /** {@code y = x w^T + b}: x [N,I], w [O,I], b [O] or null; y [N,O]. */
+  public static Tensor linear(Tape t, Tensor x, Tensor w, @Nullable Tensor b) {
+    Tensor y = t.tensor(x.dtype(), x.dim(0), w.dim(0));
+    t.backend().matmul(x, w.transpose(0, 1), b, y, 1, 0);
+    if (t.wants(x, w, b)) {
+      t.record(() -> linearBackward(t, x, w, b, y), y);
+    }
+    return y;
+  }
+
+  private static void linearBackward(Tape t, Tensor x, Tensor w, @Nullable Tensor b, Tensor y) {
+    Tensor dy = t.gradient(y);
+    if (dy == null) {
+      return;
+    }
+    Tensor dw = w.grad();
+    if (dw != null) {
+      t.backend().matmul(dy.transpose(0, 1), x, null, dw, 1, 1);
+    }
+    if (b != null && b.grad() != null) {
+      t.run(OpCode.REDUCE, new Params.Reduce(0, 1), dy, b.grad().view(1, b.size()));
+    }
+    if (x.requiresGrad()) {
+      Tensor dx = t.tensor(x.dtype(), x.shape());
+      t.backend().matmul(dy, w, null, dx, 1, 0);
+      t.give(x, dx);
+    }
+  }
+
+  /** A norm's result: {@code y}, and the sum that was normalised, to be the next residual. */
+  public record Normed(Tensor y, Tensor sum) {}
+
+  /**
+   * {@code sum = x + residual; y = norm(sum) * weight + bias} over the last dimension.
+   *
+   * @param kind 0 layer norm, 1 RMS norm
+   * @param residual of the shape of x, or null: then {@code sum} is {@code x} itself
+   */
+  public static Normed norm(
+      Tape t, int kind, Tensor x, @Nullable Tensor residual, Tensor weight, @Nullable Tensor bias, float eps) {
+    Tensor y = t.tensor(x.dtype(), x.shape());
+    Tensor s = residual == null ? x : t.tensor(x.dtype(), x.shape());
+    Tensor mean = kind == 0 ? t.tensor(DType.F32, x.dim(0)) : null;
+    Tensor rstd = t.tensor(DType.F32, x.dim(0));
+    t.run(
+        OpCode.NORM_FWD,
+        new Params.Norm(kind, eps, 0, 0),
+        x, residual, weight, bias, y, residual == null ? null : s, mean, rstd);
+    if (t.wants(x, residual, weight, bias)) {
+      Tape.Backward backward = () -> normBackward(t, kind, x, residual, weight, bias, y, s, mean, rstd, eps);
+      if (residual == null) {
+        t.record(backward, y);
+      } else {
+        t.record(backward, y, s);
+      }
+    }
+    return new Normed(y, s);
+  }
+
+  private static void normBackward(
+      Tape t, int kind, Tensor x, @Nullable Tensor residual, Tensor weight, @Nullable Tensor bias,
+      Tensor y, Tensor s, @Nullable Tensor mean, Tensor rstd, float eps) {
+    Tensor dy = t.gradient(y);
+    Tensor ds = residual == null ? null : t.gradient(s);
+    if (dy == null) {
+      if (ds != null) {
+        throw new IllegalStateException("the sum of a norm is used but its output is not");
+      }
+      return;
+    }
+    Tensor dx = t.tensor(x.dtype(), x.shape());
+    Tensor dbias = bias == null ? null : bias.grad();
+    t.run(
+        OpCode.NORM_BWD,
+        new Params.Norm(kind, eps, 0, 1),
+        dy, ds, s, weight, mean, rstd, dx, weight.grad(), dbias);
+    if (residual != null && residual.requiresGrad()) {
+      Tensor copy = dx;
+      if (x.requiresGrad()) {
+        copy = t.tensor(dx.dtype(), dx.shape());
+        t.run(OpCode.COPY, new Params.None(), dx, copy);
+      }
+      t.give(residual, copy);
+    }
+    if (x.requiresGrad()) {
+      t.give(x, dx);
+    }
+  }
+
+  /** {@code y = f(x + bias)}; kinds as in {@code params.def}. */
+  public static Tensor activation(Tape t, int kind, Tensor x, @Nullable Tensor bias) {
+    Tensor y = t.tensor(x.dtype(), x.shape());
+    t.run(OpCode.BIAS_ACT_FWD, new Params.Activation(kind, 0), x, bias, y);
+    if (t.wants(x, bias)) {
+      t.record(() -> activationBackward(t, OpCode.BIAS_ACT_BWD, kind, x, bias, y), y);
+    }
+    return y;
+  }
+
+  /** {@code y = f(gate) * up} with x = (gate, up) [N, 2F] and y [N, F]. */
+  public static Tensor gated(Tape t, int kind, Tensor x, @Nullable Tensor bias) {
+    Tensor y = t.tensor(x.dtype(), x.dim(0), x.dim(1) / 2);
+    t.run(OpCode.GLU_FWD, new Params.Activation(kind, 0), x, bias, y);
+    if (t.wants(x, bias)) {
+      t.record(() -> activationBackward(t, OpCode.GLU_BWD, kind, x, bias, y), y);
+    }
+    return y;
+  }
+
+  private static void activationBackward(
+      Tape t, OpCode op, int kind, Tensor x, @Nullable Tensor bias, Tensor y) {
+    Tensor dy = t.gradient(y);
+    if (dy != null) {
+      Tensor dx = t.tensor(x.dtype(), x.shape());
+      Tensor dbias = bias == null ? null : bias.grad();
+      t.run(op, new Params.Activation(kind, 1), dy, x, bias, dx, dbias);
+      t.give(x, dx);
+    }
+  }
+
+  /** Zeroes elements with probability {@code p} and scales the rest; x itself when nothing is to be dropped. */
+  public static Tensor dropout(Tape t, Tensor x, float p) {
+    if (p == 0 || !t.recording()) {
+      return x;
+    }
+    Params.Dropout params =
+        new Params.Dropout(t.randomness().seed(), t.randomness().nextOffset(), p);
+    Tensor y = t.tensor(x.dtype(), x.shape());
+    t.run(OpCode.DROPOUT, params, x, y);
+    if (t.wants(x)) {
+      t.record(
+          () -> {
+            Tensor dy = t.gradient(y);
+            if (dy != null) {
+              Tensor dx = t.tensor(x.dtype(), x.shape());
+              t.run(OpCode.DROPOUT, params, dy, dx);
+              t.give(x, dx);
+            }
+          },
+          y);
+    }
+    return y;
+  }
+
+  /** Rows of {@code table} [V,F] by {@code ids} i32 [N]: [N,F]. */
+  public static Tensor embedding(Tape t, Tensor table, Tensor ids) {
+    Tensor y = t.tensor(table.dtype(), ids.dim(0), table.dim(1));
+    t.run(OpCode.EMBEDDING_FWD, new Params.Embedding(0), table, ids, y);
+    if (t.wants(table)) {
+      t.record(
+          () -> {
+            Tensor dy = t.gradient(y);
+            Tensor dtable = table.grad();
+            if (dy != null && dtable != null) {
+              t.run(OpCode.EMBEDDING_BWD, new Params.Embedding(1), dy, ids, dtable);
+            }
+          },
+          y);
+    }
+    return y;
+  }
+
+  /** {@code a + b}, of one shape. */
+  public static Tensor add(Tape t, Tensor a, Tensor b) {
+    Tensor y = t.tensor(a.dtype(), a.shape());
+    t.run(OpCode.BINARY, new Params.Binary(0, 1, 1), a, b, y);
+    if (t.wants(a, b)) {
+      t.record(
+          () -> {
+            Tensor dy = t.gradient(y);
+            if (dy != null) {
+              for (Tensor input : new Tensor[] {a, b}) {
+                if (input.requiresGrad()) {
+                  Tensor dx = t.tensor(dy.dtype(), dy.shape());
+                  t.run(OpCode.COPY, new Params.None(), dy, dx);
+                  t.give(input, dx);
+                }
+              }
+            }
+          },
+          y);
+    }
+    return y;
+  }
+}

@@ -1,0 +1,58 @@
+package io.heddle.op;
+
+import io.heddle.autograd.Tape;
+import io.heddle.tensor.DType;
+import io.heddle.tensor.Tensor;
+
+/** Losses. */
+public final class Losses {
+  /** Targets with this value do not count. */
+  public static final int IGNORE = -100;
+
+  // Rows of logits that exist at one time. 1024 x 50257 floats are 206 MB; with all rows of a batch it would be gigabytes.
+  private static final int ROWS = 1024;
+
+  private Losses() {}
+
+  /**
+   * Cross-entropy of a linear output layer, {@code loss[n] = -log softmax(x[n] w^T)[target[n]]}, without ever holding all logits: chunks of
+   * rows are multiplied, differentiated and forgotten. When recording, the gradient of {@code w} is added at once and that of {@code x}
+   * waits for the backward pass, both times {@code gradScale}.
+   *
+   * @param x [N,F]
+   * @param w [V,F]
+   * @param targets i32 [N]; {@link #IGNORE} rows give 0
+   * @param smoothing label smoothing, in [0, 1)
+   * @param gradScale factor on gradients: 1 / number of targets for the mean
+   * @return f32 [N], the loss of every row in nats
+   */
+  public static Tensor linearCrossEntropy(
+      Tape t, Tensor x, Tensor w, Tensor targets, float smoothing, float gradScale) {
+    long n = x.dim(0);
+    Tensor loss = t.tensor(DType.F32, n);
+    boolean differentiate = t.wants(x, w);
+    Tensor dx = differentiate && x.requiresGrad() ? t.tensor(x.dtype(), x.shape()) : null;
+    Tensor dw = differentiate ? w.grad() : null;
+    Tensor buffer = t.tensor(x.dtype(), Math.min(n, ROWS), w.dim(0));
+    Params.CrossEntropy params = new Params.CrossEntropy(IGNORE, smoothing, gradScale);
+    for (long from = 0; from < n; from += ROWS) {
+      long to = Math.min(n, from + ROWS);
+      Tensor rows = x.slice(0, from, to);
+      Tensor logits = buffer.slice(0, 0, to - from);
+      t.backend().matmul(rows, w.transpose(0, 1), null, logits, 1, 0);
+      Tensor dlogits = differentiate ? logits : null;
+      t.run(OpCode.CROSS_ENTROPY, params, logits, targets.slice(0, from, to), loss.slice(0, from, to), dlogits);
+      if (dx != null) {
+        t.backend().matmul(logits, w, null, dx.slice(0, from, to), 1, 0);
+      }
+      if (dw != null) {
+        t.backend().matmul(logits.transpose(0, 1), rows, null, dw, 1, 1);
+      }
+    }
+    t.scope().free(buffer);
+    if (dx != null) {
+      t.record(() -> t.give(x, dx));
+    }
+    return loss;
+  }
+}

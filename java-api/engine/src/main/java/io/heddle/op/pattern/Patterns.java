@@ -1,0 +1,219 @@
+package io.heddle.op.pattern;
+
+/** The patterns of the literature. All compose by {@code and} and {@code or}. */
+public final class Patterns {
+  private static final AttentionPattern CAUSAL = new Band(Long.MAX_VALUE, 0);
+  private static final AttentionPattern FULL = new Band(Long.MAX_VALUE, Long.MAX_VALUE);
+
+  private Patterns() {}
+
+  /** Every key. */
+  public static AttentionPattern full() {
+    return FULL;
+  }
+
+  /** Keys up to the query's own position. */
+  public static AttentionPattern causal() {
+    return CAUSAL;
+  }
+
+  /** Keys from {@code left} before the query to {@code right} after it, both inclusive. */
+  public static AttentionPattern window(long left, long right) {
+    if (left < 0 || right < 0) {
+      throw new IllegalArgumentException("window (" + left + ", " + right + ") must not be negative");
+    }
+    return new Band(left, right);
+  }
+
+  /** Keys of the query's block of {@code size} positions and of {@code previous} blocks before it (MASFormer's block attention). */
+  public static AttentionPattern block(long size, long previous) {
+    if (size < 1 || previous < 0) {
+      throw new IllegalArgumentException("block of " + size + " with " + previous + " previous ones");
+    }
+    return new Block(size, previous);
+  }
+
+  /** Keys at distances 0, step, 2 step, ... up to {@code left} before the query (Longformer's dilated window). */
+  public static AttentionPattern dilated(long left, long step) {
+    if (left < 0 || step < 1) {
+      throw new IllegalArgumentException("dilated window of " + left + " with step " + step);
+    }
+    return new Dilated(left, step);
+  }
+
+  /** The first {@code count} positions see all and are seen by all (Longformer, BigBird). */
+  public static AttentionPattern global(long count) {
+    return new Global(count);
+  }
+
+  /** Keys of the query's own document; {@code ids[k]} is the document of position k. */
+  public static AttentionPattern documents(int[] ids) {
+    int[] copy = ids.clone();
+    return (q, k) -> q < copy.length && k < copy.length && copy[(int) q] == copy[(int) k];
+  }
+
+  /** Keys below {@code length}: the rest is padding. */
+  public static AttentionPattern length(long length) {
+    return new Length(length);
+  }
+
+  // Bits lo (inclusive) to hi (exclusive) of a word, both cut to [0, 64].
+  private static long bits(long lo, long hi) {
+    long from = Math.max(lo, 0);
+    long to = Math.min(hi, 64);
+    if (from >= to) {
+      return 0;
+    }
+    return (-1L >>> (64 - (to - from))) << from;
+  }
+
+  private static long minus(long a, long b) {
+    return b == Long.MAX_VALUE ? Long.MIN_VALUE / 2 : a - b;
+  }
+
+  private static long plus(long a, long b) {
+    return b >= Long.MAX_VALUE - a ? Long.MAX_VALUE : a + b;
+  }
+
+  private record Band(long left, long right) implements AttentionPattern {
+    @Override
+    public boolean allows(long q, long k) {
+      return k >= minus(q, left) && k <= plus(q, right);
+    }
+
+    @Override
+    public long word(long q, long k) {
+      long end = end(q, q);
+      return bits(minus(q, left) - k, end == Long.MAX_VALUE ? 64 : end - k);
+    }
+
+    @Override
+    public long first(long q, long last) {
+      return Math.max(0, minus(q, left));
+    }
+
+    @Override
+    public long end(long q, long last) {
+      long e = plus(last, right);
+      return e == Long.MAX_VALUE ? e : e + 1;
+    }
+  }
+
+  private record Block(long size, long previous) implements AttentionPattern {
+    @Override
+    public boolean allows(long q, long k) {
+      return k >= first(q, q) && k < end(q, q);
+    }
+
+    @Override
+    public long word(long q, long k) {
+      return bits(first(q, q) - k, end(q, q) - k);
+    }
+
+    @Override
+    public long first(long q, long last) {
+      return Math.max(0, (q / size - previous) * size);
+    }
+
+    @Override
+    public long end(long q, long last) {
+      return (last / size + 1) * size;
+    }
+  }
+
+  private record Dilated(long left, long step) implements AttentionPattern {
+    @Override
+    public boolean allows(long q, long k) {
+      return k <= q && q - k <= left && (q - k) % step == 0;
+    }
+
+    @Override
+    public long first(long q, long last) {
+      return Math.max(0, q - left);
+    }
+
+    @Override
+    public long end(long q, long last) {
+      return last + 1;
+    }
+  }
+
+  private record Global(long count) implements AttentionPattern {
+    @Override
+    public boolean allows(long q, long k) {
+      return q < count || k < count;
+    }
+
+    @Override
+    public long word(long q, long k) {
+      return q < count ? -1L : bits(0, count - k);
+    }
+
+    @Override
+    public long end(long q, long last) {
+      return q < count ? Long.MAX_VALUE : count;
+    }
+  }
+
+  private record Length(long length) implements AttentionPattern {
+    @Override
+    public boolean allows(long q, long k) {
+      return k < length;
+    }
+
+    @Override
+    public long word(long q, long k) {
+      return bits(0, length - k);
+    }
+
+    @Override
+    public long end(long q, long last) {
+      return length;
+    }
+  }
+
+  record And(AttentionPattern a, AttentionPattern b) implements AttentionPattern {
+    @Override
+    public boolean allows(long q, long k) {
+      return a.allows(q, k) && b.allows(q, k);
+    }
+
+    @Override
+    public long word(long q, long k) {
+      long bits = a.word(q, k);
+      return bits == 0 ? 0 : bits & b.word(q, k);
+    }
+
+    @Override
+    public long first(long q, long last) {
+      return Math.max(a.first(q, last), b.first(q, last));
+    }
+
+    @Override
+    public long end(long q, long last) {
+      return Math.min(a.end(q, last), b.end(q, last));
+    }
+  }
+
+  record Or(AttentionPattern a, AttentionPattern b) implements AttentionPattern {
+    @Override
+    public boolean allows(long q, long k) {
+      return a.allows(q, k) || b.allows(q, k);
+    }
+
+    @Override
+    public long word(long q, long k) {
+      return a.word(q, k) | b.word(q, k);
+    }
+
+    @Override
+    public long first(long q, long last) {
+      return Math.min(a.first(q, last), b.first(q, last));
+    }
+
+    @Override
+    public long end(long q, long last) {
+      return Math.max(a.end(q, last), b.end(q, last));
+    }
+  }
+}
