@@ -132,20 +132,13 @@ inline vf load(const bf16* p) {
 }
 inline vf load(const f16* p) { return (vf)_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
 inline __m256i round_bf16(vf x) {
-#if defined(__AVX512BF16__)
-  // VCVTNEPS2BF16 flushes denormals to zero; so small a weight or activation is zero for every use here.
-  const __m256bh h = _mm512_cvtneps_pbh((__m512)x);
-  __m256i w;
-  std::memcpy(&w, &h, sizeof w);
-  return w;
-#else
+  // Not VCVTNEPS2BF16: it flushes denormals to zero, and every tier must round alike.
   const __m512i bits = _mm512_castps_si512((__m512)x);
   const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
   __m512i up = _mm512_srli_epi32(_mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff))), 16);
   const __mmask16 nan = _mm512_cmp_ps_mask((__m512)x, (__m512)x, _CMP_UNORD_Q);
   up = _mm512_mask_mov_epi32(up, nan, _mm512_or_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(0x40)));
   return _mm512_cvtepi32_epi16(up);
-#endif
 }
 inline void store(bf16* p, vf x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), round_bf16(x)); }
 inline void store(f16* p, vf x) {
@@ -261,5 +254,51 @@ inline vf tanh(vf x) {
 }
 
 inline vf sigmoid(vf x) { return splat(1.0f) / (splat(1.0f) + exp(-x)); }
+
+// Near 0 an odd polynomial; elsewhere 1 - exp(polynomial of |x|) with the sign put back. Coefficients: N. Juffa, error about 1 ulp.
+inline vf erf(vf x) {
+  const vf a = min(abs(x), splat(4.0f));  // erf is 1 from 3.92 on
+  const vf s = a * a;
+  vf p = fma(splat(-1.72853470e-5f), a, splat(3.83197126e-4f));
+  const vf q = fma(splat(-3.88396438e-3f), a, splat(2.42546219e-2f));
+  p = fma(p, s, q);
+  p = fma(p, a, splat(-1.06777877e-1f));
+  p = fma(p, a, splat(-6.34846687e-1f));
+  p = fma(p, a, splat(-1.28717512e-1f));
+  const vf big = splat(1.0f) - exp(fma(p, a, -a));
+  vf r = splat(-5.96761703e-4f);
+  r = fma(r, s, splat(4.99119423e-3f));
+  r = fma(r, s, splat(-2.67681349e-2f));
+  r = fma(r, s, splat(1.12819925e-1f));
+  r = fma(r, s, splat(-3.76125336e-1f));
+  r = fma(r, s, splat(1.28379166e-1f));
+  const vf small = fma(r, x, x);
+  const vf signed_big = as_float(as_int(big) | (as_int(x) & splat_i(static_cast<int32_t>(0x80000000u))));
+  return a < splat(0.927734375f) ? small : (x != x ? x : signed_big);
+}
+
+// Natural logarithm: -inf at 0, NaN below. x = m 2^e with m in [sqrt(1/2), sqrt(2)); polynomial of Cephes' logf.
+inline vf log(vf x) {
+  const vi tiny = x < splat(1.17549435e-38f);
+  const vf scaled = tiny ? x * 8388608.0f : x;  // denormals: times 2^23
+  const vi bits = as_int(scaled) - 0x3f3504f3;  // sqrt(1/2)
+  const vf e = __builtin_convertvector(bits >> 23, vf) - (tiny ? splat(23.0f) : splat(0.0f));
+  const vf m = as_float((bits & 0x007fffff) + 0x3f3504f3) - 1.0f;
+  vf p = splat(7.0376836292e-2f);
+  p = fma(p, m, splat(-1.1514610310e-1f));
+  p = fma(p, m, splat(1.1676998740e-1f));
+  p = fma(p, m, splat(-1.2420140846e-1f));
+  p = fma(p, m, splat(1.4249322787e-1f));
+  p = fma(p, m, splat(-1.6668057665e-1f));
+  p = fma(p, m, splat(2.0000714765e-1f));
+  p = fma(p, m, splat(-2.4999993993e-1f));
+  p = fma(p, m, splat(3.3333331174e-1f));
+  const vf s = m * m;
+  const vf y = m + (fma(e, splat(-2.12194440e-4f), p * m * s) - 0.5f * s);
+  const vf result = fma(e, splat(0.693359375f), y);
+  const vf infinity = splat(std::numeric_limits<float>::infinity());
+  const vf limit = x == 0.0f ? -infinity : x < 0.0f ? splat(std::numeric_limits<float>::quiet_NaN()) : x;
+  return (x > 0.0f) & (x < infinity) ? result : limit;
+}
 
 }  // namespace hd::HD_TIER
