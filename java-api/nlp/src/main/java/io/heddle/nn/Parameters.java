@@ -1,0 +1,136 @@
+package io.heddle.nn;
+
+import io.heddle.backend.Backend;
+import io.heddle.op.OpCode;
+import io.heddle.op.Params;
+import io.heddle.tensor.DType;
+import io.heddle.tensor.Scope;
+import io.heddle.tensor.Tensor;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.SplittableRandom;
+
+/**
+ * The named parameters of a model, in the order they were made; owns their memory. With {@link #trainable} each gets an f32 gradient.
+ */
+public final class Parameters implements AutoCloseable {
+  private final Backend backend;
+  private final Scope scope;
+  private final DType dtype;
+  private final Map<String, Tensor> all = new LinkedHashMap<>();
+
+  /** Parameters of element type {@code dtype} on {@code backend}. */
+  public Parameters(Backend backend, DType dtype) {
+    this.backend = backend;
+    this.scope = new Scope(backend.memory());
+    this.dtype = dtype;
+  }
+
+  /** Where they live. */
+  public Backend backend() {
+    return backend;
+  }
+
+  /** Their element type. */
+  public DType dtype() {
+    return dtype;
+  }
+
+  /** Makes a parameter of undefined content. */
+  public Tensor make(String name, long... shape) {
+    Tensor tensor = scope.tensor(dtype, shape).named(name);
+    if (all.put(name, tensor) != null) {
+      throw new IllegalArgumentException("two parameters are called '" + name + "'");
+    }
+    return tensor;
+  }
+
+  /** Makes a parameter with all elements {@code value}. */
+  public Tensor constant(String name, double value, long... shape) {
+    Tensor tensor = make(name, shape);
+    fill(tensor, value);
+    return tensor;
+  }
+
+  /** Makes a normally distributed parameter with mean 0; the draw depends on {@code seed} and the name only. */
+  public Tensor normal(String name, double deviation, long seed, long... shape) {
+    Tensor tensor = make(name, shape);
+    SplittableRandom random = new SplittableRandom(seed * 0x9E3779B97F4A7C15L + name.hashCode());
+    float[] values = new float[Math.toIntExact(tensor.size())];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) (random.nextGaussian() * deviation);
+    }
+    tensor.copyFrom(values);
+    return tensor;
+  }
+
+  private void fill(Tensor tensor, double value) {
+    float[] values = new float[Math.toIntExact(tensor.size())];
+    java.util.Arrays.fill(values, (float) value);
+    tensor.copyFrom(values);
+  }
+
+  /** The parameter with this name. */
+  public Tensor get(String name) {
+    Tensor tensor = all.get(name);
+    if (tensor == null) {
+      throw new IllegalArgumentException("no parameter is called '" + name + "'");
+    }
+    return tensor;
+  }
+
+  /** All parameters, in the order they were made. */
+  public Collection<Tensor> values() {
+    return Collections.unmodifiableCollection(all.values());
+  }
+
+  /** All parameters by name. */
+  public Map<String, Tensor> byName() {
+    return Collections.unmodifiableMap(all);
+  }
+
+  /** Number of elements of all parameters. */
+  public long count() {
+    return all.values().stream().mapToLong(Tensor::size).sum();
+  }
+
+  /** Gives every parameter a zeroed f32 gradient. */
+  public void trainable() {
+    for (Tensor tensor : all.values()) {
+      if (tensor.grad() == null) {
+        tensor.grad(scope.tensor(DType.F32, tensor.shape()).named(tensor.name() + ".grad"));
+        tensor.requiresGrad(true);
+      }
+    }
+    zeroGradients();
+  }
+
+  /** Sets all gradients to zero. */
+  public void zeroGradients() {
+    for (Tensor tensor : all.values()) {
+      Tensor grad = tensor.grad();
+      if (grad != null) {
+        // 0 * x would keep NaN and infinity of undefined memory; a broadcast zero is copied instead.
+        backend.run(OpCode.COPY, new Params.None(), zero().expand(grad.shape()), grad);
+      }
+    }
+  }
+
+  private Tensor zero() {
+    Tensor known = zero;
+    if (known == null) {
+      known = scope.tensor(DType.F32, 1).copyFrom(new float[] {0});
+      zero = known;
+    }
+    return known;
+  }
+
+  private @org.jspecify.annotations.Nullable Tensor zero;
+
+  @Override
+  public void close() {
+    scope.close();
+  }
+}
