@@ -1,0 +1,96 @@
+package io.heddle.train;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.heddle.checkpoint.Safetensors;
+import io.heddle.checkpoint.SafetensorsFile;
+import io.heddle.tensor.Tensor;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * The state of a run on disk, {@code checkpoint/state.safetensors}: optimiser state and, in its metadata, the step and the best value so
+ * far. One file, renamed into place: a kill at any moment leaves the old state or the new one.
+ */
+final class Checkpoints {
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private final Path file;
+
+  Checkpoints(Path root) {
+    this.file = root.resolve("checkpoint").resolve("state.safetensors");
+  }
+
+  /**
+   * Where a run stands.
+   *
+   * @param step steps done
+   * @param best smallest value of the watched metric
+   * @param stale evaluations since then
+   */
+  record Progress(long step, double best, int stale) {}
+
+  void save(Progress progress, Map<String, Tensor> state) {
+    ObjectNode json = JSON.createObjectNode();
+    json.put("step", progress.step).put("best", Double.toHexString(progress.best)).put("stale", progress.stale);
+    try {
+      Files.createDirectories(file.getParent());
+      Safetensors.write(file, state, Map.of("progress", json.toString()));
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot write " + file, e);
+    }
+  }
+
+  /** Fills {@code state} from the last checkpoint, if there is one. */
+  Optional<Progress> load(Map<String, Tensor> state) {
+    if (!Files.exists(file)) {
+      return Optional.empty();
+    }
+    try (SafetensorsFile saved = SafetensorsFile.open(file)) {
+      for (Map.Entry<String, Tensor> entry : state.entrySet()) {
+        Tensor from = saved.tensor(entry.getKey());
+        Tensor to = entry.getValue();
+        if (from.size() != to.size() || from.dtype() != to.dtype()) {
+          throw new IllegalArgumentException(file + ": '" + entry.getKey() + "' is " + from + ", expected " + to);
+        }
+        to.segment().copyFrom(from.segment().asSlice(0, to.size() * to.dtype().bytes()));
+      }
+      ObjectNode json = (ObjectNode) JSON.readTree(saved.metadata().get("progress"));
+      return Optional.of(
+          new Progress(json.get("step").asLong(), Double.parseDouble(json.get("best").asText()), json.get("stale").asInt()));
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot read " + file, e);
+    }
+  }
+
+  /** Keeps parameters as the best so far. */
+  void saveBest(Map<String, Tensor> parameters) {
+    try {
+      Files.createDirectories(file.getParent());
+      Safetensors.write(best(), parameters, Map.of());
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot write " + best(), e);
+    }
+  }
+
+  /** Brings back the best parameters. */
+  void loadBest(Map<String, Tensor> parameters) {
+    try (SafetensorsFile saved = SafetensorsFile.open(best())) {
+      for (Map.Entry<String, Tensor> entry : parameters.entrySet()) {
+        Tensor to = entry.getValue();
+        long bytes = to.size() * to.dtype().bytes();
+        to.segment().copyFrom(saved.tensor(entry.getKey()).segment().asSlice(0, bytes));
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot read " + best(), e);
+    }
+  }
+
+  private Path best() {
+    return file.resolveSibling("best.safetensors");
+  }
+}
