@@ -68,7 +68,7 @@ public final class AdamW implements AutoCloseable {
     backend.run(OpCode.CLIP_FACTOR, new Params.Clip(config.clip()), squares, norm, factor);
     for (Tensor p : parameters.values()) {
       String name = String.valueOf(p.name());
-      boolean decays = p.rank() > 1;
+      boolean decays = config.decayAll() || p.rank() > 1;
       Params.Adamw params =
           new Params.Adamw(
               config.rate(step),

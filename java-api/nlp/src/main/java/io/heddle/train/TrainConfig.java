@@ -12,7 +12,8 @@ package io.heddle.train;
  * @param beta1 decay of the first moment
  * @param beta2 decay of the second moment
  * @param eps added to the root of the second moment
- * @param weightDecay decoupled decay of matrices (not of norms and biases)
+ * @param weightDecay decoupled decay of matrices
+ * @param decayAll whether norms and biases decay too
  * @param clip bound on the global gradient norm; 0 for none
  * @param seed of everything random
  * @param evaluateEvery steps between evaluations; 0 for at the end only
@@ -30,6 +31,7 @@ public record TrainConfig(
     float beta2,
     float eps,
     float weightDecay,
+    boolean decayAll,
     float clip,
     long seed,
     long evaluateEvery,
@@ -60,7 +62,7 @@ public record TrainConfig(
   /** Common values: AdamW (0.9, 0.95), decay 0.1, clip 1, 5 % warm-up, cosine to 10 %. */
   public static TrainConfig of(long steps, float learningRate, long seed) {
     return new TrainConfig(
-        steps, 1, learningRate, steps / 20, Decay.COSINE, 0.1f, 0.9f, 0.95f, 1e-8f, 0.1f, 1, seed, 0, 0, 0);
+        steps, 1, learningRate, steps / 20, Decay.COSINE, 0.1f, 0.9f, 0.95f, 1e-8f, 0.1f, false, 1, seed, 0, 0, 0);
   }
 
   /** The learning rate of step {@code step}, counted from 0. */
@@ -81,7 +83,7 @@ public record TrainConfig(
   /** The same with other intervals. */
   public TrainConfig every(long evaluate, long checkpoint) {
     return new TrainConfig(
-        steps, accumulation, learningRate, warmup, decay, finalRate, beta1, beta2, eps, weightDecay, clip, seed,
+        steps, accumulation, learningRate, warmup, decay, finalRate, beta1, beta2, eps, weightDecay, decayAll, clip, seed,
         evaluate, checkpoint, patience);
   }
 }
