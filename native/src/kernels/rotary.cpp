@@ -69,7 +69,7 @@ hd_status run(const Call& call) {
   const int64_t pairs = call.t[2]->shape[0], count = positions.rows.count;
   const int64_t width = (p.interleaved != 0 ? 4 : 2) * pairs;
   if (x.rows.count == 0 || features == 0) return HD_OK;
-  float* table = static_cast<float*>(workspace(most(1, count * width) * 4));
+  float* table = scratch<float>(count * width);
   if (table == nullptr) return fail(HD_NO_MEMORY, "no memory for the factors of %lld positions", static_cast<long long>(count));
   // sincos costs about 30 times what rotating an element does
   parallel_rows(call.context, count, 32 * pairs,
