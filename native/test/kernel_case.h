@@ -283,6 +283,7 @@ inline void close(const char* name, int64_t i, double got, double want, double t
 inline void near(const char* name, int64_t i, const Tensor& t, double want, double size = 1, double ulps = 8) {
   const int dtype = t.desc.dtype;
   const double rounding = std::max(0.51 * epsilon(dtype) * std::fabs(want), dtype == HD_F16 ? 0x1p-24 : 0.0);
+  if (std::isinf(round_to(dtype, want))) want = round_to(dtype, want);
   close(name, i, t[i], want, rounding + ulps * epsilon(HD_F32) * std::max(std::fabs(want), size));
 }
 inline void exact(const char* name, int64_t i, const Tensor& t, double want) { close(name, i, t[i], round_to(t.desc.dtype, want), 0); }

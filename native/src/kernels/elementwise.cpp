@@ -17,12 +17,6 @@ namespace {
 
 constexpr int64_t kBlock = 512;  // elements gathered at a time
 
-template <class T>
-void scatter(const T* from, T* y, int64_t stride, int64_t n) {
-  if (from == y) return;
-  for (int64_t i = 0; i < n; i++) y[i * stride] = from[i];
-}
-
 // ---- binary ----
 
 struct Add {

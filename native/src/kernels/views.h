@@ -234,4 +234,11 @@ const T* dense(const T* x, int64_t stride, int64_t n, T* buffer) {
   for (int64_t i = 0; i < n; i++) buffer[i] = x[i * stride];
   return buffer;
 }
+
+// Its counterpart for results: does nothing if they were written in place.
+template <class T>
+void scatter(const T* from, T* y, int64_t stride, int64_t n) {
+  if (from == y) return;
+  for (int64_t i = 0; i < n; i++) y[i * stride] = from[i];
+}
 }  // namespace hd::HD_TIER
