@@ -54,6 +54,7 @@ struct Dims {
     }
     rank = rank == 0 ? 0 : to + 1;
   }
+  int64_t step() const { return rank == 0 ? INT64_MAX : x[rank - 1] < 0 ? -x[rank - 1] : x[rank - 1]; }
   // The innermost dimension, which leaves.
   Dims pop() {
     Dims inner;
@@ -99,8 +100,7 @@ Plan plan_of(const hd_tensor& x, const hd_tensor& y) {
   p.reduced.merge();
   p.outputs = p.kept.count;
   const int64_t total = p.reduced.count * p.outputs;
-  const auto density = [](const Dims& dims) { return dims.rank == 0 ? INT64_MAX : dims.x[dims.rank - 1] < 0 ? -dims.x[dims.rank - 1] : dims.x[dims.rank - 1]; };
-  p.rows = density(p.reduced) < density(p.kept) || p.kept.rank == 0;
+  p.rows = p.reduced.step() < p.kept.step() || p.kept.rank == 0;
   p.lane = p.rows ? p.reduced.pop() : p.kept.pop();
   p.width = p.rows ? 1 : least(kTile, p.lane.count);
   p.tiles_per_lane = p.rows ? 1 : ceil_div(p.lane.count, kTile);

@@ -92,7 +92,8 @@ hd_status rotary(const Call& call) {
   Check check(call);
   check.rank(0, 4).floats(0, 3).same_shape(3, 0).dtype(1, HD_I32).rank(2, 1).dtype(2, HD_F32).dense(0, 2, 3).output(3);
   check.require(check.failed() || positions_fit(*call.t[1], *call.t[0]), "positions must be [T] or [B, T]");
-  check.require(check.failed() || 2 * call.t[2]->shape[0] <= call.t[0]->shape[3], "inv_freq has more than half as many elements as a head has features");
+  check.require(check.failed() || 2 * call.t[2]->shape[0] <= call.t[0]->shape[3],
+                "inv_freq has more than half as many elements as a head has features");
   if (check.failed()) return check.status();
   return with_float(call.t[0]->dtype, [&](auto type) { return run<decltype(type)>(call); });
 }

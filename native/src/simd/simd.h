@@ -178,12 +178,19 @@ inline vf load(const f16* p) { return (vf)_mm256_cvtph_ps(_mm_loadu_si128(reinte
 inline void store(f16* p, vf x) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT));
 }
+inline void store(bf16* p, vf x) {
+  const vi bits = as_int(x);
+  const vi nearest = bits + 0x7fff + ((bits >> 16) & 1);
+  const __m256i w = (__m256i)((vi)((vu)(x != x ? (bits | 0x400000) : nearest) >> 16));  // NaN stays NaN, quiet
+  const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(w, w), 0x08);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(packed));
+}
 #else
 inline vf load(const bf16* p) { return load_n(p, kLanes); }
 inline vf load(const f16* p) { return load_n(p, kLanes); }
 inline void store(f16* p, vf x) { store_n(p, x, kLanes); }
-#endif
 inline void store(bf16* p, vf x) { store_n(p, x, kLanes); }
+#endif
 inline float sum(vf x) {
   float lane[kLanes];
   store(lane, x);
