@@ -11,10 +11,11 @@ option(HEDDLE_SANITIZE "build with AddressSanitizer and UndefinedBehaviorSanitiz
 
 add_library(heddle_flags INTERFACE)
 # -fno-math-errno lets square roots be one instruction; no other relaxation: results must not depend on how a loop was vectorised.
+# -ffp-contract=off: g++ would otherwise fuse a * b + c where the tier can, so tiers, and a vector and its tail, could differ.
 # -fno-strict-aliasing: kernels view the same memory as several element types.
 target_compile_options(
   heddle_flags
-  INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wno-psabi -Werror -fno-math-errno -fno-strict-aliasing
+  INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wno-psabi -Werror -fno-math-errno -ffp-contract=off -fno-strict-aliasing
             -ffile-prefix-map=${CMAKE_CURRENT_SOURCE_DIR}/..=.)
 if(HEDDLE_SANITIZE)
   target_compile_options(heddle_flags INTERFACE -fsanitize=address,undefined -fno-omit-frame-pointer -g)

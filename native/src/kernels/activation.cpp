@@ -134,7 +134,7 @@ hd_status backward(const Call& call, int64_t rows, int64_t columns, int64_t widt
   const int64_t chunks = row_chunks(rows), tiles = ceil_div(columns, kGrain);
   ColumnSums dbias{nullptr, chunks, width};
   if (call.has(4)) {
-    dbias.data = static_cast<float*>(workspace(chunks * width * 4));
+    dbias.data = scratch<float>(chunks * width);
     if (dbias.data == nullptr) return fail(HD_NO_MEMORY, "no memory for %lld partial sums", static_cast<long long>(chunks * width));
     std::memset(dbias.data, 0, static_cast<size_t>(chunks * width) * 4);
   }

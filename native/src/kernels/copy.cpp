@@ -72,7 +72,8 @@ void copy_run(D* y, int64_t sy, const S* x, int64_t sx, int64_t n) {
   }
 }
 
-constexpr int64_t kTile = 32;  // side of a transposed tile
+// Side of a transposed tile. It passes through a dense buffer, because lines a power of two apart share a cache set.
+constexpr int64_t kTile = 32;
 
 // The two dimensions of a transpose: y is dense along the last, x along `other`; -1 if x is not dense elsewhere.
 inline int other_dimension(const Nest<2>& n) {
@@ -92,9 +93,14 @@ void transpose(const Call& call, Nest<2> n, int other, D* y, const S* x) {
     const int64_t first = row_tile * kTile, end = least(width, first + kTile);
     const int64_t begin = tile * (kGrain / kTile), stop = least(n.length, begin + kGrain / kTile);
     each_run(n, plane, plane + 1, [&](int64_t, const int64_t* at) {
+      S buffer[kTile][kTile];
       for (int64_t from = begin; from < stop; from += kTile) {
+        const int64_t count = least(kTile, stop - from);
+        for (int64_t j = 0; j < count; j++) {
+          std::memcpy(buffer[j], x + at[1] + first + (from + j) * sx, static_cast<size_t>(end - first) * sizeof(S));
+        }
         for (int64_t r = first; r < end; r++) {
-          copy_run(y + at[0] + r * across + from * sy, sy, x + at[1] + r + from * sx, sx, least(kTile, stop - from));
+          copy_run(y + at[0] + r * across + from * sy, sy, &buffer[0][r - first], kTile, count);
         }
       }
     });

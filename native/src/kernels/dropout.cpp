@@ -17,26 +17,31 @@ struct Mask32 {
   uint32_t threshold;  // words at or above it are kept
 };
 
-// Elements [index, index + n) of the stream go to out.
+struct Strides {
+  int64_t x, y;
+};
+
+// Elements [index, index + n) of the stream.
 template <class T>
-void drop(const T* x, T* y, int64_t index, int64_t n, const Mask32& mask32, wide factor) {
+void drop(const T* x, T* y, Strides stride, int64_t index, int64_t n, const Mask32& mask32, wide factor) {
   uint32_t words[kPhiloxWords + kLanes] = {};  // a vector may start at the last word
+  T buffer[2][kPhiloxWords];
   int64_t block = index / 4;
   int64_t skip = index % 4;
   for (int64_t done = 0; done < n; block += kLanes, skip = 0) {
     philox_words(static_cast<uint64_t>(block), mask32.offset, mask32.seed, words);
     const int64_t count = least(n - done, kPhiloxWords - skip);
+    const T* from = dense(x + done * stride.x, stride.x, count, buffer[0]);
+    T* to = stride.y == 1 ? y + done : buffer[1];
     vectors(0, count, [&](int64_t i, auto mask) {
       vu word;
       std::memcpy(&word, words + skip + i, sizeof word);
       const vi keep = word >= mask32.threshold;
-      const wide scaled = get_wide(x + done + i, mask) * factor;
-      if constexpr (sizeof(T) == 4) {
-        put(y + done + i, as_float(as_int(narrow(scaled)) & keep), mask);
-      } else {
-        put(y + done + i, as_float(as_int(narrow_odd(scaled)) & keep), mask);
-      }
+      const wide scaled = get_wide(from + i, mask) * factor;
+      const vf rounded = sizeof(T) == 4 ? narrow(scaled) : narrow_odd(scaled);
+      put(to + i, as_float(as_int(rounded) & keep), mask);
     });
+    scatter(to, y + done * stride.y, stride.y, count);
     done += count;
   }
 }
@@ -51,9 +56,10 @@ hd_status run(const Call& call) {
   const wide factor = splat_wide(1.0 / (1.0 - static_cast<double>(p.p)));
   const T* x = call.data<const T>(0);
   T* y = call.data<T>(1);
+  const Strides stride{n.step(1), n.step(0)};
   parallel_pieces(call.context, n.runs, n.length, [&](int64_t first, int64_t end, int64_t from, int64_t to) {
     each_run(n, first, end, [&](int64_t r, const int64_t* at) {
-      drop(x + at[1] + from, y + at[0] + from, r * n.length + from, to - from, mask, factor);
+      drop(x + at[1] + from * stride.x, y + at[0] + from * stride.y, stride, r * n.length + from, to - from, mask, factor);
     });
   });
   return HD_OK;

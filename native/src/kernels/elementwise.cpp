@@ -17,12 +17,6 @@ namespace {
 
 constexpr int64_t kBlock = 512;  // elements gathered at a time
 
-template <class T>
-void scatter(const T* from, T* y, int64_t stride, int64_t n) {
-  if (from == y) return;
-  for (int64_t i = 0; i < n; i++) y[i * stride] = from[i];
-}
-
 // ---- binary ----
 
 struct Add {
@@ -107,8 +101,9 @@ hd_status run_binary(const Call& call) {
         const int64_t count = least(block, to - i);
         T* out = y + at[0] + i * sy;
         T* dense_out = sy == 1 ? out : buffer[0];
-        binary_run<T, Op>(dense(a + at[1] + i * sa, sa, count, buffer[1]), dense(b + at[2] + i * sb, sb, count, buffer[2]), dense_out, count,
-                          p.alpha, p.beta);
+        const T* left = dense(a + at[1] + i * sa, sa, count, buffer[1]);
+        const T* right = dense(b + at[2] + i * sb, sb, count, buffer[2]);
+        binary_run<T, Op>(left, right, dense_out, count, p.alpha, p.beta);
         scatter(dense_out, out, sy, count);
       }
     });

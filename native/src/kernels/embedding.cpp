@@ -32,8 +32,8 @@ struct Lists {
   int64_t* order;
 };
 
-Lists sort_by_id(const Ids& ids, int64_t vocabulary, void* memory) {
-  auto start = static_cast<int64_t*>(memory);  // [V + 2]: one more, so that placing a position moves start[v + 1] into place
+Lists sort_by_id(const Ids& ids, int64_t vocabulary, int64_t* memory) {
+  int64_t* start = memory;  // [V + 2]: one more, so that placing a position moves start[v + 1] into place
   int64_t* order = start + vocabulary + 2;
   std::memset(start, 0, static_cast<size_t>(vocabulary + 2) * 8);
   for (int64_t n = 0; n < ids.rows.count; n++) start[*ids.row(n) + 2]++;
@@ -71,7 +71,7 @@ hd_status backward(const Call& call) {
   const int64_t vocabulary = call.t[2]->shape[0], n = call.t[2]->shape[1];
   const bool accumulate = call.params<hd_EmbeddingParams>().accumulate != 0;
   if (const hd_status status = check_ids(ids, vocabulary); status != HD_OK) return status;
-  void* memory = workspace((vocabulary + 2 + ids.rows.count) * 8);
+  int64_t* memory = scratch<int64_t>(vocabulary + 2 + ids.rows.count);
   if (memory == nullptr) return fail(HD_NO_MEMORY, "no memory to sort %lld ids", static_cast<long long>(ids.rows.count));
   const Lists lists = sort_by_id(ids, vocabulary, memory);
   parallel_rows(call.context, vocabulary, n, [&](int64_t v) {

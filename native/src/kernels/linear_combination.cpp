@@ -1,7 +1,8 @@
 // linear_combination: y = base + sum_i w[i] (source[i] - base), or sum_i w[i] source[i]: checkpoint arithmetic (task vectors, Ilharco et
 // al. 2023; model soups, Wortsman et al. 2022) in one pass over memory.
 // Shapes: base, sources, y contiguous, of one size, of any float dtypes each; weights f64 [n], n >= 1.
-// Work: pieces of elements; within a piece blocks that stay in L1, to which one source after the other is added.
+// Work: pieces of elements, summed in registers; with mixed dtypes or many sources in blocks that stay in L1, to which one source
+// after the other is added.
 // Numerics: sums in f64 if anything is f32 or f64, else in f32; products and sums rounded separately, so that every tier gives the
 // same bits; one rounding to the dtype of y (from f64 to 16 bits by rounding to odd first). All weights 0: y is base, bit for bit
 // when the dtypes agree, whatever the sources hold.
@@ -19,7 +20,6 @@ constexpr int64_t kBlock = 1024;  // two f64 blocks are 16 KiB: half of L1
 // The arithmetic in f64 (wide) and in f32 (vf), over the same body.
 struct InF64 {
   using Number = double;
-  using Register = wide;
   static wide splat_one(double x) { return splat_wide(x); }
   template <class T, class Mask>
   static wide read(const T* p, Mask mask) {
@@ -32,7 +32,6 @@ struct InF64 {
 };
 struct InF32 {
   using Number = float;
-  using Register = vf;
   static vf splat_one(double x) { return splat(static_cast<float>(x)); }
   template <class T, class Mask>
   static vf read(const T* p, Mask mask) {
@@ -91,6 +90,45 @@ void combine_block(const Call& call, const double* weights, int64_t from, int64_
   });
 }
 
+constexpr int32_t kFew = 8;  // sources whose addresses and weights stay in registers or L1
+
+// The usual case: everything of one dtype and few sources, summed in registers.
+template <class A, class T>
+void combine_alike(const Call& call, const double* weights, int64_t from, int64_t to) {
+  const int32_t count = call.n - 3;
+  const T* source[kFew];
+  decltype(A::splat_one(0)) weight[kFew];
+  for (int32_t k = 0; k < count; k++) {
+    source[k] = call.data<const T>(2 + k);
+    weight[k] = A::splat_one(weights[k]);
+  }
+  const T* base = call.data<const T>(0);
+  T* y = call.data<T>(call.n - 1);
+  vectors(from, to, [&](int64_t i, auto mask) {
+    if (base == nullptr) {
+      auto total = weight[0] * A::read(source[0] + i, mask);
+      for (int32_t k = 1; k < count; k++) total = total + weight[k] * A::read(source[k] + i, mask);
+      A::write(y + i, total, mask);
+    } else {
+      const auto b = A::read(base + i, mask);
+      auto total = b;
+      for (int32_t k = 0; k < count; k++) total = total + weight[k] * (A::read(source[k] + i, mask) - b);
+      A::write(y + i, total, mask);
+    }
+  });
+}
+
+void combine_piece(const Call& call, const double* weights, bool exact, bool alike, int64_t from, int64_t to) {
+  const int32_t dtype = call.t[call.n - 1]->dtype;
+  if (alike && dtype == HD_F32) return combine_alike<InF64, float>(call, weights, from, to);
+  if (alike && dtype == HD_BF16) return combine_alike<InF32, bf16>(call, weights, from, to);
+  if (alike && dtype == HD_F16) return combine_alike<InF32, f16>(call, weights, from, to);
+  for (int64_t i = from; i < to; i += kBlock) {
+    const int64_t count = least(kBlock, to - i);
+    exact ? combine_block<InF64>(call, weights, i, count) : combine_block<InF32>(call, weights, i, count);
+  }
+}
+
 hd_status copy_base(const Call& call) {
   const hd_tensor *base = call.t[0], *y = call.t[call.n - 1];
   const hd_tensor* const tensors[] = {base, y};
@@ -104,12 +142,13 @@ hd_status linear_combination(const Call& call) {
   const int64_t n = elements(*call.t[y]);
   Check check(call);
   check.dtype(1, HD_F64).vector(1, sources, "one per source").contiguous(1);
-  bool exact = false;
+  bool exact = false, alike = sources <= kFew;
   for (int32_t i = 0; i < call.n; i++) {
     if (i == 1 || !call.has(i)) continue;
     check.count(i, n, "the size of y").contiguous(i).require(call.t[i]->dtype <= HD_F64, "base, sources and y must be floats");
     check.require(call.t[i]->data != call.t[y]->data || dtype_bytes(call.t[i]->dtype) == dtype_bytes(call.t[y]->dtype) || n == 0,
                   "y may only lie over an input whose elements have the size of its own");
+    alike = alike && call.t[i]->dtype == call.t[y]->dtype;
     exact = exact || call.t[i]->dtype == HD_F32 || call.t[i]->dtype == HD_F64;
   }
   if (check.failed()) return check.status();
@@ -118,10 +157,7 @@ hd_status linear_combination(const Call& call) {
   for (int32_t i = 0; i < sources; i++) zero = zero && weights[i] == 0.0;
   if (zero) return copy_base(call);
   parallel_pieces(call.context, 1, n, [&](int64_t, int64_t, int64_t from, int64_t to) {
-    for (int64_t i = from; i < to; i += kBlock) {
-      const int64_t count = least(kBlock, to - i);
-      exact ? combine_block<InF64>(call, weights, i, count) : combine_block<InF32>(call, weights, i, count);
-    }
+    combine_piece(call, weights, exact, alike, from, to);
   });
   return HD_OK;
 }

@@ -127,7 +127,7 @@ hd_status backward(const Call& call) {
   const Affine<T> affine{call.data<const T>(3), nullptr, p.weight_offset};
   const int64_t n = last(*call.t[2]), rows = s.rows.count, chunks = row_chunks(rows);
   const bool sums = call.has(7) || call.has(8);
-  float* partial = sums ? static_cast<float*>(workspace(2 * chunks * n * 4)) : nullptr;
+  float* partial = sums ? scratch<float>(2 * chunks * n) : nullptr;
   if (sums && partial == nullptr) return fail(HD_NO_MEMORY, "no memory for %lld partial sums", static_cast<long long>(2 * chunks * n));
   const ColumnSums dweight{call.has(7) ? partial : nullptr, chunks, n};
   const ColumnSums dbias{call.has(8) ? partial + chunks * n : nullptr, chunks, n};

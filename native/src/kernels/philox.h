@@ -45,13 +45,34 @@ inline void multiply(vu x, uint32_t factor, vu& high, vu& low) {
 
 constexpr int kPhiloxWords = 4 * kLanes;
 
+// words[4 j + w] = c[w][j]
+inline void interleave(const vu c[4], uint32_t words[kPhiloxWords]) {
+#if defined(__AVX512F__)
+  const __m512i a = _mm512_unpacklo_epi32((__m512i)c[0], (__m512i)c[1]), b = _mm512_unpackhi_epi32((__m512i)c[0], (__m512i)c[1]);
+  const __m512i d = _mm512_unpacklo_epi32((__m512i)c[2], (__m512i)c[3]), e = _mm512_unpackhi_epi32((__m512i)c[2], (__m512i)c[3]);
+  const __m512i quads[] = {_mm512_unpacklo_epi64(a, d), _mm512_unpackhi_epi64(a, d), _mm512_unpacklo_epi64(b, e),
+                           _mm512_unpackhi_epi64(b, e)};
+  for (int k = 0; k < 4; k++) {  // quads[k] holds blocks k, 4 + k, 8 + k, 12 + k
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(words + 4 * k), _mm512_extracti32x4_epi32(quads[k], 0));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(words + 4 * k + 16), _mm512_extracti32x4_epi32(quads[k], 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(words + 4 * k + 32), _mm512_extracti32x4_epi32(quads[k], 2));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(words + 4 * k + 48), _mm512_extracti32x4_epi32(quads[k], 3));
+  }
+#else
+  uint32_t word[4][kLanes];
+  std::memcpy(word, c, sizeof word);
+  for (int j = 0; j < kLanes; j++) {
+    for (int w = 0; w < 4; w++) words[4 * j + w] = word[w][j];
+  }
+#endif
+}
+
 // words[4 j + w] = word w of the block with counter (block + j, low and high; offset, low and high), j < kLanes.
 inline void philox_words(uint64_t block, uint64_t offset, uint64_t key, uint32_t words[kPhiloxWords]) {
-  vu c[4] = {};
-  for (int j = 0; j < kLanes; j++) {
-    c[0][j] = static_cast<uint32_t>(block + static_cast<uint64_t>(j));
-    c[1][j] = static_cast<uint32_t>((block + static_cast<uint64_t>(j)) >> 32);
-  }
+  vu lane, c[4] = {};
+  for (int j = 0; j < kLanes; j++) lane[j] = static_cast<uint32_t>(j);
+  c[0] = lane + static_cast<uint32_t>(block);
+  c[1] = static_cast<uint32_t>(block >> 32) - (vu)(c[0] < lane);  // a true comparison is -1: the carry
   c[2] += static_cast<uint32_t>(offset);
   c[3] += static_cast<uint32_t>(offset >> 32);
   uint32_t key0 = static_cast<uint32_t>(key), key1 = static_cast<uint32_t>(key >> 32);
@@ -66,8 +87,6 @@ inline void philox_words(uint64_t block, uint64_t offset, uint64_t key, uint32_t
     key0 += kPhiloxW0;
     key1 += kPhiloxW1;
   }
-  for (int j = 0; j < kLanes; j++) {
-    for (int w = 0; w < 4; w++) words[4 * j + w] = c[w][j];
-  }
+  interleave(c, words);
 }
 }  // namespace hd::HD_TIER

@@ -54,6 +54,7 @@ struct Dims {
     }
     rank = rank == 0 ? 0 : to + 1;
   }
+  int64_t step() const { return rank == 0 ? INT64_MAX : x[rank - 1] < 0 ? -x[rank - 1] : x[rank - 1]; }
   // The innermost dimension, which leaves.
   Dims pop() {
     Dims inner;
@@ -99,8 +100,7 @@ Plan plan_of(const hd_tensor& x, const hd_tensor& y) {
   p.reduced.merge();
   p.outputs = p.kept.count;
   const int64_t total = p.reduced.count * p.outputs;
-  const auto density = [](const Dims& dims) { return dims.rank == 0 ? INT64_MAX : dims.x[dims.rank - 1] < 0 ? -dims.x[dims.rank - 1] : dims.x[dims.rank - 1]; };
-  p.rows = density(p.reduced) < density(p.kept) || p.kept.rank == 0;
+  p.rows = p.reduced.step() < p.kept.step() || p.kept.rank == 0;
   p.lane = p.rows ? p.reduced.pop() : p.kept.pop();
   p.width = p.rows ? 1 : least(kTile, p.lane.count);
   p.tiles_per_lane = p.rows ? 1 : ceil_div(p.lane.count, kTile);
@@ -175,7 +175,7 @@ hd_status run(const Call& call) {
   const double factor = params.kind == 1 ? 1.0 / reduced : 1.0;
   const bool accumulate = params.accumulate != 0;
   const int64_t stride = p.tiles * p.width;
-  double* partial = p.chunks > 1 ? static_cast<double*>(workspace(p.chunks * stride * 8)) : nullptr;
+  double* partial = p.chunks > 1 ? scratch<double>(p.chunks * stride) : nullptr;
   if (p.chunks > 1 && partial == nullptr) return fail(HD_NO_MEMORY, "no memory for partial results");
   const int64_t per = most(1, kGrain / most(1, static_cast<int64_t>(reduced) * p.width));  // tiles of one task
   if (p.chunks == 1) {
@@ -238,7 +238,7 @@ hd_status sum_squares(const Call& call) {
   const hd_tensor* const tensors[] = {call.t[0]};
   const Nest<1> n = nest(tensors, true);
   const Pieces pieces(n.runs, n.length);
-  double* partial = static_cast<double*>(workspace(most(1, pieces.tasks) * 8));
+  double* partial = scratch<double>(pieces.tasks);
   if (partial == nullptr) return fail(HD_NO_MEMORY, "no memory for %lld partial sums", static_cast<long long>(pieces.tasks));
   return with_any_float(call.t[0]->dtype, [&](auto type) {
     using T = decltype(type);

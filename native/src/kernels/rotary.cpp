@@ -69,7 +69,7 @@ hd_status run(const Call& call) {
   const int64_t pairs = call.t[2]->shape[0], count = positions.rows.count;
   const int64_t width = (p.interleaved != 0 ? 4 : 2) * pairs;
   if (x.rows.count == 0 || features == 0) return HD_OK;
-  float* table = static_cast<float*>(workspace(most(1, count * width) * 4));
+  float* table = scratch<float>(count * width);
   if (table == nullptr) return fail(HD_NO_MEMORY, "no memory for the factors of %lld positions", static_cast<long long>(count));
   // sincos costs about 30 times what rotating an element does
   parallel_rows(call.context, count, 32 * pairs,
@@ -92,7 +92,8 @@ hd_status rotary(const Call& call) {
   Check check(call);
   check.rank(0, 4).floats(0, 3).same_shape(3, 0).dtype(1, HD_I32).rank(2, 1).dtype(2, HD_F32).dense(0, 2, 3).output(3);
   check.require(check.failed() || positions_fit(*call.t[1], *call.t[0]), "positions must be [T] or [B, T]");
-  check.require(check.failed() || 2 * call.t[2]->shape[0] <= call.t[0]->shape[3], "inv_freq has more than half as many elements as a head has features");
+  check.require(check.failed() || 2 * call.t[2]->shape[0] <= call.t[0]->shape[3],
+                "inv_freq has more than half as many elements as a head has features");
   if (check.failed()) return check.status();
   return with_float(call.t[0]->dtype, [&](auto type) { return run<decltype(type)>(call); });
 }

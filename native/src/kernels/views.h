@@ -13,6 +13,12 @@ inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 // Elements of one task: large enough to hide the cost of handing it out, small enough to balance the threads.
 constexpr int64_t kGrain = 16384;
 
+// The calling thread's workspace as `count` numbers (one at least, so that null always means failure). One at a time.
+template <class T>
+T* scratch(int64_t count) {
+  return static_cast<T*>(workspace(most(1, count) * static_cast<int64_t>(sizeof(T))));
+}
+
 // ---- element types: f(T{}) for the C++ type of a float dtype ----
 template <class F>
 hd_status with_float(int32_t dtype, const F& f) {
@@ -227,5 +233,12 @@ const T* dense(const T* x, int64_t stride, int64_t n, T* buffer) {
   if (stride == 1) return x;
   for (int64_t i = 0; i < n; i++) buffer[i] = x[i * stride];
   return buffer;
+}
+
+// Its counterpart for results: does nothing if they were written in place.
+template <class T>
+void scatter(const T* from, T* y, int64_t stride, int64_t n) {
+  if (from == y) return;
+  for (int64_t i = 0; i < n; i++) y[i * stride] = from[i];
 }
 }  // namespace hd::HD_TIER

@@ -5,8 +5,6 @@
 namespace hd::HD_TIER {
 
 typedef double vd __attribute__((vector_size(kLanes * 4)));
-typedef float half_f __attribute__((vector_size(kLanes * 2)));
-typedef int32_t half_i __attribute__((vector_size(kLanes * 2)));
 
 struct wide {
   vd lo, hi;
@@ -17,28 +15,36 @@ inline wide operator*(wide a, wide b) { return {a.lo * b.lo, a.hi * b.hi}; }
 inline wide operator/(wide a, wide b) { return {a.lo / b.lo, a.hi / b.hi}; }
 inline wide splat_wide(double x) { return {vd{} + x, vd{} + x}; }
 
+// By intrinsics: g++ 12 takes __builtin_convertvector between these sizes apart into scalars.
 inline wide widen(vf x) {
-  half_f half[2];
-  std::memcpy(half, &x, sizeof x);
-  return {__builtin_convertvector(half[0], vd), __builtin_convertvector(half[1], vd)};
+#if defined(__AVX512F__)
+  const __m512 v = (__m512)x;
+  return {(vd)_mm512_cvtps_pd(_mm512_castps512_ps256(v)), (vd)_mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1))};
+#elif defined(__AVX2__)
+  const __m256 v = (__m256)x;
+  return {(vd)_mm256_cvtps_pd(_mm256_castps256_ps128(v)), (vd)_mm256_cvtps_pd(_mm256_extractf128_ps(v, 1))};
+#else
+  return {vd{static_cast<double>(x[0]), static_cast<double>(x[1])}, vd{static_cast<double>(x[2]), static_cast<double>(x[3])}};
+#endif
 }
 inline vf narrow(wide x) {
-  const half_f half[2] = {__builtin_convertvector(x.lo, half_f), __builtin_convertvector(x.hi, half_f)};
-  vf y;
-  std::memcpy(&y, half, sizeof y);
-  return y;
+#if defined(__AVX512F__)
+  const __m512 lo = _mm512_castps256_ps512(_mm512_cvtpd_ps((__m512d)x.lo));
+  return (vf)_mm512_insertf32x8(lo, _mm512_cvtpd_ps((__m512d)x.hi), 1);
+#elif defined(__AVX2__)
+  return (vf)_mm256_set_m128(_mm256_cvtpd_ps((__m256d)x.hi), _mm256_cvtpd_ps((__m256d)x.lo));
+#else
+  return vf{static_cast<float>(x.lo[0]), static_cast<float>(x.lo[1]), static_cast<float>(x.hi[0]), static_cast<float>(x.hi[1])};
+#endif
 }
 // Rounded to odd: a second rounding, to 16 bits, then gives what one rounding of x would (Boldo & Melquiond 2008).
 inline vf narrow_odd(wide x) {
   const vf y = narrow(x);
-  const wide back = widen(y);
-  const auto size = [](vd v) { return v < 0 ? -v : v; };
-  const half_i inexact[2] = {__builtin_convertvector(back.lo != x.lo, half_i), __builtin_convertvector(back.hi != x.hi, half_i)};
-  const half_i beyond[2] = {__builtin_convertvector(size(back.lo) > size(x.lo), half_i), __builtin_convertvector(size(back.hi) > size(x.hi), half_i)};
-  vi odd, back_one;
-  std::memcpy(&odd, inexact, sizeof odd);
-  std::memcpy(&back_one, beyond, sizeof back_one);
-  return as_float((as_int(y) + back_one) | (odd & 1));
+  // How far y is beyond x; large, so that what matters to 16 bits does not vanish in f32. Not a number if x is not finite.
+  const vf error = narrow((widen(y) - x) * splat_wide(0x1p100));
+  const vi inexact = (error > 0.0f) | (error < 0.0f);
+  const vi beyond = inexact & ((as_int(error) ^ as_int(y)) >= 0);
+  return as_float((as_int(y) + beyond) | (inexact & 1));
 }
 inline float narrow_odd(double x) {
   float y = static_cast<float>(x);
@@ -69,8 +75,9 @@ inline wide get_wide(const T* p, Mask mask) {
   return widen(get(p, mask));
 }
 inline wide get_wide(const double* p, Full) {
-  wide x;
-  std::memcpy(&x, p, sizeof x);
+  wide x;  // each half by itself: a copy of the whole struct would go through the stack
+  std::memcpy(&x.lo, p, sizeof x.lo);
+  std::memcpy(&x.hi, p + kLanes / 2, sizeof x.hi);
   return x;
 }
 inline wide get_wide(const double* p, Part part) {
@@ -86,7 +93,10 @@ template <class T, class Mask>
 inline void put_wide(T* p, wide x, Mask mask) {
   put(p, narrow_odd(x), mask);
 }
-inline void put_wide(double* p, wide x, Full) { std::memcpy(p, &x, sizeof x); }
+inline void put_wide(double* p, wide x, Full) {
+  std::memcpy(p, &x.lo, sizeof x.lo);
+  std::memcpy(p + kLanes / 2, &x.hi, sizeof x.hi);
+}
 inline void put_wide(double* p, wide x, Part part) {
   double lane[kLanes];
   std::memcpy(lane, &x, sizeof x);

@@ -178,12 +178,19 @@ inline vf load(const f16* p) { return (vf)_mm256_cvtph_ps(_mm_loadu_si128(reinte
 inline void store(f16* p, vf x) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT));
 }
+inline void store(bf16* p, vf x) {
+  const vi bits = as_int(x);
+  const vi nearest = bits + 0x7fff + ((bits >> 16) & 1);
+  const __m256i w = (__m256i)((vi)((vu)(x != x ? (bits | 0x400000) : nearest) >> 16));  // NaN stays NaN, quiet
+  const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(w, w), 0x08);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(packed));
+}
 #else
 inline vf load(const bf16* p) { return load_n(p, kLanes); }
 inline vf load(const f16* p) { return load_n(p, kLanes); }
 inline void store(f16* p, vf x) { store_n(p, x, kLanes); }
-#endif
 inline void store(bf16* p, vf x) { store_n(p, x, kLanes); }
+#endif
 inline float sum(vf x) {
   float lane[kLanes];
   store(lane, x);
@@ -201,12 +208,27 @@ inline float max_lane(vf x) {
 
 // ---- functions: error below 2 ulp over the whole range unless said ----
 
+// p * 2^n for whole n in [-151, 129].
+inline vf scale(vf p, vf n) {
+#if defined(__AVX512F__)
+  return (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
+#else
+  // Two factors, so that results at both ends of the range need no special case.
+  const vi whole = __builtin_convertvector(n, vi);
+  const vi half = whole >> 1;
+  return p * as_float((half + 127) << 23) * as_float((whole - half + 127) << 23);
+#endif
+}
+inline vf round_whole(vf x) {  // |x| < 2^22
+  const vf magic = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
+  return (x + magic) - magic;
+}
+
 // 2^x. Below -150 gives 0, above 128 infinity; NaN stays NaN.
 inline vf exp2(vf x) {
   // 2^x = 2^n * 2^f, |f| <= 1/2; minimax polynomial of degree 6 for 2^f.
-  const vf magic = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
   const vf bounded = max(min(x, splat(129.0f)), splat(-151.0f));
-  const vf n = (bounded + magic) - magic;
+  const vf n = round_whole(bounded);
   const vf f = bounded - n;
   vf p = splat(1.5403530e-4f);
   p = fma(p, f, splat(1.3333558e-3f));
@@ -215,25 +237,25 @@ inline vf exp2(vf x) {
   p = fma(p, f, splat(2.4022651e-1f));
   p = fma(p, f, splat(6.9314718e-1f));
   p = fma(p, f, splat(1.0f));
-#if defined(__AVX512F__)
-  vf y = (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
-#else
-  // Two factors, so that results at both ends of the range need no special case.
-  const vi whole = __builtin_convertvector(n, vi);
-  const vi half = whole >> 1;
-  vf y = p * as_float((half + 127) << 23) * as_float((whole - half + 127) << 23);
-#endif
+  const vf y = scale(p, n);
   return x != x ? x : y;
 }
 
 inline vf exp(vf x) {
-  // exp(x) = 2^(x log2 e), with the rounding error of the product carried into the result: exp(x) = 2^t * (1 + (x log2e - t) ln 2).
-  const vf log2e = splat(1.44269504f);
-  const vf t = x * log2e;
-  const vf error = fma(x, log2e, -t) + x * splat(1.9259630e-8f);
-  const vf y = exp2(t);
-  const vf corrected = fma(y, error * splat(0.69314718f), y);
-  return (y > splat(0.0f)) & (y < splat(std::numeric_limits<float>::infinity())) ? corrected : y;
+  // exp(x) = 2^n * exp(r), r = x - n ln 2; the first part of ln 2 has few bits, so that n times it is exact without fma, too.
+  // Polynomial of Cephes' expf.
+  const vf bounded = max(min(x, splat(89.0f)), splat(-104.0f));
+  const vf n = round_whole(bounded * 1.44269504f);
+  const vf r = fma(n, splat(2.12194440e-4f), fma(n, splat(-0.693359375f), bounded));
+  vf p = splat(1.9875691500e-4f);
+  p = fma(p, r, splat(1.3981999507e-3f));
+  p = fma(p, r, splat(8.3334519073e-3f));
+  p = fma(p, r, splat(4.1665795894e-2f));
+  p = fma(p, r, splat(1.6666665459e-1f));
+  p = fma(p, r, splat(5.0000001201e-1f));
+  p = fma(p * r, r, r) + 1.0f;
+  const vf y = scale(p, n);
+  return x != x ? x : y;
 }
 
 inline vf abs(vf x) { return as_float(as_int(x) & splat_i(0x7fffffff)); }
