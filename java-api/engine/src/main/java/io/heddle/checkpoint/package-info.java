@@ -1,6 +1,6 @@
 /**
- * Checkpoints: reading and writing safetensors files (github.com/huggingface/safetensors, format description in its README), and
- * element-wise arithmetic over them.
+ * Checkpoints: reading and writing safetensors files (github.com/huggingface/safetensors, format
+ * description in its README), and element-wise arithmetic over them.
  */
 @org.jspecify.annotations.NullMarked
 package io.heddle.checkpoint;

@@ -1,0 +1,94 @@
+package io.heddle.checkpoint;
+
+import io.heddle.tensor.Shapes;
+import io.heddle.tensor.Tensor;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+
+/** Gives the bytes of a view in row-major order, in few pieces. */
+final class Rows {
+  private static final long BUFFER = 1 << 20;
+
+  private Rows() {}
+
+  /** Takes a piece; it is valid during the call only. */
+  @FunctionalInterface
+  interface Sink {
+    /** The next bytes. */
+    void accept(MemorySegment piece) throws IOException;
+  }
+
+  /** Passes all bytes of {@code tensor}, on the host, to {@code sink}. */
+  static void forEach(Tensor tensor, Sink sink) throws IOException {
+    if (tensor.size() == 0) {
+      return;
+    }
+    long[] shape = tensor.shape();
+    long[] strides = tensor.strides();
+    int width = tensor.dtype().bytes();
+    // The longest run of inner dimensions that lies in one piece is moved as a block.
+    int outer = shape.length;
+    long block = 1;
+    while (outer > 0 && (shape[outer - 1] == 1 || strides[outer - 1] == block)) {
+      block *= shape[--outer];
+    }
+    MemorySegment memory = tensor.segment();
+    if (outer == 0) {
+      sink.accept(memory.asSlice(0, block * width));
+      return;
+    }
+    long[] outerShape = Arrays.copyOf(shape, outer);
+    long[] outerStrides = Arrays.copyOf(strides, outer);
+    try (Arena arena = Arena.ofConfined()) {
+      Gather gather = new Gather(memory, block * width, arena, sink);
+      Shapes.forEach(outerShape, outerStrides, (i, at) -> gather.take(at * width));
+      gather.flush();
+    } catch (UncheckedIOException e) {
+      throw e.getCause();
+    }
+  }
+
+  /** Collects blocks, so that small ones do not become a system call each. */
+  private static final class Gather {
+    private final MemorySegment from;
+    private final long block;
+    private final MemorySegment buffer;
+    private final Sink sink;
+    private long filled;
+
+    Gather(MemorySegment from, long block, Arena arena, Sink sink) {
+      this.from = from;
+      this.block = block;
+      this.buffer = arena.allocate(block < BUFFER ? BUFFER : 0);
+      this.sink = sink;
+    }
+
+    void take(long at) {
+      if (buffer.byteSize() == 0) {
+        pass(from.asSlice(at, block));
+        return;
+      }
+      if (block > buffer.byteSize() - filled) {
+        flush();
+      }
+      MemorySegment.copy(from, at, buffer, filled, block);
+      filled += block;
+    }
+
+    void flush() {
+      pass(buffer.asSlice(0, filled));
+      filled = 0;
+    }
+
+    private void pass(MemorySegment piece) {
+      try {
+        sink.accept(piece);
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+    }
+  }
+}

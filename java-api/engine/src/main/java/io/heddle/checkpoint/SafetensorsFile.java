@@ -1,0 +1,152 @@
+package io.heddle.checkpoint;
+
+import io.heddle.tensor.DType;
+import io.heddle.tensor.Storage;
+import io.heddle.tensor.Tensor;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A safetensors file, mapped for reading and checked in full when it is opened: after that, every
+ * byte range it gives lies in the file. Tensors are read-only views of the mapping, without a copy,
+ * and die with {@link #close}; a kernel that runs on one delays the end of the mapping, not the
+ * close. Data begins at any address (the format aligns to 8 bytes at best). Safe for use by many
+ * threads. Another process that shortens the file makes reads fail with {@link InternalError}; one
+ * that replaces it by renaming does no harm.
+ */
+public final class SafetensorsFile implements AutoCloseable {
+  private final Path path;
+  private final Storage storage;
+  private final Header header;
+  private final Map<String, TensorEntry> byName = new HashMap<>();
+
+  private SafetensorsFile(Path path, Storage storage, Header header) {
+    this.path = path;
+    this.storage = storage;
+    this.header = header;
+    for (TensorEntry entry : header.entries()) {
+      byName.put(entry.name(), entry);
+    }
+  }
+
+  /**
+   * Opens a file of any size.
+   *
+   * @throws SafetensorsException when it is damaged
+   * @throws IOException when it cannot be read
+   */
+  public static SafetensorsFile open(Path path) throws IOException {
+    if (Files.isDirectory(path)) {
+      throw new FileSystemException(path.toString(), null, "is a folder, not a safetensors file");
+    }
+    // One arena per file: closing a shared arena stops all threads for a moment.
+    Arena arena = Arena.ofShared();
+    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+      MemorySegment file = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
+      Header header = Header.read(file, path.toString());
+      return new SafetensorsFile(path, Storage.host(file, address -> arena.close()), header);
+    } catch (Throwable e) {
+      arena.close();
+      throw e;
+    }
+  }
+
+  /** The path it was opened with. */
+  public Path path() {
+    return path;
+  }
+
+  /** Size of the file. */
+  public long bytes() {
+    return storage.bytes();
+  }
+
+  /** The free text entries of the header. */
+  public Map<String, String> metadata() {
+    return header.metadata();
+  }
+
+  /** All tensors, in the order of their bytes. */
+  public List<TensorEntry> entries() {
+    return header.entries();
+  }
+
+  /** Whether there is a tensor of this name. */
+  public boolean contains(String name) {
+    return byName.containsKey(name);
+  }
+
+  /**
+   * What the header says of a tensor; throws {@link IllegalArgumentException} when there is none of
+   * this name.
+   */
+  public TensorEntry entry(String name) {
+    TensorEntry entry = byName.get(name);
+    if (entry == null) {
+      throw new IllegalArgumentException(path + " has no tensor " + JsonText.quote(name));
+    }
+    return entry;
+  }
+
+  /** The bytes of a tensor, read-only; throws {@link IllegalStateException} after close. */
+  public MemorySegment segment(String name) {
+    TensorEntry entry = entry(name);
+    return storage.segment().asSlice(entry.begin(), entry.bytes());
+  }
+
+  /**
+   * A tensor over the bytes of the file.
+   *
+   * @throws UnsupportedOperationException when tensors do not have its type: use {@link #segment}
+   */
+  public Tensor tensor(String name) {
+    TensorEntry entry = entry(name);
+    return view(entry, entry.shape()).named(name);
+  }
+
+  /**
+   * All elements as one dimension: works for tensors of more dimensions than {@link Tensor} can
+   * have.
+   */
+  Tensor elements(String name) {
+    TensorEntry entry = entry(name);
+    return view(entry, entry.elements()).named(name);
+  }
+
+  private Tensor view(TensorEntry entry, long... shape) {
+    DType dtype = entry.type().dtype();
+    if (dtype == null) {
+      throw new UnsupportedOperationException(
+          path
+              + ": tensor "
+              + JsonText.quote(entry.name())
+              + " is "
+              + entry.type()
+              + ", which tensors cannot hold; read its bytes with segment");
+    }
+    if (storage.isClosed()) {
+      throw new IllegalStateException(path + " is closed");
+    }
+    return Tensor.of(storage, entry.begin(), dtype, shape);
+  }
+
+  /** Ends the mapping as soon as no kernel uses it. Idempotent. */
+  @Override
+  public void close() {
+    storage.close();
+  }
+
+  @Override
+  public String toString() {
+    return path + " (" + header.entries().size() + " tensors, " + bytes() + " bytes)";
+  }
+}
