@@ -1,0 +1,67 @@
+package io.heddle.methods.lm;
+
+import io.heddle.autograd.Tape;
+import io.heddle.models.Decoder;
+import io.heddle.op.Losses;
+import io.heddle.tensor.DType;
+import io.heddle.tensor.Tensor;
+import io.heddle.train.Objective;
+import io.heddle.train.ProgressListener;
+import java.util.List;
+import java.util.Locale;
+
+/** The objective of next-token prediction, and its evaluation. */
+public final class LanguageModeling {
+  private LanguageModeling() {}
+
+  /** Mean cross-entropy of the next token. */
+  public static Objective<TokenBatch> objective(Decoder model) {
+    return (t, batch, gradScale) -> {
+      long count = scored(batch);
+      return new Objective.Loss(run(t, model, batch, gradScale / count), count);
+    };
+  }
+
+  private static long scored(TokenBatch batch) {
+    long count = 0;
+    for (int target : batch.targets()) {
+      count += target == Losses.IGNORE ? 0 : 1;
+    }
+    return count;
+  }
+
+  private static double run(Tape t, Decoder model, TokenBatch batch, float gradScale) {
+    int n = batch.ids().length;
+    Tensor ids = t.tensor(DType.I32, n).copyFrom(batch.ids());
+    Tensor targets = t.tensor(DType.I32, n).copyFrom(batch.targets());
+    Tensor hidden = model.hidden(t, ids, batch.rows(), batch.documents());
+    double sum = 0;
+    for (float loss : model.losses(t, hidden, targets, gradScale).toFloats()) {
+      sum += loss;
+    }
+    return sum;
+  }
+
+  /**
+   * Scores a text.
+   *
+   * @param batches every token to be scored is a target exactly once
+   * @param bytes bytes of the scored tokens
+   */
+  public static Score evaluate(
+      Decoder model, List<TokenBatch> batches, long bytes, ProgressListener progress) {
+    double nats = 0;
+    long tokens = 0;
+    progress.begin("evaluate", batches.size(), "batch");
+    for (int i = 0; i < batches.size(); i++) {
+      try (Tape t = Tape.inference(model.backend())) {
+        nats += run(t, model, batches.get(i), 0);
+      }
+      tokens += scored(batches.get(i));
+      progress.advance(i + 1L, String.format(Locale.ROOT, "loss %.3f", nats / tokens));
+    }
+    Score score = new Score(nats, tokens, bytes);
+    progress.end(String.format(Locale.ROOT, "loss %.4f", score.loss()));
+    return score;
+  }
+}

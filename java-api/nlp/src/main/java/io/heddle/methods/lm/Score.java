@@ -1,0 +1,25 @@
+package io.heddle.methods.lm;
+
+/**
+ * How well a model predicts a text.
+ *
+ * @param nats sum of the losses of all scored tokens
+ * @param tokens number of scored tokens
+ * @param bytes bytes that those tokens stand for
+ */
+public record Score(double nats, long tokens, long bytes) {
+  /** Mean loss in nats per token. */
+  public double loss() {
+    return nats / tokens;
+  }
+
+  /** exp of the mean loss. */
+  public double perplexity() {
+    return Math.exp(loss());
+  }
+
+  /** Bits needed for a byte of the text. */
+  public double bitsPerByte() {
+    return nats / Math.log(2) / bytes;
+  }
+}
