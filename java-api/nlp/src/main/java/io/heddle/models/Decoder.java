@@ -121,7 +121,7 @@ public final class Decoder implements AutoCloseable {
    * @param documents for every token the document it belongs to, [B][T]: tokens see their own document only; null for none
    * @return [B*T, d], after the final norm
    */
-  public Tensor hidden(Tape t, Tensor ids, int batch, int @Nullable [][] documents) {
+  public Tensor hidden(Tape t, Tensor ids, int batch, @Nullable List<int[]> documents) {
     int length = (int) (ids.dim(0) / batch);
     if (length > config.context() && config.learnedPositions()) {
       throw new IllegalArgumentException(
@@ -143,7 +143,7 @@ public final class Decoder implements AutoCloseable {
         });
   }
 
-  private BlockLayout layout(int layer, long queries, long keys, int @Nullable [][] documents) {
+  private BlockLayout layout(int layer, long queries, long keys, @Nullable List<int[]> documents) {
     List<AttentionPattern> groups = new ArrayList<>();
     for (String text : schedule.groups(layer)) {
       groups.add(Schedule.pattern(text));

@@ -1,6 +1,7 @@
 package io.heddle.methods.lm;
 
 import io.heddle.autograd.Tape;
+import io.heddle.data.TokenBatch;
 import io.heddle.models.Decoder;
 import io.heddle.op.Losses;
 import io.heddle.tensor.DType;

@@ -1,5 +1,6 @@
-package io.heddle.methods.lm;
+package io.heddle.data;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -11,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * @param documents the document of each token, [B][T], when tokens may see their own document only; else null
  */
 @SuppressWarnings("ArrayRecordComponent") // a carrier between the data and the tape, never compared
-public record TokenBatch(int rows, int[] ids, int[] targets, int @Nullable [][] documents) {
+public record TokenBatch(int rows, int[] ids, int[] targets, @Nullable List<int[]> documents) {
   /** Checks the lengths. */
   public TokenBatch {
     if (rows < 1 || ids.length % rows != 0 || targets.length != ids.length) {
