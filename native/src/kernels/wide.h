@@ -5,6 +5,7 @@
 namespace hd::HD_TIER {
 
 typedef double vd __attribute__((vector_size(kLanes * 4)));
+typedef float half_f __attribute__((vector_size(kLanes * 2)));
 
 struct wide {
   vd lo, hi;
@@ -24,7 +25,9 @@ inline wide widen(vf x) {
   const __m256 v = (__m256)x;
   return {(vd)_mm256_cvtps_pd(_mm256_castps256_ps128(v)), (vd)_mm256_cvtps_pd(_mm256_extractf128_ps(v, 1))};
 #else
-  return {vd{static_cast<double>(x[0]), static_cast<double>(x[1])}, vd{static_cast<double>(x[2]), static_cast<double>(x[3])}};
+  half_f half[2];  // not vd{x[2], x[3]}: g++ 12 -O3 takes the wrong lanes
+  std::memcpy(half, &x, sizeof x);
+  return {__builtin_convertvector(half[0], vd), __builtin_convertvector(half[1], vd)};
 #endif
 }
 inline vf narrow(wide x) {
@@ -34,7 +37,10 @@ inline vf narrow(wide x) {
 #elif defined(__AVX2__)
   return (vf)_mm256_set_m128(_mm256_cvtpd_ps((__m256d)x.hi), _mm256_cvtpd_ps((__m256d)x.lo));
 #else
-  return vf{static_cast<float>(x.lo[0]), static_cast<float>(x.lo[1]), static_cast<float>(x.hi[0]), static_cast<float>(x.hi[1])};
+  const half_f half[] = {__builtin_convertvector(x.lo, half_f), __builtin_convertvector(x.hi, half_f)};
+  vf y;
+  std::memcpy(&y, half, sizeof y);
+  return y;
 #endif
 }
 // Rounded to odd: a second rounding, to 16 bits, then gives what one rounding of x would (Boldo & Melquiond 2008).
