@@ -48,14 +48,13 @@ class HostileFilesTest {
     this.folder = folder;
   }
 
-  static Stream<Arguments> damaged() {
-    String max = "9223372036854775807";
+  static Stream<Arguments> offsets() {
     return Stream.of(
         // One tensor of four bytes of data, wrong in one way.
         one(Fault.INVALID_OFFSET, "hole at the start", member("a", "U8", "3", "1,4")),
         one(Fault.INVALID_OFFSET, "end before begin", member("a", "U8", "4", "4,0")),
         one(Fault.INVALID_OFFSET, "offset 2^63", member("a", "U8", "4", "0,9223372036854775808")),
-        one(Fault.INVALID_OFFSET, "offset 2^63-1", member("a", "U8", "4", "0," + max)),
+        one(Fault.INVALID_OFFSET, "offset 2^63-1", member("a", "U8", "4", "0,9223372036854775807")),
         one(Fault.INVALID_OFFSET, "begin 2^64-1", member("a", "U8", "4", "18446744073709551615,4")),
         one(
             Fault.INVALID_OFFSET,
@@ -76,7 +75,12 @@ class HostileFilesTest {
             Fault.INVALID_OFFSET,
             "second ends before it begins",
             member("a", "U8", "4", "0,4"),
-            member("b", "U8", "2", "4,2")),
+            member("b", "U8", "2", "4,2")));
+  }
+
+  static Stream<Arguments> sizes() {
+    String max = "9223372036854775807";
+    return Stream.of(
         one(Fault.TENSOR_INVALID_INFO, "shape too small", member("a", "U8", "3", "0,4")),
         one(Fault.TENSOR_INVALID_INFO, "shape too large", member("a", "U8", "5", "0,4")),
         one(Fault.TENSOR_INVALID_INFO, "zero size", member("a", "U8", "0", "0,4")),
@@ -98,7 +102,11 @@ class HostileFilesTest {
             member("a", "U8", "18446744073709551615", "0,4")),
         one(Fault.VALIDATION_OVERFLOW, "before a 0", member("a", "U8", max + ",9,0", "0,4")),
         one(Fault.MISALIGNED_SLICE, "three nibbles", member("a", "F4", "7", "0,4")),
-        one(Fault.MISALIGNED_SLICE, "six bits", member("a", "F6_E2M3", "5", "0,4")),
+        one(Fault.MISALIGNED_SLICE, "six bits", member("a", "F6_E2M3", "5", "0,4")));
+  }
+
+  static Stream<Arguments> fields() {
+    return Stream.of(
         bad("unknown dtype", member("a", "F31", "4", "0,4")),
         bad("lower case dtype", member("a", "u8", "4", "0,4")),
         bad("negative offset", member("a", "U8", "4", "-4,0")),
@@ -120,7 +128,11 @@ class HostileFilesTest {
             "dtype twice",
             "\"a\":{\"dtype\":\"U8\",\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}"),
         bad("tensor twice", member("a", "U8", "4", "0,4"), member("a", "U8", "0", "4,4")),
-        bad("twice, escaped", member("a", "U8", "4", "0,4"), member("\\u0061", "U8", "0", "4,4")),
+        bad("twice, escaped", member("a", "U8", "4", "0,4"), member("\\u0061", "U8", "0", "4,4")));
+  }
+
+  static Stream<Arguments> texts() {
+    return Stream.of(
         bad("metadata twice", "\"__metadata__\":{},\"__metadata__\":{}"),
         bad("metadata key twice", "\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}"),
         bad("metadata number", "\"__metadata__\":{\"k\":1}"),
@@ -148,7 +160,7 @@ class HostileFilesTest {
   }
 
   @ParameterizedTest(name = "{0}: {1}")
-  @MethodSource
+  @MethodSource({"offsets", "sizes", "fields", "texts"})
   void damaged(String what, Fault fault, byte[] bytes) {
     assertFault(fault, bytes);
   }
