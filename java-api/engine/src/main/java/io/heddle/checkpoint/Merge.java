@@ -109,8 +109,9 @@ public final class Merge {
    * Metadata is that of the base (or the first source), and the recipe under {@code heddle.*}. The
    * same inputs, weights and backend give the same bytes.
    *
-   * @throws IllegalArgumentException when a tensor is missing, surplus, of another shape, or of a
-   *     type that cannot be combined
+   * @throws IllegalArgumentException when a tensor is missing, surplus, of another shape, of a type
+   *     that cannot be combined, or has NaN or infinite elements in the result, as such an input
+   *     leads to
    * @throws UnsupportedOperationException when the backend does not have the op
    * @throws SafetensorsException when an input is damaged
    * @throws IOException when an input cannot be read or the output not be written

@@ -89,6 +89,16 @@ final class MergeRun implements AutoCloseable {
         y = copy;
       }
       backend.synchronize();
+      long bad = NonFinite.find(y.segment(), dtype, end - begin);
+      if (bad >= 0) {
+        throw new IllegalArgumentException(
+            "tensor "
+                + JsonText.quote(name)
+                + ": element "
+                + (begin + bad)
+                + " of the merge is NaN or infinite as "
+                + dtype);
+      }
       writer.write(name, y.segment().asSlice(0, (end - begin) * dtype.bytes()));
     }
   }

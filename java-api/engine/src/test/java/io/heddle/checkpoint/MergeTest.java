@@ -21,6 +21,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Merges of small checkpoints against the formula. */
@@ -173,6 +174,31 @@ class MergeTest {
     Files.write(file, TestFiles.file(header, 4));
     try (Checkpoint eight = Checkpoint.open(file)) {
       refused(eight, eight, "tensor \"q\" is F8_E4M3, which cannot be combined");
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = DType.class,
+      names = {"F32", "F64", "BF16", "F16"})
+  void nonFiniteElementsAreRefused(DType dtype) throws IOException {
+    for (double bad : new double[] {Double.NaN, Double.POSITIVE_INFINITY, -1.0 / 0}) {
+      double[] values = new double[40_000];
+      values[33_333] = bad;
+      Tensor tensor = TestFiles.tensor(dtype, values, 200, 200);
+      assertEquals(33_333, NonFinite.find(tensor.segment(), dtype, 40_000));
+      assertEquals(-1, NonFinite.find(tensor.segment(), dtype, 33_333));
+      assertEquals(33_333, NonFinite.find(tensor.segment(), dtype, 33_334));
+      assertEquals(0, NonFinite.find(tensor.segment().asSlice(33_333L * dtype.bytes()), dtype, 1));
+      try (Checkpoint checkpoint = save("nan", Map.of("w", tensor))) {
+        refused(checkpoint, checkpoint, "tensor \"w\": element 33333 of the merge is NaN");
+      }
+    }
+    Tensor large = TestFiles.tensor(DType.F32, new double[] {1e6}, 1);
+    try (Checkpoint checkpoint = save("large", Map.of("w", large))) {
+      Merge merge = Merge.linear().add(checkpoint, 1).dtype(DType.F16);
+      assertThrows(
+          IllegalArgumentException.class, () -> merge.writeTo(out, new FakeBackend(false)));
     }
   }
 
