@@ -9,7 +9,7 @@
 #include <new>
 #include <string>
 
-#if __has_include(<nvtx3/nvToolsExt.h>)
+#if !defined(HD_EMULATE) && __has_include(<nvtx3/nvToolsExt.h>)
 #include <nvtx3/nvToolsExt.h>
 #define HD_NVTX 1
 #endif
@@ -18,6 +18,12 @@
 
 namespace hd {
 namespace {
+
+#ifdef HD_EMULATE
+constexpr bool kEmulated = true;
+#else
+constexpr bool kEmulated = false;
+#endif
 
 const hd_host* host = nullptr;
 
@@ -50,7 +56,7 @@ struct Facts {
 Facts look() {
   Facts f;
   // Asked for first: without it the runtime's own message does not say what is missing. Never closed: the runtime uses it.
-  if (dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL) == nullptr) {
+  if (!kEmulated && dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL) == nullptr) {
     f.reason = "no NVIDIA driver: libcuda.so.1 was not found";
     return f;
   }

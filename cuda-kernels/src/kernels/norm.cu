@@ -29,17 +29,24 @@ struct Forward {
   hd_NormParams p;
 };
 
+// The tensors' rows of one row index; the addresses are formed once.
 template <class T>
-__device__ void load_value(const Forward<T>& w, int64_t row, int64_t at, float (&v)[kWidth<T>]) {
+struct Row {
+  const T *x, *residual;
+  T *y, *s;
+};
+
+template <class T>
+__device__ void load_value(const Forward<T>& w, const Row<T>& row, int64_t at, float (&v)[kWidth<T>]) {
   constexpr int W = kWidth<T>;
-  load_pack(w.x.row(row), at, w.features, w.x.vector, v);
-  if (w.residual.data == nullptr) return;
+  load_pack(row.x, at, w.features, w.x.vector, v);
+  if (row.residual == nullptr) return;
   float r[W];
-  load_pack(w.residual.row(row), at, w.features, w.residual.vector, r);
+  load_pack(row.residual, at, w.features, w.residual.vector, r);
 #pragma unroll
   for (int i = 0; i < W; i++) {
     v[i] += r[i];
-    if (w.s.data != nullptr) v[i] = to_f32(rounded<T>(v[i]));
+    if (row.s != nullptr) v[i] = to_f32(rounded<T>(v[i]));
   }
 }
 
@@ -49,7 +56,9 @@ __global__ void __launch_bounds__(kThreads) norm_kernel(Forward<T> w) {
   const int64_t n = w.features, step = static_cast<int64_t>(blockDim.x) * W, mine = static_cast<int64_t>(threadIdx.x) * W;
   const float count = static_cast<float>(n);
   for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.y; first < w.rows; first += static_cast<int64_t>(gridDim.x) * blockDim.y) {
-    const int64_t row = first + threadIdx.y, end = row < w.rows ? n : 0;  // idle teams take part in the sums
+    const int64_t index = first + threadIdx.y, end = index < w.rows ? n : 0;  // idle teams take part in the sums
+    const int64_t safe = index < w.rows ? index : 0;
+    const Row<T> row{w.x.row(safe), w.residual.data == nullptr ? nullptr : w.residual.row(safe), w.y.row(safe), w.s.data == nullptr ? nullptr : w.s.row(safe)};
     float kept[kKept][W], v[W], total = 0;
 #pragma unroll
     for (int c = 0; c < kKept; c++) {
@@ -58,13 +67,13 @@ __global__ void __launch_bounds__(kThreads) norm_kernel(Forward<T> w) {
       for (int i = 0; i < W; i++) kept[c][i] = 0;
       if (at >= end) continue;
       load_value(w, row, at, kept[c]);
-      if (w.s.data != nullptr) store_pack(w.s.row(row), at, n, w.s.vector, kept[c]);
+      if (row.s != nullptr) store_pack(row.s, at, n, w.s.vector, kept[c]);
 #pragma unroll
       for (int i = 0; i < W; i++) total += kept[c][i];
     }
     for (int64_t at = mine + kKept * step; at < end; at += step) {
       load_value(w, row, at, v);
-      if (w.s.data != nullptr) store_pack(w.s.row(row), at, n, w.s.vector, v);
+      if (row.s != nullptr) store_pack(row.s, at, n, w.s.vector, v);
 #pragma unroll
       for (int i = 0; i < W; i++) total += v[i];
     }
@@ -88,10 +97,10 @@ __global__ void __launch_bounds__(kThreads) norm_kernel(Forward<T> w) {
     }
     const double variance = static_cast<double>(team_sum(squares)) / static_cast<double>(n);
     const float rstd = static_cast<float>(1.0 / sqrt(variance + static_cast<double>(w.p.eps)));
-    if (row >= w.rows) continue;  // the same for a whole team; no team waits for another before the next round's sums
+    if (index >= w.rows) continue;  // the same for a whole team; no team waits for another before the next round's sums
     if (threadIdx.x == 0) {
-      if (w.mean.data != nullptr) *w.mean.row(row) = mean;
-      if (w.rstd.data != nullptr) *w.rstd.row(row) = rstd;
+      if (w.mean.data != nullptr) *w.mean.row(index) = mean;
+      if (w.rstd.data != nullptr) *w.rstd.row(index) = rstd;
     }
     const auto emit = [&](int64_t at, float(&x)[W]) {
       float weight[W], bias[W] = {};
@@ -99,7 +108,7 @@ __global__ void __launch_bounds__(kThreads) norm_kernel(Forward<T> w) {
       if (w.bias != nullptr) load_pack(w.bias, at, n, w.bias_vector, bias);
 #pragma unroll
       for (int i = 0; i < W; i++) x[i] = fmaf((x[i] - mean) * rstd, weight[i] + w.p.weight_offset, bias[i]);
-      store_pack(w.y.row(row), at, n, w.y.vector, x);
+      store_pack(row.y, at, n, w.y.vector, x);
     };
 #pragma unroll
     for (int c = 0; c < kKept; c++) {
@@ -133,11 +142,14 @@ __global__ void __launch_bounds__(kThreads) norm_gradient(Backward<T> w) {
   const int64_t n = w.features, rows = w.grid.rows, step = static_cast<int64_t>(blockDim.x) * W, mine = static_cast<int64_t>(threadIdx.x) * W;
   for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.y; first < rows; first += static_cast<int64_t>(gridDim.x) * blockDim.y) {
     const int64_t row = first + threadIdx.y, end = row < rows ? n : 0;
-    const float mean = row < rows ? w.mean_of(row) : 0.0f, rstd = row < rows ? *w.rstd.row(row) : 0.0f;
+    const int64_t safe = row < rows ? row : 0;
+    const T *dy_row = w.dy.row(safe), *s_row = w.s.row(safe), *ds_row = w.ds.data == nullptr ? nullptr : w.ds.row(safe);
+    T* const dx_row = w.dx.row(safe);
+    const float mean = w.mean_of(safe), rstd = *w.rstd.row(safe);
     float g[W], x[W], weight[W], sum_g = 0, sum_gx = 0;
     const auto load = [&](int64_t at) {  // g = dy * weight, x = the normalised input
-      load_pack(w.dy.row(row), at, n, w.dy.vector, g);
-      load_pack(w.s.row(row), at, n, w.s.vector, x);
+      load_pack(dy_row, at, n, w.dy.vector, g);
+      load_pack(s_row, at, n, w.s.vector, x);
       load_pack(w.weight, at, n, w.weight_vector, weight);
 #pragma unroll
       for (int i = 0; i < W; i++) {
@@ -158,10 +170,10 @@ __global__ void __launch_bounds__(kThreads) norm_gradient(Backward<T> w) {
     for (int64_t at = mine; at < end; at += step) {
       load(at);
       float ds[W] = {};
-      if (w.ds.data != nullptr) load_pack(w.ds.row(row), at, n, w.ds.vector, ds);
+      if (ds_row != nullptr) load_pack(ds_row, at, n, w.ds.vector, ds);
 #pragma unroll
       for (int i = 0; i < W; i++) ds[i] += rstd * (g[i] - c1 - x[i] * c2);
-      store_pack(w.dx.row(row), at, n, w.dx.vector, ds);
+      store_pack(dx_row, at, n, w.dx.vector, ds);
     }
   }
 }

@@ -17,7 +17,8 @@ __global__ void __launch_bounds__(kThreads) softmax_kernel(View<const T> x, View
   const int64_t step = static_cast<int64_t>(blockDim.x) * W, mine = static_cast<int64_t>(threadIdx.x) * W;
   for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.y; first < rows; first += static_cast<int64_t>(gridDim.x) * blockDim.y) {
     const int64_t row = first + threadIdx.y, end = row < rows ? n : 0;
-    const T* from = x.data + (row < rows ? x.rows.at(row) : 0);
+    const T* from = x.row(row < rows ? row : 0);
+    T* const to = y.row(row < rows ? row : 0);
     float v[W], top = -INFINITY, total = 0;
     for (int64_t at = mine; at < end; at += step) {
       load_pack(from, at, n, x.vector, v);
@@ -37,7 +38,7 @@ __global__ void __launch_bounds__(kThreads) softmax_kernel(View<const T> x, View
       load_pack(from, at, n, x.vector, v);
 #pragma unroll
       for (int i = 0; i < W; i++) v[i] = expf(v[i] - shift) * factor;
-      store_pack(y.row(row), at, n, y.vector, v);
+      store_pack(to, at, n, y.vector, v);
     }
   }
 }
@@ -48,20 +49,23 @@ __global__ void __launch_bounds__(kThreads) softmax_gradient(View<const T> dy, V
   const int64_t step = static_cast<int64_t>(blockDim.x) * W, mine = static_cast<int64_t>(threadIdx.x) * W;
   for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.y; first < rows; first += static_cast<int64_t>(gridDim.x) * blockDim.y) {
     const int64_t row = first + threadIdx.y, end = row < rows ? n : 0;
+    const int64_t safe = row < rows ? row : 0;
+    const T *dy_row = dy.row(safe), *y_row = y.row(safe);
+    T* const dx_row = dx.row(safe);
     float g[W], p[W], total = 0;
     for (int64_t at = mine; at < end; at += step) {
-      load_pack(dy.row(row), at, n, dy.vector, g);
-      load_pack(y.row(row), at, n, y.vector, p);
+      load_pack(dy_row, at, n, dy.vector, g);
+      load_pack(y_row, at, n, y.vector, p);
 #pragma unroll
       for (int i = 0; i < W; i++) total = fmaf(g[i], p[i], total);
     }
     total = team_sum(total);
     for (int64_t at = mine; at < end; at += step) {
-      load_pack(dy.row(row), at, n, dy.vector, g);
-      load_pack(y.row(row), at, n, y.vector, p);
+      load_pack(dy_row, at, n, dy.vector, g);
+      load_pack(y_row, at, n, y.vector, p);
 #pragma unroll
       for (int i = 0; i < W; i++) g[i] = p[i] * (g[i] - total);
-      store_pack(dx.row(row), at, n, dx.vector, g);
+      store_pack(dx_row, at, n, dx.vector, g);
     }
   }
 }
