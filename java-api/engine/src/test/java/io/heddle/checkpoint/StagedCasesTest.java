@@ -48,7 +48,8 @@ class StagedCasesTest {
     try {
       folder = TestFiles.data("safetensors-cases");
     } catch (TestAbortedException e) { // here it would go unseen; in a test it is reported
-      return List.of(DynamicTest.dynamicTest("staged cases", () -> Assumptions.abort(e.toString())));
+      return List.of(
+          DynamicTest.dynamicTest("staged cases", () -> Assumptions.abort(e.toString())));
     }
     List<DynamicTest> tests = new ArrayList<>();
     for (Case c : read(folder.resolve("cases.json"))) {
