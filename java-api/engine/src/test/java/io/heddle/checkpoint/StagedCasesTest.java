@@ -15,10 +15,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
+import org.opentest4j.TestAbortedException;
 
 /**
  * Files of the reference implementation's tests and of other projects, with what each must give.
@@ -42,7 +44,13 @@ class StagedCasesTest {
 
   @TestFactory
   List<DynamicTest> cases() throws IOException {
-    Path folder = TestFiles.data("safetensors-cases");
+    Path folder;
+    try {
+      folder = TestFiles.data("safetensors-cases");
+    } catch (TestAbortedException e) { // here it would go unseen; in a test it is reported
+      return List.of(
+          DynamicTest.dynamicTest("staged cases", () -> Assumptions.abort(e.toString())));
+    }
     List<DynamicTest> tests = new ArrayList<>();
     for (Case c : read(folder.resolve("cases.json"))) {
       tests.add(DynamicTest.dynamicTest(c.file, () -> check(folder.resolve(c.file), c)));
