@@ -34,7 +34,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {"0:done", "1:failed", "2:wrong usage"},
     usageHelpAutoWidth = true,
-    subcommands = {DoctorCommand.class, InspectCommand.class})
+    subcommands = {DoctorCommand.class, InspectCommand.class, TokenizeCommand.class})
 public final class Main implements Runnable {
   private static final int FAILED = 1;
 
