@@ -69,7 +69,7 @@ final class TokenizeCommand implements Callable<Integer> {
     ArrayNode pieces = object.putArray("pieces");
     for (int id : ids) {
       numbers.add(id);
-      pieces.add(tokenizer.decode(new int[] {id}));
+      pieces.add(tokenizer.token(id));
     }
     return object.toString();
   }

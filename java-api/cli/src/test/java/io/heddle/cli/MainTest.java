@@ -101,4 +101,12 @@ class MainTest {
     assertEquals(1, run("inspect", "no/such.safetensors"));
     assertEquals("heddle: there is no file 'no/such.safetensors'", err.toString().strip());
   }
+
+  @Test
+  void tokenizeNeedsATokenizer() {
+    assertEquals(2, run("tokenize"));
+    assertTrue(err.toString().startsWith("heddle: missing required option: '--tokenizer=PATH'"));
+    assertEquals(1, run("tokenize", "--tokenizer", "no/such/folder"));
+    assertEquals(3, err.toString().lines().count(), err.toString());
+  }
 }
