@@ -1,11 +1,17 @@
-/** Heddle's models, text, training and reports. */
+/** Heddle's models, text, training, methods and reports. */
 module io.heddle.nlp {
   requires transitive io.heddle.engine;
   requires static org.jspecify;
   requires java.desktop;
-  requires com.fasterxml.jackson.databind;
+  requires transitive com.fasterxml.jackson.databind;
+  requires extjwnl;
   requires org.knowm.xchart;
 
+  exports io.heddle.data;
+  exports io.heddle.methods.lm;
+  exports io.heddle.models;
+  exports io.heddle.nn;
   exports io.heddle.report;
+  exports io.heddle.text;
   exports io.heddle.train;
 }

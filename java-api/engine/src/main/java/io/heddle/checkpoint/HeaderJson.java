@@ -252,7 +252,9 @@ final class HeaderJson {
     }
   }
 
-  private void number() {
+  /** Reads a number of any form. */
+  double number() {
+    int start = at;
     if (peek() == '-') {
       at++;
     }
@@ -268,7 +270,9 @@ final class HeaderJson {
       }
       tail();
     }
+    String number = new String(text, start, at - start, StandardCharsets.US_ASCII);
     space();
+    return Double.parseDouble(number);
   }
 
   private void tail() {

@@ -50,7 +50,7 @@ public final class ModelFolder {
       Decoder decoder = Decoder.random(config, backend, dtype, 0);
       try {
         fill(decoder, pieces, checkpoint, folder);
-      } catch (RuntimeException e) {
+      } catch (RuntimeException | IOException e) {
         decoder.close();
         throw e;
       }
@@ -98,7 +98,8 @@ public final class ModelFolder {
   }
 
   private static void fill(
-      Decoder decoder, List<TensorNames.Piece> pieces, Checkpoint checkpoint, Path source) {
+      Decoder decoder, List<TensorNames.Piece> pieces, Checkpoint checkpoint, Path source)
+      throws IOException {
     Set<String> used = new HashSet<>();
     for (TensorNames.Piece piece : pieces) {
       if (!checkpoint.names().contains(piece.name())) {

@@ -1,0 +1,196 @@
+// Fibers for emulate.h, and as much of the CUDA runtime as plugin.cu uses, over host memory. A barrier that not all threads of a block or
+// warp reach ends the process with a message: on a GPU it would hang.
+#include "emulate.h"
+
+#include <ucontext.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+EmulatedIndex emulated_thread, emulated_block;
+dim3 emulated_block_size, emulated_grid;
+
+namespace {
+
+constexpr size_t kStack = 256 * 1024;
+
+struct Barrier {
+  int arrived = 0;
+  unsigned round = 0;
+};
+
+struct Fiber {
+  ucontext_t context;
+  EmulatedIndex index;
+  bool done;
+};
+
+std::vector<Fiber> fibers;
+std::vector<char> stacks, shared_memory;
+std::vector<Barrier> warps;
+std::vector<uint64_t> slots;
+Barrier block_barrier;
+ucontext_t scheduler;
+size_t current, alive, moved;
+std::vector<int> warp_alive;
+const std::function<void()>* body_now;
+
+void entry() {
+  (*body_now)();
+  fibers[current].done = true;
+  alive--;
+  warp_alive[current / 32]--;
+  moved++;
+  swapcontext(&fibers[current].context, &scheduler);
+}
+
+void wait(Barrier& barrier, const int& expected) {
+  const unsigned round = barrier.round;
+  barrier.arrived++;
+  moved++;
+  // Those that have left count as arrived, also if they leave while others wait.
+  while (barrier.round == round) {
+    if (barrier.arrived >= expected) {
+      barrier.arrived = 0;
+      barrier.round++;
+      moved++;
+      break;
+    }
+    swapcontext(&fibers[current].context, &scheduler);
+  }
+}
+
+void run_block(size_t threads) {
+  std::memset(shared_memory.data(), 0xff, shared_memory.size());  // NaN: what is read before it is written shows
+  block_barrier = {};
+  warps.assign((threads + 31) / 32, {});
+  warp_alive.assign(warps.size(), 0);
+  alive = threads;
+  for (size_t i = 0; i < threads; i++) {
+    Fiber& f = fibers[i];
+    f.done = false;
+    f.index = {static_cast<unsigned>(i % emulated_block_size.x), static_cast<unsigned>(i / emulated_block_size.x % emulated_block_size.y),
+               static_cast<unsigned>(i / emulated_block_size.x / emulated_block_size.y)};
+    warp_alive[i / 32]++;
+    getcontext(&f.context);
+    f.context.uc_stack.ss_sp = stacks.data() + i * kStack;
+    f.context.uc_stack.ss_size = kStack;
+    f.context.uc_link = nullptr;
+    makecontext(&f.context, entry, 0);
+  }
+  while (alive > 0) {
+    moved = 0;
+    for (size_t i = 0; i < threads; i++) {
+      if (fibers[i].done) continue;
+      current = i;
+      emulated_thread = fibers[i].index;
+      swapcontext(&scheduler, &fibers[i].context);
+    }
+    if (moved == 0) {
+      std::fprintf(stderr, "emulated kernel: a barrier is not reached by all threads of block %u\n", emulated_block.x);
+      std::abort();
+    }
+  }
+}
+
+int block_alive() { return static_cast<int>(alive); }
+}  // namespace
+
+char* emulated_shared() { return shared_memory.data(); }
+int emulated_lane() { return static_cast<int>(current % 32); }
+
+void __syncthreads() {
+  Barrier& barrier = block_barrier;
+  const unsigned round = barrier.round;
+  barrier.arrived++;
+  moved++;
+  while (barrier.round == round) {
+    if (barrier.arrived >= block_alive()) {
+      barrier.arrived = 0;
+      barrier.round++;
+      moved++;
+      break;
+    }
+    swapcontext(&fibers[current].context, &scheduler);
+  }
+}
+
+void __syncwarp() { wait(warps[current / 32], warp_alive[current / 32]); }
+
+uint64_t* emulated_exchange(uint64_t mine) {
+  // Two sets of slots in turn: one barrier is enough, as nobody can be two exchanges ahead.
+  static std::vector<unsigned> turn;
+  const size_t warp = current / 32;
+  turn.resize(4096);
+  slots.resize(4096 * 64);
+  const unsigned set = turn[current]++ % 2;
+  uint64_t* to = slots.data() + (warp * 2 + set) * 32;
+  to[current % 32] = mine;
+  __syncwarp();
+  return to;
+}
+
+void emulated_launch(dim3 grid, dim3 block, int64_t shared, const std::function<void()>& body) {
+  const size_t threads = static_cast<size_t>(block.x) * block.y * block.z;
+  if (threads == 0 || threads > 1024 || threads % 32 != 0) {
+    std::fprintf(stderr, "emulated kernel: a block of %zu threads\n", threads);
+    std::abort();
+  }
+  if (fibers.size() < threads) {
+    fibers.resize(threads);
+    stacks.resize(threads * kStack);
+  }
+  shared_memory.assign(static_cast<size_t>(shared) + 16, 0);
+  emulated_block_size = block;
+  emulated_grid = grid;
+  body_now = &body;
+  for (unsigned z = 0; z < grid.z; z++) {
+    for (unsigned y = 0; y < grid.y; y++) {
+      for (unsigned x = 0; x < grid.x; x++) {
+        emulated_block = {x, y, z};
+        run_block(threads);
+      }
+    }
+  }
+}
+
+// ---- the runtime ----
+extern "C" {
+cudaError_t cudaGetLastError(void) { return cudaSuccess; }
+const char* cudaGetErrorString(cudaError_t) { return "emulated"; }
+const char* cudaGetErrorName(cudaError_t) { return "emulated"; }
+cudaError_t cudaRuntimeGetVersion(int* v) { return *v = CUDART_VERSION, cudaSuccess; }
+cudaError_t cudaDriverGetVersion(int* v) { return *v = CUDART_VERSION, cudaSuccess; }
+cudaError_t cudaGetDeviceCount(int* n) { return *n = 1, cudaSuccess; }
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) {
+  *p = {};
+  std::strcpy(p->name, "emulated on the host");
+  return cudaSuccess;
+}
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
+  *value = attribute == cudaDevAttrMaxSharedMemoryPerBlockOptin ? 227 * 1024 : attribute == cudaDevAttrComputeCapabilityMajor ? 9 : 1;
+  return cudaSuccess;
+}
+cudaError_t cudaSetDevice(int) { return cudaSuccess; }
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* s, unsigned) { return *s = nullptr, cudaSuccess; }
+cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t*, int) { return cudaSuccess; }
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { return cudaSuccess; }
+cudaError_t cudaMemGetInfo(size_t* left, size_t* total) { return *left = *total = 0, cudaSuccess; }
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* a, const void*) {
+  *a = {};
+  a->type = cudaMemoryTypeUnregistered;
+  return cudaSuccess;
+}
+cudaError_t cudaMallocAsync(void** p, size_t bytes, cudaStream_t) {
+  *p = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  if (*p == nullptr) return cudaErrorMemoryAllocation;
+  std::memset(*p, 0xff, bytes);  // NaN
+  return cudaSuccess;
+}
+cudaError_t cudaFreeAsync(void* p, cudaStream_t) { return std::free(p), cudaSuccess; }
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t) { return std::memmove(to, from, bytes), cudaSuccess; }
+cudaError_t cudaMemsetAsync(void* p, int byte, size_t bytes, cudaStream_t) { return std::memset(p, byte, bytes), cudaSuccess; }
+}

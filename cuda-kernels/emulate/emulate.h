@@ -1,0 +1,80 @@
+// The words of CUDA C++ that the kernels use, for a host compiler: the threads of a block are fibers of one host thread, run in turn up to the
+// next barrier. For tests without a GPU; included before everything else (-include). What it cannot show: races between barriers, memory
+// limits, speed, and the GPU's own exp, log and sin.
+#pragma once
+#include <cuda_runtime.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+
+#undef __shared__
+#undef __global__
+#undef __launch_bounds__
+#define __shared__ static
+#define __global__
+#define __launch_bounds__(...)
+#ifndef __noinline__
+#define __noinline__
+#endif
+
+struct EmulatedIndex {
+  unsigned x, y, z;
+};
+extern EmulatedIndex emulated_thread, emulated_block;
+extern dim3 emulated_block_size, emulated_grid;
+#define threadIdx emulated_thread
+#define blockIdx emulated_block
+#define blockDim emulated_block_size
+#define gridDim emulated_grid
+
+char* emulated_shared();
+void emulated_launch(dim3 grid, dim3 block, int64_t shared, const std::function<void()>& body);
+void __syncthreads();
+void __syncwarp();
+// The slots of the warp, 8 bytes per lane; holds until the next call.
+uint64_t* emulated_exchange(uint64_t mine);
+int emulated_lane();
+
+template <class T>
+T __shfl_sync(unsigned, T x, int source) {
+  uint64_t bits = 0;
+  std::memcpy(&bits, &x, sizeof x);
+  std::memcpy(&x, emulated_exchange(bits) + source, sizeof x);
+  return x;
+}
+template <class T>
+T __shfl_xor_sync(unsigned mask, T x, int step) {
+  return __shfl_sync(mask, x, emulated_lane() ^ step);
+}
+inline unsigned __ballot_sync(unsigned, bool vote) {
+  const uint64_t* votes = emulated_exchange(vote);
+  unsigned bits = 0;
+  for (int i = 0; i < 32; i++) bits |= static_cast<unsigned>(votes[i] != 0) << i;
+  return bits;
+}
+template <class T>
+T atomicMin(T* p, T x) {
+  const T old = *p;
+  if (x < old) *p = x;
+  return old;
+}
+template <class T>
+T atomicMax(T* p, T x) {
+  const T old = *p;
+  if (x > old) *p = x;
+  return old;
+}
+inline int __ffs(int x) { return __builtin_ffs(x); }
+inline float __fmul_rn(float a, float b) { return a * b; }
+inline float __fadd_rn(float a, float b) { return a + b; }
+inline double __dmul_rn(double a, double b) { return a * b; }
+inline double __dadd_rn(double a, double b) { return a + b; }
+inline float cospif(float x) { return static_cast<float>(std::cos(static_cast<double>(x) * 3.14159265358979323846)); }
+inline float sinpif(float x) { return static_cast<float>(std::sin(static_cast<double>(x) * 3.14159265358979323846)); }
+using std::exp;
+using std::fabs;
+using std::log;
+using std::sqrt;
+using std::tanh;

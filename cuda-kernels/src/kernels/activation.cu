@@ -1,0 +1,236 @@
+// bias_act_fwd, bias_act_bwd, glu_fwd, glu_bwd: y = f(x + bias) and y = f(g + bias_g) * (u + bias_u) (Shazeer 2020), with gradients.
+// Shapes: x [N..,F] (glu: [N..,2F] = (g, u)); bias [F] or [2F]; y, dy [N..,F]; dbias like bias.
+// Work: blocks of 32 x 8 threads over (packs of columns, rows): the bias of a pack is read once per thread; backward sums dbias on the way
+// (column_sums.h), so dx and dbias cost one pass.
+// On chip: packs in registers, 8 x 32 packs of f32 in shared memory for the column sums; no spills (README.md has the counts).
+// Numerics: f32. Cost: bandwidth: 2 N F forward, 3 N F backward (glu: 3 and 5).
+// Deterministic: column sums are added in an order that depends on the shape alone.
+// Checked on: not yet.
+#include "check.h"
+#include "column_sums.h"
+
+namespace hd {
+namespace {
+
+constexpr float kRootTwoOverPi = 0.7978845608028654f, kCubic = 0.044715f;
+
+__device__ float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
+
+__device__ float activate(int32_t kind, float x) {
+  switch (kind) {
+    case 1: return x < 0 ? 0.0f : x;
+    case 2: return 0.5f * x * erfcf(-x * 0.70710678118654752f);
+    case 3: return x * sigmoid(2 * kRootTwoOverPi * (x + kCubic * x * x * x));  // 0.5 (1 + tanh(a)) = sigmoid(2 a)
+    case 4: return x * sigmoid(x);
+    case 5: return tanhf(x);
+    case 6: return sigmoid(x);
+    default: return x;
+  }
+}
+
+__device__ float slope(int32_t kind, float x) {
+  switch (kind) {
+    case 1: return x > 0 ? 1.0f : 0.0f;
+    case 2: return 0.5f * erfcf(-x * 0.70710678118654752f) + x * 0.3989422804014327f * expf(-0.5f * x * x);
+    case 3: {
+      const float s = sigmoid(2 * kRootTwoOverPi * (x + kCubic * x * x * x));
+      return s + x * s * (1 - s) * 2 * kRootTwoOverPi * (1 + 3 * kCubic * x * x);
+    }
+    case 4: {
+      const float s = sigmoid(x);
+      return s + x * s * (1 - s);
+    }
+    case 5: {
+      const float t = tanhf(x);
+      return (1 - t) * (1 + t);
+    }
+    case 6: {
+      const float s = sigmoid(x);
+      return s * (1 - s);
+    }
+    default: return 1.0f;
+  }
+}
+
+template <class T>
+struct Work {
+  View<const T> dy, x;
+  View<T> y;  // or dx
+  const T* bias;
+  bool bias_vector;
+  int32_t kind;
+  int64_t features;  // of y
+  ColumnGrid grid;
+  float* partial;  // [chunks, features of x], or null
+};
+
+template <class T>
+__device__ void load_bias(const Work<T>& w, int64_t at, int64_t end, float (&b)[kWidth<T>]) {
+  if (w.bias != nullptr) {
+    load_pack(w.bias, at, end, w.bias_vector, b);
+  } else {
+#pragma unroll
+    for (int i = 0; i < kWidth<T>; i++) b[i] = 0;
+  }
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads) bias_act_kernel(Work<T> w) {
+  constexpr int W = kWidth<T>;
+  const int64_t column = (static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x) * W, n = w.features;
+  float b[W], x[W];
+  load_bias(w, column, n, b);
+  for (int64_t r = w.grid.first_row(); r < w.grid.end_row(); r += kColumnRows) {
+    load_pack(w.x.row(r), column, n, w.x.vector, x);
+#pragma unroll
+    for (int i = 0; i < W; i++) x[i] = activate(w.kind, x[i] + b[i]);
+    store_pack(w.y.row(r), column, n, w.y.vector, x);
+  }
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads) bias_act_gradient(Work<T> w) {
+  constexpr int W = kWidth<T>;
+  const int64_t column = (static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x) * W, n = w.features;
+  float b[W], x[W], dy[W], total[W] = {};
+  load_bias(w, column, n, b);
+  for (int64_t r = w.grid.first_row(); r < w.grid.end_row(); r += kColumnRows) {
+    load_pack(w.x.row(r), column, n, w.x.vector, x);
+    load_pack(w.dy.row(r), column, n, w.dy.vector, dy);
+#pragma unroll
+    for (int i = 0; i < W; i++) {
+      x[i] = dy[i] * slope(w.kind, x[i] + b[i]);
+      total[i] += x[i];
+    }
+    store_pack(w.y.row(r), column, n, w.y.vector, x);
+  }
+  if (w.partial != nullptr) store_column_sums(total, w.partial + blockIdx.y * n, column, n);
+}
+
+// The second half of a row starts at element `features`, which may not be aligned: vector for it is told apart.
+template <class T>
+__global__ void __launch_bounds__(kThreads) glu_kernel(Work<T> w) {
+  constexpr int W = kWidth<T>;
+  const int64_t column = (static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x) * W, n = w.features;
+  const bool half = n % W == 0;
+  float bg[W], bu[W], g[W], u[W];
+  load_bias(w, column, n, bg);
+  if (w.bias != nullptr) {
+    load_pack(w.bias + n, column, n, w.bias_vector && half, bu);
+  } else {
+    load_bias(w, column, n, bu);
+  }
+  for (int64_t r = w.grid.first_row(); r < w.grid.end_row(); r += kColumnRows) {
+    const T* row = w.x.row(r);
+    load_pack(row, column, n, w.x.vector, g);
+    load_pack(row + n, column, n, w.x.vector && half, u);
+#pragma unroll
+    for (int i = 0; i < W; i++) g[i] = activate(w.kind, g[i] + bg[i]) * (u[i] + bu[i]);
+    store_pack(w.y.row(r), column, n, w.y.vector, g);
+  }
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads) glu_gradient(Work<T> w) {
+  constexpr int W = kWidth<T>;
+  const int64_t column = (static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x) * W, n = w.features;
+  const bool half = n % W == 0;
+  float bg[W], bu[W], g[W], u[W], dy[W], total_g[W] = {}, total_u[W] = {};
+  load_bias(w, column, n, bg);
+  if (w.bias != nullptr) {
+    load_pack(w.bias + n, column, n, w.bias_vector && half, bu);
+  } else {
+    load_bias(w, column, n, bu);
+  }
+  for (int64_t r = w.grid.first_row(); r < w.grid.end_row(); r += kColumnRows) {
+    const T* row = w.x.row(r);
+    load_pack(row, column, n, w.x.vector, g);
+    load_pack(row + n, column, n, w.x.vector && half, u);
+    load_pack(w.dy.row(r), column, n, w.dy.vector, dy);
+#pragma unroll
+    for (int i = 0; i < W; i++) {
+      const float gate = g[i] + bg[i];
+      g[i] = dy[i] * (u[i] + bu[i]) * slope(w.kind, gate);
+      u[i] = dy[i] * activate(w.kind, gate);
+      total_g[i] += g[i];
+      total_u[i] += u[i];
+    }
+    store_pack(w.y.row(r), column, n, w.y.vector, g);
+    store_pack(w.y.row(r) + n, column, n, w.y.vector && half, u);
+  }
+  if (w.partial != nullptr) {
+    float* to = w.partial + blockIdx.y * 2 * n;
+    store_column_sums(total_g, to, column, n);
+    store_column_sums(total_u, to + n, column, n);
+  }
+}
+
+// Tensors by index, -1 for those that the op does not have.
+struct Slots {
+  int32_t dy, x, bias, y, dbias;
+};
+
+template <class T>
+hd_status run(const Call& call, void (*kernel)(Work<T>), const Slots& s) {
+  const hd_ActivationParams& p = call.params<hd_ActivationParams>();
+  const bool sums = s.dbias >= 0 && call.has(s.dbias);
+  const hd_tensor &x = *call.t[s.x], &y = *call.t[s.dy >= 0 ? s.dy : s.y];
+  const int64_t features = last(y), rows = features == 0 ? 0 : elements(y) / features;
+  Work<T> w{{}, View<const T>(call, s.x), View<T>(call, s.y), call.data<const T>(s.bias), false, p.kind, features, ColumnGrid(rows, features, sums), nullptr};
+  if (s.dy >= 0) w.dy = View<const T>(call, s.dy);
+  w.bias_vector = aligned(w.bias);
+  if (features == 0 || (rows == 0 && !sums)) return HD_OK;
+  const int64_t width = last(x);
+  if (sums) {
+    w.partial = static_cast<float*>(workspace(call, w.grid.chunks * width * 4));
+    if (w.partial == nullptr) return HD_NO_MEMORY;
+  }
+  const hd_status status = launch(call, kernel, w.grid.template grid<T>(), kColumnBlock, 0, w);
+  if (status != HD_OK || !sums) return status;
+  return finish_columns(call, w.partial, w.grid.chunks, width, *call.t[s.dbias], p.accumulate != 0);
+}
+
+bool is_double(const hd_tensor& x, const hd_tensor& y) {
+  return x.rank == y.rank && x.rank > 0 && has_shape_of(x, y, x.rank - 1) && last(x) == 2 * last(y);
+}
+
+Check& check_kind(Check& check, const Call& call) {
+  const int32_t kind = call.params<hd_ActivationParams>().kind;
+  return check.require(kind >= 0 && kind <= 6, "kind must be 0 to 6 (identity, relu, gelu, gelu_tanh, silu, tanh, sigmoid)");
+}
+}  // namespace
+
+hd_status bias_act_fwd(const Call& call) {
+  Check check(call);
+  check.floats(0, 1, 2).same_shape(2, 0).vector(1, last(*call.t[0]), "the last dimension of x").dense(0, 1, 2).output(2);
+  if (check_kind(check, call).failed()) return check.status();
+  return with_float(call.t[0]->dtype, [&](auto type) { return run<decltype(type)>(call, bias_act_kernel<decltype(type)>, {-1, 0, 1, 2, -1}); });
+}
+
+hd_status bias_act_bwd(const Call& call) {
+  const int64_t features = last(*call.t[1]);
+  Check check(call);
+  check.floats(0, 1, 2, 3).f32_or_alike(4, 0).same_shape(0, 1).same_shape(3, 1);
+  check.vector(2, features, "the last dimension of x").vector(4, features, "the last dimension of x").dense(0, 1, 2, 3, 4).output(3);
+  if (check_kind(check, call).failed()) return check.status();
+  return with_float(call.t[0]->dtype, [&](auto type) { return run<decltype(type)>(call, bias_act_gradient<decltype(type)>, {0, 1, 2, 3, 4}); });
+}
+
+hd_status glu_fwd(const Call& call) {
+  Check check(call);
+  check.floats(0, 1, 2).require(is_double(*call.t[0], *call.t[2]), "the last dimension of x must be twice that of y, the others alike");
+  check.vector(1, last(*call.t[0]), "the last dimension of x").dense(0, 1, 2).output(2);
+  if (check_kind(check, call).failed()) return check.status();
+  return with_float(call.t[0]->dtype, [&](auto type) { return run<decltype(type)>(call, glu_kernel<decltype(type)>, {-1, 0, 1, 2, -1}); });
+}
+
+hd_status glu_bwd(const Call& call) {
+  const int64_t features = last(*call.t[1]);
+  Check check(call);
+  check.floats(0, 1, 2, 3).f32_or_alike(4, 0).same_shape(3, 1);
+  check.require(is_double(*call.t[1], *call.t[0]), "the last dimension of x must be twice that of dy, the others alike");
+  check.vector(2, features, "the last dimension of x").vector(4, features, "the last dimension of x").dense(0, 1, 2, 3, 4).output(3);
+  if (check_kind(check, call).failed()) return check.status();
+  return with_float(call.t[0]->dtype, [&](auto type) { return run<decltype(type)>(call, glu_gradient<decltype(type)>, {0, 1, 2, 3, 4}); });
+}
+}  // namespace hd

@@ -1,0 +1,209 @@
+// attention_bwd: gradients of attention_fwd, from o and lse, without T x S memory (Dao et al. 2022, algorithm 4).
+// With P = exp(score - lse) and delta = rowsum(do * o): dv = P~^T do, dP = do v^T, dS = P (dP~ - delta) d(score)/d(qk), dq = dS k, dk = dS^T q, where ~
+// is the dropout mask with its factor.
+// Shapes: q, o, do, dq [B,H,T,D]; k, v, dk, dv [B,K,S,D]; lse f32 [B,H,T]; row and column lists as in ops.def.
+// Work: three kernels. delta: a warp per query. dq: a block of 256 threads per (64 queries, head, batch) walks its row list. dk, dv: a block per
+// (64 keys, key head, batch) walks the column lists of the H/K heads that share it, so no two blocks write to one place.
+// On chip: three tiles in their dtype, one of them loaded in turn with k, v, k (or q, do, q), and one 64 x 64 tile in f32: 3 * 64 * (D + pad) + 17 KiB of
+// shared memory (f32: D 64: 68, 128: 116, 256: 212 KiB; 16-bit: 44, 68, 116); B H T f32 of workspace. Registers in README.md; no spills.
+// Numerics: products and sums in f32 FMA; exponentials base 2. No tensor cores: this is the portable first version.
+// Cost: 14 D FLOP per visible pair (scores are formed twice), whole blocks counted.
+// Deterministic: no atomics; sums in list order, heads in order. Checked on: not yet.
+#include "attention.h"
+
+namespace hd {
+namespace {
+
+template <class T>
+struct Work {
+  Problem p;
+  Lists rows, columns;
+  Heads<const T> q, k, v, o, d_o;
+  Heads<T> dq, dk, dv;
+  const float* lse;
+  int64_t lse_stride[3];
+  float* delta;  // [B, H, T]
+};
+
+template <class T>
+__global__ void __launch_bounds__(kThreads) delta_kernel(Work<T> w) {
+  constexpr int W = kWidth<T>;
+  const Problem& p = w.p;
+  const int64_t rows = p.batches * p.heads * p.queries;
+  for (int64_t row = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y; row < rows; row += static_cast<int64_t>(gridDim.x) * blockDim.y) {
+    const int64_t t = row % p.queries, h = row / p.queries % p.heads, b = row / p.queries / p.heads;
+    float x[W], y[W], total = 0;
+    for (int64_t at = static_cast<int64_t>(threadIdx.x) * W; at < p.features; at += 32 * W) {
+      load_pack(w.o.at(b, h, t), at, p.features, w.o.vector, x);
+      load_pack(w.d_o.at(b, h, t), at, p.features, w.d_o.vector, y);
+#pragma unroll
+      for (int i = 0; i < W; i++) total = fmaf(x[i], y[i], total);
+    }
+#pragma unroll
+    for (int step = 16; step > 0; step /= 2) total += __shfl_xor_sync(0xffffffffu, total, step);
+    if (threadIdx.x == 0) w.delta[row] = total;
+  }
+}
+
+struct Statistics {
+  float lse[4], delta[4];  // lse in units of log 2; of the rows row_of(i)
+};
+
+template <class T>
+__device__ Statistics statistics(const Work<T>& w, int64_t b, int64_t h, int64_t query0) {
+  Statistics s;
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    const int64_t query = query0 + row_of(i);
+    const bool inside = query < w.p.queries;
+    const float lse = inside ? w.lse[b * w.lse_stride[0] + h * w.lse_stride[1] + query * w.lse_stride[2]] : 0.0f;
+    s.lse[i] = lse == -INFINITY ? 0.0f : lse * kLog2e;  // -inf: no key is seen, all weights are exp(-inf)
+    s.delta[i] = inside ? w.delta[(b * w.p.heads + h) * w.p.queries + query] : 0.0f;
+  }
+  return s;
+}
+
+// In: s = q k^T, g = do v^T. Out: s = the weights with dropout, g = dS.
+__device__ void weights_and_gradients(const Problem& p, const Statistics& stats, float slope, const int64_t* mask, int64_t b, int64_t h, int64_t query0, int64_t key0,
+                                      float (&s)[4][4], float (&g)[4][4]) {
+  float slope_of[4][4];
+  finish_scores(p, slope, mask, query0, key0, s, slope_of);
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    uint32_t word[4] = {~0u, ~0u, ~0u, ~0u};
+    if (p.threshold != 0) dropout_words(p, query0 + row_of(i), key0, static_cast<uint32_t>(b * p.heads + h), word);
+#pragma unroll
+    for (int j = 0; j < 4; j++) {
+      const float weight = exp2f(s[i][j] - stats.lse[i]), keep = word[j] >= p.threshold ? p.keep_factor : 0.0f;
+      g[i][j] = weight * (g[i][j] * keep - stats.delta[i]) * slope_of[i][j];
+      s[i][j] = weight * keep;
+    }
+  }
+}
+
+template <class T, int D>
+__global__ void __launch_bounds__(kThreads) query_gradient(Work<T> w) {
+  T* const q_tile = reinterpret_cast<T*>(dynamic_shared());
+  T* const do_tile = q_tile + kTile * kPitch<T, D>;
+  T* const kv_tile = do_tile + kTile * kPitch<T, D>;
+  float* const ds = reinterpret_cast<float*>(kv_tile + kTile * kPitch<T, D>);
+  const Problem& p = w.p;
+  const int64_t block = blockIdx.x, h = blockIdx.y, b = blockIdx.z, query0 = block * kTile, kv_head = h / (p.heads / p.kv_heads);
+  const float slope = p.slopes == nullptr ? 0.0f : p.slopes[h];
+  const int n = static_cast<int>(ceil_div(p.features, 4) * 4);
+  load_tile<T, D>(q_tile, w.q.at(b, h, query0), w.q.row, w.q.vector, p.queries - query0, p.features);
+  load_tile<T, D>(do_tile, w.d_o.at(b, h, query0), w.d_o.row, w.d_o.vector, p.queries - query0, p.features);
+  const Statistics stats = statistics(w, b, h, query0);
+  Sums<D> dq;
+  clear<D>(dq);
+  const Range range = entries(w.rows, b, h, block, p.key_blocks);
+  for (int64_t e = range.begin; e < range.end; e++) {
+    const int64_t key0 = block_of(w.rows, e) * kTile, left = p.keys - key0;
+    const T* k = w.k.at(b, kv_head, key0);
+    float s[4][4], g[4][4];
+    load_tile<T, D>(kv_tile, k, w.k.row, w.k.vector, left, p.features);
+    __syncthreads();
+    multiply_nt<T, D>(q_tile, kv_tile, n, s);
+    __syncthreads();
+    load_tile<T, D>(kv_tile, w.v.at(b, kv_head, key0), w.v.row, w.v.vector, left, p.features);
+    __syncthreads();
+    multiply_nt<T, D>(do_tile, kv_tile, n, g);
+    __syncthreads();
+    load_tile<T, D>(kv_tile, k, w.k.row, w.k.vector, left, p.features);
+    weights_and_gradients(p, stats, slope, mask_of(w.rows, e), b, h, query0, key0, s, g);
+    store_scores(ds, g);
+    __syncthreads();
+    multiply_nn<T, D>(ds, kv_tile, dq);
+    __syncthreads();
+  }
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    const int64_t query = query0 + row_of(i);
+    if (query < p.queries) store_sums<T, D>(dq, i, 1.0f, w.dq.at(b, h, query), w.dq.vector, p.features);
+  }
+}
+
+template <class T, int D>
+__global__ void __launch_bounds__(kThreads) key_gradient(Work<T> w) {
+  T* const k_tile = reinterpret_cast<T*>(dynamic_shared());
+  T* const v_tile = k_tile + kTile * kPitch<T, D>;
+  T* const tile = v_tile + kTile * kPitch<T, D>;
+  float* const weights = reinterpret_cast<float*>(tile + kTile * kPitch<T, D>);
+  const Problem& p = w.p;
+  const int64_t block = blockIdx.x, kv_head = blockIdx.y, b = blockIdx.z, key0 = block * kTile, group = p.heads / p.kv_heads;
+  const int n = static_cast<int>(ceil_div(p.features, 4) * 4);
+  load_tile<T, D>(k_tile, w.k.at(b, kv_head, key0), w.k.row, w.k.vector, p.keys - key0, p.features);
+  load_tile<T, D>(v_tile, w.v.at(b, kv_head, key0), w.v.row, w.v.vector, p.keys - key0, p.features);
+  Sums<D> dk, dv;
+  clear<D>(dk);
+  clear<D>(dv);
+  for (int64_t h = kv_head * group; h < (kv_head + 1) * group; h++) {
+    const float slope = p.slopes == nullptr ? 0.0f : p.slopes[h];
+    const Range range = entries(w.columns, b, h, block, p.query_blocks);
+    for (int64_t e = range.begin; e < range.end; e++) {
+      const int64_t query0 = block_of(w.columns, e) * kTile, left = p.queries - query0;
+      const T* q = w.q.at(b, h, query0);
+      float s[4][4], g[4][4];
+      load_tile<T, D>(tile, q, w.q.row, w.q.vector, left, p.features);
+      __syncthreads();
+      multiply_nt<T, D>(tile, k_tile, n, s);
+      __syncthreads();
+      load_tile<T, D>(tile, w.d_o.at(b, h, query0), w.d_o.row, w.d_o.vector, left, p.features);
+      __syncthreads();
+      multiply_nt<T, D>(tile, v_tile, n, g);
+      weights_and_gradients(p, statistics(w, b, h, query0), slope, mask_of(w.columns, e), b, h, query0, key0, s, g);
+      store_scores(weights, s);
+      __syncthreads();
+      multiply_tn<T, D>(weights, tile, dv);
+      __syncthreads();
+      load_tile<T, D>(tile, q, w.q.row, w.q.vector, left, p.features);
+      store_scores(weights, g);
+      __syncthreads();
+      multiply_tn<T, D>(weights, tile, dk);
+      __syncthreads();
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    const int64_t key = key0 + row_of(i);
+    if (key >= p.keys) continue;
+    store_sums<T, D>(dk, i, 1.0f, w.dk.at(b, kv_head, key), w.dk.vector, p.features);
+    store_sums<T, D>(dv, i, 1.0f, w.dv.at(b, kv_head, key), w.dv.vector, p.features);
+  }
+}
+}  // namespace
+
+hd_status attention_bwd(const Call& call) {
+  const hd_tensor &q = *call.t[0], &k = *call.t[1];
+  Check check(call);
+  check_attention(check, call, 10);
+  for (const int32_t i : {3, 5, 13}) check.alike(i, 0).same_shape(i, 0).dense(i);
+  for (const int32_t i : {14, 15}) check.alike(i, 1).same_shape(i, 1).dense(i);
+  check.dtype(4, HD_F32).rows_of(4, 0).output(13).output(14).output(15);
+  check.require(call.has(6) == call.has(8), "row and column lists come together");
+  if (!check.failed()) check_lists(check, call, 6, ceil_div(q.shape[2], kTile), "row_ptr must be [1 or B, G, ceil(T / 64) + 1]");
+  if (!check.failed()) check_lists(check, call, 8, ceil_div(k.shape[2], kTile), "col_ptr must be [1 or B, G, ceil(S / 64) + 1]");
+  if (check.failed()) return check.status();
+  const Problem p = problem_of(call, 12);
+  if (const hd_status status = check_sizes(p); status != HD_OK) return status;
+  auto delta = static_cast<float*>(workspace(call, most(1, p.batches * p.heads * p.queries) * 4));
+  if (delta == nullptr) return HD_NO_MEMORY;
+  return with_tile(q.dtype, p.features, [&](auto type, auto size) {
+    using T = decltype(type);
+    constexpr int D = decltype(size)::value;
+    Work<T> w{p, lists_of(call, 6, 10, 11), lists_of(call, 8, 10, 11), Heads<const T>(call, 0), Heads<const T>(call, 1), Heads<const T>(call, 2), Heads<const T>(call, 3),
+              Heads<const T>(call, 5), Heads<T>(call, 13), Heads<T>(call, 14), Heads<T>(call, 15), call.data<const float>(4), {}, delta};
+    for (int d = 0; d < 3; d++) w.lse_stride[d] = call.t[4]->stride[d];
+    const auto heads = static_cast<unsigned>(p.heads), batches = static_cast<unsigned>(p.batches);
+    const int64_t rows = p.batches * p.heads * p.queries;
+    hd_status status = HD_OK;
+    if (rows > 0) {
+      status = launch(call, delta_kernel<T>, dim3(static_cast<unsigned>(least(ceil_div(rows, 8), 1 << 20))), dim3(32, 8), 0, w);
+      if (status == HD_OK) status = launch(call, query_gradient<T, D>, dim3(static_cast<unsigned>(p.query_blocks), heads, batches), kThreads, shared_bytes<T, D>(3), w);
+    }
+    if (status != HD_OK || p.batches * p.kv_heads * p.keys == 0) return status;
+    const dim3 grid(static_cast<unsigned>(p.key_blocks), static_cast<unsigned>(p.kv_heads), batches);
+    return launch(call, key_gradient<T, D>, grid, kThreads, shared_bytes<T, D>(3), w);
+  });
+}
+}  // namespace hd

@@ -1,0 +1,264 @@
+// norm_fwd, norm_bwd: layer norm (Ba, Kiros & Hinton 2016) and RMS norm (Zhang & Sennrich 2019), with a fused residual:
+// s = x + residual; y = (s - mean) * rstd * (weight + offset) + bias.
+// Shapes: x, residual, s, y, dy, ds, dx [N..,F]; weight, bias, dweight, dbias [F]; mean, rstd f32 [N..].
+// Work: a team of up to 256 threads per row, several teams to a block when rows are short. Forward keeps a row of up to 4096 f32 (8192
+// 16-bit) elements in registers; what is longer is read again, from L1 or L2. Backward: one kernel for dx (two passes over the row), one
+// for dweight and dbias (column_sums.h).
+// On chip: 4 packs per thread in registers; no spills (README.md has the counts).
+// Numerics: f32; the variance is taken about the mean in a second pass over the registers; rstd = 1 / sqrt in f64. With s, y is the norm of s as
+// it was rounded.
+// Cost: forward 2 (4 with residual and s) N F elements, backward 5 N F with the sums of the weights: bandwidth-bound.
+// Deterministic: every sum has a fixed order.
+// Checked on: not yet.
+#include "check.h"
+#include "column_sums.h"
+
+namespace hd {
+namespace {
+
+constexpr int kKept = 4;  // packs of a row that a thread keeps. 8 would need 64 more registers with 16-bit types and halve the occupancy
+
+template <class T>
+struct Forward {
+  View<const T> x, residual;
+  View<T> y, s;
+  View<float> mean, rstd;
+  const T *weight, *bias;
+  bool weight_vector, bias_vector;
+  int64_t rows, features;
+  hd_NormParams p;
+};
+
+// The tensors' rows of one row index; the addresses are formed once.
+template <class T>
+struct Row {
+  const T *x, *residual;
+  T *y, *s;
+};
+
+template <class T>
+__device__ void load_value(const Forward<T>& w, const Row<T>& row, int64_t at, float (&v)[kWidth<T>]) {
+  constexpr int W = kWidth<T>;
+  load_pack(row.x, at, w.features, w.x.vector, v);
+  if (row.residual == nullptr) return;
+  float r[W];
+  load_pack(row.residual, at, w.features, w.residual.vector, r);
+#pragma unroll
+  for (int i = 0; i < W; i++) {
+    v[i] += r[i];
+    if (row.s != nullptr) v[i] = to_f32(rounded<T>(v[i]));
+  }
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads) norm_kernel(Forward<T> w) {
+  constexpr int W = kWidth<T>;
+  const int64_t n = w.features, step = static_cast<int64_t>(blockDim.x) * W, mine = static_cast<int64_t>(threadIdx.x) * W;
+  const float count = static_cast<float>(n);
+  for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.y; first < w.rows; first += static_cast<int64_t>(gridDim.x) * blockDim.y) {
+    const int64_t index = first + threadIdx.y, end = index < w.rows ? n : 0;  // idle teams take part in the sums
+    const int64_t safe = index < w.rows ? index : 0;
+    const Row<T> row{w.x.row(safe), w.residual.data == nullptr ? nullptr : w.residual.row(safe), w.y.row(safe), w.s.data == nullptr ? nullptr : w.s.row(safe)};
+    float kept[kKept][W], v[W], total = 0;
+#pragma unroll
+    for (int c = 0; c < kKept; c++) {
+      const int64_t at = mine + c * step;
+#pragma unroll
+      for (int i = 0; i < W; i++) kept[c][i] = 0;
+      if (at >= end) continue;
+      load_value(w, row, at, kept[c]);
+      if (row.s != nullptr) store_pack(row.s, at, n, w.s.vector, kept[c]);
+#pragma unroll
+      for (int i = 0; i < W; i++) total += kept[c][i];
+    }
+    for (int64_t at = mine + kKept * step; at < end; at += step) {
+      load_value(w, row, at, v);
+      if (row.s != nullptr) store_pack(row.s, at, n, w.s.vector, v);
+#pragma unroll
+      for (int i = 0; i < W; i++) total += v[i];
+    }
+    const float mean = w.p.kind == 0 ? team_sum(total) / count : 0.0f;
+    float squares = 0;
+#pragma unroll
+    for (int c = 0; c < kKept; c++) {
+#pragma unroll
+      for (int i = 0; i < W; i++) {
+        const float d = mine + c * step + i < end ? kept[c][i] - mean : 0.0f;
+        squares = fmaf(d, d, squares);
+      }
+    }
+    for (int64_t at = mine + kKept * step; at < end; at += step) {
+      load_value(w, row, at, v);
+#pragma unroll
+      for (int i = 0; i < W; i++) {
+        const float d = at + i < end ? v[i] - mean : 0.0f;
+        squares = fmaf(d, d, squares);
+      }
+    }
+    const double variance = static_cast<double>(team_sum(squares)) / static_cast<double>(n);
+    const float rstd = static_cast<float>(1.0 / sqrt(variance + static_cast<double>(w.p.eps)));
+    if (index >= w.rows) continue;  // the same for a whole team; no team waits for another before the next round's sums
+    if (threadIdx.x == 0) {
+      if (w.mean.data != nullptr) *w.mean.row(index) = mean;
+      if (w.rstd.data != nullptr) *w.rstd.row(index) = rstd;
+    }
+    const auto emit = [&](int64_t at, float(&x)[W]) {
+      float weight[W], bias[W] = {};
+      load_pack(w.weight, at, n, w.weight_vector, weight);
+      if (w.bias != nullptr) load_pack(w.bias, at, n, w.bias_vector, bias);
+#pragma unroll
+      for (int i = 0; i < W; i++) x[i] = fmaf((x[i] - mean) * rstd, weight[i] + w.p.weight_offset, bias[i]);
+      store_pack(row.y, at, n, w.y.vector, x);
+    };
+#pragma unroll
+    for (int c = 0; c < kKept; c++) {
+      if (mine + c * step < end) emit(mine + c * step, kept[c]);
+    }
+    for (int64_t at = mine + kKept * step; at < end; at += step) {
+      load_value(w, row, at, v);
+      emit(at, v);
+    }
+  }
+}
+
+template <class T>
+struct Backward {
+  View<const T> dy, ds, s;
+  View<T> dx;
+  View<const float> mean, rstd;
+  const T* weight;
+  bool weight_vector;
+  int64_t features;
+  hd_NormParams p;
+  ColumnGrid grid;
+  float* partial;  // [chunks, 2, F]: dweight, dbias
+
+  __device__ float mean_of(int64_t row) const { return p.kind == 0 ? *mean.row(row) : 0.0f; }
+};
+
+template <class T>
+__global__ void __launch_bounds__(kThreads) norm_gradient(Backward<T> w) {
+  constexpr int W = kWidth<T>;
+  const int64_t n = w.features, rows = w.grid.rows, step = static_cast<int64_t>(blockDim.x) * W, mine = static_cast<int64_t>(threadIdx.x) * W;
+  for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.y; first < rows; first += static_cast<int64_t>(gridDim.x) * blockDim.y) {
+    const int64_t row = first + threadIdx.y, end = row < rows ? n : 0;
+    const int64_t safe = row < rows ? row : 0;
+    const T *dy_row = w.dy.row(safe), *s_row = w.s.row(safe), *ds_row = w.ds.data == nullptr ? nullptr : w.ds.row(safe);
+    T* const dx_row = w.dx.row(safe);
+    const float mean = w.mean_of(safe), rstd = *w.rstd.row(safe);
+    float g[W], x[W], weight[W], sum_g = 0, sum_gx = 0;
+    const auto load = [&](int64_t at) {  // g = dy * weight, x = the normalised input
+      load_pack(dy_row, at, n, w.dy.vector, g);
+      load_pack(s_row, at, n, w.s.vector, x);
+      load_pack(w.weight, at, n, w.weight_vector, weight);
+#pragma unroll
+      for (int i = 0; i < W; i++) {
+        g[i] *= weight[i] + w.p.weight_offset;
+        x[i] = (x[i] - mean) * rstd;
+      }
+    };
+    for (int64_t at = mine; at < end; at += step) {
+      load(at);
+#pragma unroll
+      for (int i = 0; i < W; i++) {
+        sum_g += g[i];
+        sum_gx = fmaf(g[i], x[i], sum_gx);  // past the end g is 0
+      }
+    }
+    const float count = static_cast<float>(n);
+    const float c1 = w.p.kind == 0 ? team_sum(sum_g) / count : 0.0f, c2 = team_sum(sum_gx) / count;
+    for (int64_t at = mine; at < end; at += step) {
+      load(at);
+      float ds[W] = {};
+      if (ds_row != nullptr) load_pack(ds_row, at, n, w.ds.vector, ds);
+#pragma unroll
+      for (int i = 0; i < W; i++) ds[i] += rstd * (g[i] - c1 - x[i] * c2);
+      store_pack(dx_row, at, n, w.dx.vector, ds);
+    }
+  }
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads) norm_weight_gradient(Backward<T> w) {
+  constexpr int W = kWidth<T>;
+  const int64_t column = (static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x) * W, n = w.features;
+  float dy[W], s[W], dweight[W] = {}, dbias[W] = {};
+  for (int64_t r = w.grid.first_row(); r < w.grid.end_row(); r += kColumnRows) {
+    const float mean = w.mean_of(r), rstd = *w.rstd.row(r);
+    load_pack(w.dy.row(r), column, n, w.dy.vector, dy);
+    load_pack(w.s.row(r), column, n, w.s.vector, s);
+#pragma unroll
+    for (int i = 0; i < W; i++) {
+      dweight[i] = fmaf(dy[i], (s[i] - mean) * rstd, dweight[i]);
+      dbias[i] += dy[i];
+    }
+  }
+  float* to = w.partial + blockIdx.y * 2 * n;
+  store_column_sums(dweight, to, column, n);
+  store_column_sums(dbias, to + n, column, n);
+}
+
+template <class T>
+hd_status forward(const Call& call) {
+  Forward<T> w{View<const T>(call, 0), View<const T>(call, 1), View<T>(call, 4), View<T>(call, 5), View<float>(call, 6, 0), View<float>(call, 7, 0),
+               call.data<const T>(2), call.data<const T>(3), false, false, 0, last(*call.t[0]), call.params<hd_NormParams>()};
+  w.rows = w.x.rows.count;
+  w.weight_vector = aligned(w.weight);
+  w.bias_vector = aligned(w.bias);
+  if (w.rows == 0) return HD_OK;
+  const dim3 team = team_for(ceil_div(w.features, kWidth<T>));
+  return launch(call, norm_kernel<T>, grid_for_teams(w.rows, team), team, 0, w);
+}
+
+template <class T>
+hd_status backward(const Call& call) {
+  const int64_t features = last(*call.t[2]);
+  const View<const T> s(call, 2);
+  const bool sums = call.has(7) || call.has(8);
+  Backward<T> w{View<const T>(call, 0), View<const T>(call, 1), s, View<T>(call, 6), View<const float>(call, 4, 0), View<const float>(call, 5, 0),
+                call.data<const T>(3), false, features, call.params<hd_NormParams>(), ColumnGrid(s.rows.count, features, sums), nullptr};
+  w.weight_vector = aligned(w.weight);
+  if (features == 0) return HD_OK;
+  hd_status status = HD_OK;
+  if (w.grid.rows > 0) {
+    const dim3 team = team_for(ceil_div(features, kWidth<T>));
+    status = launch(call, norm_gradient<T>, grid_for_teams(w.grid.rows, team), team, 0, w);
+  }
+  if (status != HD_OK || !sums) return status;
+  w.partial = static_cast<float*>(workspace(call, w.grid.chunks * 2 * features * 4));
+  if (w.partial == nullptr) return HD_NO_MEMORY;
+  status = launch(call, norm_weight_gradient<T>, w.grid.template grid<T>(), kColumnBlock, 0, w);
+  for (int32_t i = 7; i <= 8 && status == HD_OK; i++) {
+    if (call.has(i)) status = finish_columns(call, w.partial + (i - 7) * features, w.grid.chunks, 2 * features, *call.t[i], w.p.accumulate != 0);
+  }
+  return status;
+}
+}  // namespace
+
+hd_status norm_fwd(const Call& call) {
+  const hd_NormParams& p = call.params<hd_NormParams>();
+  const int64_t features = last(*call.t[0]);
+  Check check(call);
+  check.floats(0, 1, 2, 3, 4, 5).dtype(6, HD_F32).dtype(7, HD_F32).same_shape(1, 0).same_shape(4, 0).same_shape(5, 0);
+  check.vector(2, features, "the last dimension of x").vector(3, features, "the last dimension of x").rows_of(6, 0).rows_of(7, 0);
+  check.dense(0, 1, 2, 3, 4, 5).output(4).output(5).output(6).output(7);
+  check.require(p.kind == 0 || p.kind == 1, "kind must be 0 (layer norm) or 1 (RMS norm)");
+  check.require(call.has(1) || !call.has(5), "s is only written when there is a residual: without one it is x");
+  if (check.failed()) return check.status();
+  return with_float(call.t[0]->dtype, [&](auto type) { return forward<decltype(type)>(call); });
+}
+
+hd_status norm_bwd(const Call& call) {
+  const hd_NormParams& p = call.params<hd_NormParams>();
+  const int64_t features = last(*call.t[2]);
+  Check check(call);
+  check.floats(2, 0, 1, 3, 6).dtype(4, HD_F32).dtype(5, HD_F32).f32_or_alike(7, 3).f32_or_alike(8, 3);
+  check.same_shape(0, 2).same_shape(1, 2).same_shape(6, 2).rows_of(4, 2).rows_of(5, 2);
+  for (const int32_t i : {3, 7, 8}) check.vector(i, features, "the last dimension of s");
+  check.dense(0, 1, 2, 3, 6, 7, 8).output(6);
+  check.require(p.kind == 0 || p.kind == 1, "kind must be 0 (layer norm) or 1 (RMS norm)");
+  check.require(p.kind == 1 || call.has(4), "layer norm needs mean");
+  if (check.failed()) return check.status();
+  return with_float(call.t[2]->dtype, [&](auto type) { return backward<decltype(type)>(call); });
+}
+}  // namespace hd

@@ -1,0 +1,101 @@
+// softmax_fwd, softmax_bwd over the last dimension.
+// Shapes: x, y, dy, dx [N..,F]. Work: a team of up to 256 threads per row, several teams to a block when rows are short.
+// On chip: registers only; the second and third pass over a row read from L1 or L2; no spills (README.md has the counts).
+// Numerics: f32, the maximum is taken out first; a row of -inf gives 0, NaN spreads.
+// Cost: bandwidth: 2 N F forward, 3 N F backward; one exponential per element, formed twice.
+// Deterministic: every sum has a fixed order.
+// Checked on: not yet.
+#include "check.h"
+#include "device.h"
+
+namespace hd {
+namespace {
+
+template <class T>
+__global__ void __launch_bounds__(kThreads) softmax_kernel(View<const T> x, View<T> y, int64_t rows, int64_t n) {
+  constexpr int W = kWidth<T>;
+  const int64_t step = static_cast<int64_t>(blockDim.x) * W, mine = static_cast<int64_t>(threadIdx.x) * W;
+  for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.y; first < rows; first += static_cast<int64_t>(gridDim.x) * blockDim.y) {
+    const int64_t row = first + threadIdx.y, end = row < rows ? n : 0;
+    const T* from = x.row(row < rows ? row : 0);
+    T* const to = y.row(row < rows ? row : 0);
+    float v[W], top = -INFINITY, total = 0;
+    for (int64_t at = mine; at < end; at += step) {
+      load_pack(from, at, n, x.vector, v);
+#pragma unroll
+      for (int i = 0; i < W; i++) top = at + i < n ? Largest::join(top, v[i]) : top;
+    }
+    top = team_join<Largest>(top);
+    const float shift = top == -INFINITY ? 0.0f : top;
+    for (int64_t at = mine; at < end; at += step) {
+      load_pack(from, at, n, x.vector, v);
+#pragma unroll
+      for (int i = 0; i < W; i++) total += at + i < n ? expf(v[i] - shift) : 0.0f;
+    }
+    total = team_sum(total);
+    const float factor = total == 0 ? 0.0f : 1.0f / total;
+    for (int64_t at = mine; at < end; at += step) {
+      load_pack(from, at, n, x.vector, v);
+#pragma unroll
+      for (int i = 0; i < W; i++) v[i] = expf(v[i] - shift) * factor;
+      store_pack(to, at, n, y.vector, v);
+    }
+  }
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads) softmax_gradient(View<const T> dy, View<const T> y, View<T> dx, int64_t rows, int64_t n) {
+  constexpr int W = kWidth<T>;
+  const int64_t step = static_cast<int64_t>(blockDim.x) * W, mine = static_cast<int64_t>(threadIdx.x) * W;
+  for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.y; first < rows; first += static_cast<int64_t>(gridDim.x) * blockDim.y) {
+    const int64_t row = first + threadIdx.y, end = row < rows ? n : 0;
+    const int64_t safe = row < rows ? row : 0;
+    const T *dy_row = dy.row(safe), *y_row = y.row(safe);
+    T* const dx_row = dx.row(safe);
+    float g[W], p[W], total = 0;
+    for (int64_t at = mine; at < end; at += step) {
+      load_pack(dy_row, at, n, dy.vector, g);
+      load_pack(y_row, at, n, y.vector, p);
+#pragma unroll
+      for (int i = 0; i < W; i++) total = fmaf(g[i], p[i], total);
+    }
+    total = team_sum(total);
+    for (int64_t at = mine; at < end; at += step) {
+      load_pack(dy_row, at, n, dy.vector, g);
+      load_pack(y_row, at, n, y.vector, p);
+#pragma unroll
+      for (int i = 0; i < W; i++) g[i] = p[i] * (g[i] - total);
+      store_pack(dx_row, at, n, dx.vector, g);
+    }
+  }
+}
+}  // namespace
+
+hd_status softmax_fwd(const Call& call) {
+  Check check(call);
+  check.floats(0, 1).same_shape(1, 0).dense(0, 1).output(1);
+  if (check.failed()) return check.status();
+  return with_float(call.t[0]->dtype, [&](auto type) {
+    using T = decltype(type);
+    const View<const T> x(call, 0);
+    const int64_t n = last(*call.t[0]), rows = x.rows.count;
+    if (n == 0 || rows == 0) return HD_OK;
+    const dim3 team = team_for(ceil_div(n, kWidth<T>));
+    return launch(call, softmax_kernel<T>, grid_for_teams(rows, team), team, 0, x, View<T>(call, 1), rows, n);
+  });
+}
+
+hd_status softmax_bwd(const Call& call) {
+  Check check(call);
+  check.floats(0, 1, 2).same_shape(1, 0).same_shape(2, 0).dense(0, 1, 2).output(2);
+  if (check.failed()) return check.status();
+  return with_float(call.t[0]->dtype, [&](auto type) {
+    using T = decltype(type);
+    const View<const T> dy(call, 0);
+    const int64_t n = last(*call.t[0]), rows = dy.rows.count;
+    if (n == 0 || rows == 0) return HD_OK;
+    const dim3 team = team_for(ceil_div(n, kWidth<T>));
+    return launch(call, softmax_gradient<T>, grid_for_teams(rows, team), team, 0, dy, View<const T>(call, 1), View<T>(call, 2), rows, n);
+  });
+}
+}  // namespace hd

@@ -1,0 +1,146 @@
+package io.heddle.cli;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.PrintWriter;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.Locale;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IExitCodeExceptionMapper;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.UnmatchedArgumentException;
+
+/**
+ * Runs one verb. Exit codes: 0 done, 1 failed, 2 wrong usage. An error is one sentence on standard
+ * error; {@code --trace} adds where it came from.
+ */
+@Command(
+    name = "heddle",
+    description = "Trains, evaluates and inspects transformer models on a native compute engine.",
+    mixinStandardHelpOptions = true,
+    scope = ScopeType.INHERIT,
+    versionProvider = Main.Version.class,
+    synopsisSubcommandLabel = "VERB",
+    commandListHeading = "%nVerbs:%n",
+    optionListHeading = "%nOptions:%n",
+    parameterListHeading = "%n",
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {"0:done", "1:failed", "2:wrong usage"},
+    usageHelpAutoWidth = true,
+    subcommands = {
+      DoctorCommand.class,
+      TrainCommand.class,
+      EvaluateCommand.class,
+      GenerateCommand.class,
+      MergeCommand.class,
+      InspectCommand.class,
+      TokenizeCommand.class
+    })
+public final class Main implements Runnable {
+  private static final int FAILED = 1;
+
+  @Spec private CommandSpec spec = CommandSpec.create();
+
+  @Option(
+      names = "--trace",
+      scope = ScopeType.INHERIT,
+      description = "Show where an error came from.")
+  private boolean trace;
+
+  Main() {}
+
+  /** Runs the verb named by the arguments and ends the process with its exit code. */
+  public static void main(String[] arguments) {
+    PrintWriter out = new PrintWriter(System.out, false, System.out.charset());
+    PrintWriter err = new PrintWriter(System.err, true, System.err.charset());
+    int code = run(out, err, arguments);
+    out.flush();
+    System.exit(code);
+  }
+
+  /** Runs a verb; returns the exit code. */
+  static int run(PrintWriter out, PrintWriter err, String... arguments) {
+    Main main = new Main();
+    CommandLine line = new CommandLine(main);
+    IExitCodeExceptionMapper failed = error -> FAILED;
+    line.setOut(out)
+        .setErr(err)
+        .setCaseInsensitiveEnumValuesAllowed(true)
+        .setExitCodeExceptionMapper(failed)
+        .setParameterExceptionHandler((e, given) -> main.wrongUsage(e, err))
+        .setExecutionExceptionHandler((e, at, parsed) -> main.failed(e, err));
+    try {
+      return line.execute(arguments);
+    } catch (Error e) {
+      // picocli reports exceptions; running out of memory or a broken native library comes here.
+      return main.failed(e, err);
+    }
+  }
+
+  /** Without a verb. */
+  @Override
+  public void run() {
+    String verbs = String.join(", ", spec.subcommands().keySet());
+    throw new ParameterException(spec.commandLine(), "no verb is given; there are: " + verbs);
+  }
+
+  private int wrongUsage(ParameterException e, PrintWriter err) {
+    CommandSpec at = e.getCommandLine().getCommandSpec();
+    err.println("heddle: " + Sentence.of(usageMessage(e, at.parent() == null)));
+    err.println("try '" + at.qualifiedName() + " --help'");
+    if (trace) {
+      e.printStackTrace(err);
+    }
+    return CommandLine.ExitCode.USAGE;
+  }
+
+  private static String usageMessage(ParameterException e, boolean noVerb) {
+    if (e instanceof UnmatchedArgumentException unmatched
+        && noVerb
+        && !unmatched.isUnknownOption()
+        && !unmatched.getUnmatched().isEmpty()) {
+      String hint =
+          unmatched.getSuggestions().stream()
+              .findFirst()
+              .map(verb -> "; did you mean '" + verb + "'?")
+              .orElse("");
+      return "there is no verb '" + unmatched.getUnmatched().getFirst() + "'" + hint;
+    }
+    String message = String.valueOf(e.getMessage());
+    return message.substring(0, 1).toLowerCase(Locale.ROOT) + message.substring(1);
+  }
+
+  private int failed(Throwable e, PrintWriter err) {
+    err.println("heddle: " + Sentence.of(e));
+    if (trace) {
+      e.printStackTrace(err);
+    }
+    return FAILED;
+  }
+
+  /** The version that Maven wrote into the build. */
+  static String version() {
+    try (InputStream in = Main.class.getResourceAsStream("version.txt")) {
+      return in == null ? "unknown" : new String(in.readAllBytes(), StandardCharsets.UTF_8).strip();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** Says the version to picocli. */
+  static final class Version implements IVersionProvider {
+    Version() {}
+
+    @Override
+    public String[] getVersion() {
+      return new String[] {"heddle " + version()};
+    }
+  }
+}

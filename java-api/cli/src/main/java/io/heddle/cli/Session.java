@@ -1,0 +1,73 @@
+package io.heddle.cli;
+
+import io.heddle.backend.Backend;
+import io.heddle.backend.BackendOptions;
+import io.heddle.backend.Backends;
+import io.heddle.tensor.DType;
+import io.heddle.train.ProgressListener;
+import picocli.CommandLine.Option;
+
+/** Options that verbs which compute have in common. */
+final class Session {
+  @Option(
+      names = "--backend",
+      defaultValue = "auto",
+      description = "auto, cpu, cuda or reference (default: ${DEFAULT-VALUE}).")
+  private String backend = "auto";
+
+  @Option(names = "--device", defaultValue = "0", description = "Ordinal of the device (default: 0).")
+  private int device;
+
+  @Option(
+      names = "--threads",
+      defaultValue = "0",
+      description = "CPU threads, 0 for one per core (default: 0).")
+  private int threads;
+
+  @Option(names = "--quiet", description = "No progress on standard error.")
+  private boolean quiet;
+
+  Session() {}
+
+  Backend open() {
+    return Backends.open(backend, new BackendOptions(device, threads));
+  }
+
+  ProgressListener progress() {
+    return Progress.onStandardError(quiet);
+  }
+
+  static DType dtype(String name) {
+    return switch (name) {
+      case "f32" -> DType.F32;
+      case "bf16" -> DType.BF16;
+      default -> throw new IllegalArgumentException("--dtype is '" + name + "'; it can be f32 or bf16");
+    };
+  }
+
+  /** Runs {@code stop} on Ctrl-C and keeps the process until {@code body} has saved its state. */
+  static <T> T interruptible(Runnable stop, java.util.function.Supplier<T> body) {
+    Thread worker = Thread.currentThread();
+    Thread hook =
+        new Thread(
+            () -> {
+              stop.run();
+              try {
+                worker.join(60_000);
+              } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+              }
+            });
+    Runtime.getRuntime().addShutdownHook(hook);
+    try {
+      return body.get();
+    } finally {
+      try {
+        Runtime.getRuntime().removeShutdownHook(hook);
+      } catch (IllegalStateException e) {
+        // The JVM is already going down: the hook waits for this thread to end.
+        Thread.currentThread().setName("heddle-stopping");
+      }
+    }
+  }
+}

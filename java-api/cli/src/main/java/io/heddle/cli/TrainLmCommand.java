@@ -1,0 +1,227 @@
+package io.heddle.cli;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.heddle.backend.Backend;
+import io.heddle.data.Document;
+import io.heddle.data.Texts;
+import io.heddle.methods.lm.LmConfig;
+import io.heddle.methods.lm.LmData;
+import io.heddle.methods.lm.LmRun;
+import io.heddle.methods.lm.Score;
+import io.heddle.models.DecoderConfig;
+import io.heddle.models.ModelFolder;
+import io.heddle.text.BpeTrainer;
+import io.heddle.text.Tokenizer;
+import io.heddle.text.Tokenizers;
+import io.heddle.train.ProgressListener;
+import io.heddle.train.RunDirectory;
+import io.heddle.train.TrainConfig;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code heddle train lm}: a decoder language model on text files. */
+@Command(
+    name = "lm",
+    description = {
+      "Trains a decoder language model on text. The run directory holds checkpoints, metrics, the report",
+      "and the model in Hugging Face layout; the same command resumes an interrupted run."
+    })
+final class TrainLmCommand implements Callable<Integer> {
+  private static final int INTERRUPTED = 1;
+
+  @Spec private CommandSpec spec = CommandSpec.create();
+  @Mixin private Session session = new Session();
+
+  @Option(
+      names = "--data",
+      required = true,
+      description = "Text (.txt, .jsonl, either .gz) or a folder of it; may be repeated.")
+  private List<Path> data = new ArrayList<>();
+
+  @Option(names = "--out", required = true, description = "Run directory.")
+  private Path out = Path.of("");
+
+  @Option(names = "--start", description = "Model folder to continue from; its tokenizer is used.")
+  private @Nullable Path start;
+
+  @Option(names = "--tokenizer", description = "Tokenizer folder; without it one is trained on the data.")
+  private @Nullable Path tokenizer;
+
+  @Option(names = "--vocab", defaultValue = "4096", description = "Size of a trained tokenizer (default: 4096).")
+  private int vocab;
+
+  @Option(names = "--family", defaultValue = "llama", description = "llama or gpt2 (default: llama).")
+  private String family = "llama";
+
+  @Option(names = "--layers", defaultValue = "6", description = "Blocks (default: 6).")
+  private int layers;
+
+  @Option(names = "--dim", defaultValue = "256", description = "Features of a token (default: 256).")
+  private int dim;
+
+  @Option(names = "--heads", defaultValue = "4", description = "Query heads (default: 4).")
+  private int heads;
+
+  @Option(names = "--kv-heads", defaultValue = "0", description = "Key/value heads; 0: as many as heads.")
+  private int kvHeads;
+
+  @Option(names = "--ffn", defaultValue = "0", description = "Features in the MLP; 0: 8/3 of --dim.")
+  private int ffn;
+
+  @Option(
+      names = "--schedule",
+      defaultValue = "full",
+      description = "Attention per layer, e.g. 'window:128,full@3' (default: full).")
+  private String schedule = "full";
+
+  @Option(names = "--seq", defaultValue = "512", description = "Tokens of a row (default: 512).")
+  private int seq;
+
+  @Option(names = "--batch", defaultValue = "8", description = "Rows of a batch (default: 8).")
+  private int batch;
+
+  @Option(names = "--accumulate", defaultValue = "1", description = "Batches per step (default: 1).")
+  private int accumulate;
+
+  @Option(names = "--steps", defaultValue = "1000", description = "Steps (default: 1000).")
+  private long steps;
+
+  @Option(names = "--lr", defaultValue = "0.002", description = "Peak learning rate (default: 0.002).")
+  private float lr;
+
+  @Option(names = "--warmup", defaultValue = "-1", description = "Warm-up steps; -1: 5 %% of --steps.")
+  private long warmup;
+
+  @Option(names = "--decay", defaultValue = "COSINE", description = "cosine, linear or constant.")
+  private TrainConfig.Decay decay = TrainConfig.Decay.COSINE;
+
+  @Option(names = "--final-lr", defaultValue = "0.1", description = "Last learning rate as a share of --lr.")
+  private float finalLr;
+
+  @Option(names = "--weight-decay", defaultValue = "0.1", description = "Weight decay (default: 0.1).")
+  private float weightDecay;
+
+  @Option(names = "--clip", defaultValue = "1", description = "Bound on the gradient norm; 0: none.")
+  private float clip;
+
+  @Option(names = "--dropout", defaultValue = "0", description = "Dropout (default: 0).")
+  private float dropout;
+
+  @Option(names = "--dtype", defaultValue = "f32", description = "f32 or bf16 (default: f32).")
+  private String dtype = "f32";
+
+  @Option(names = "--seed", defaultValue = "1", description = "Seed of everything random (default: 1).")
+  private long seed;
+
+  @Option(
+      names = "--hold-out",
+      defaultValue = "0.05",
+      description = "Share of each document's last lines kept for evaluation (default: 0.05).")
+  private double holdOut;
+
+  @Option(names = "--eval-every", defaultValue = "100", description = "Steps between evaluations.")
+  private long evalEvery;
+
+  @Option(names = "--checkpoint-every", defaultValue = "100", description = "Steps between checkpoints.")
+  private long checkpointEvery;
+
+  @Option(names = "--patience", defaultValue = "0", description = "Evaluations without gain before stopping; 0: never.")
+  private int patience;
+
+  TrainLmCommand() {}
+
+  @Override
+  public Integer call() throws IOException {
+    List<Document> train = new ArrayList<>();
+    List<Document> held = new ArrayList<>();
+    for (Path path : data) {
+      for (Document document : Texts.read(path)) {
+        List<Document> parts = document.holdOut(holdOut);
+        train.add(parts.get(0));
+        held.add(parts.get(1));
+      }
+    }
+    RunDirectory directory = new RunDirectory(out);
+    directory.begin(settings());
+    ProgressListener progress = session.progress();
+    LmData tokens = LmData.of(tokenizer(train, progress), train, held);
+    LmConfig config = config(tokens.tokenizer());
+    try (Backend backend = session.open()) {
+      LmRun run = new LmRun(config, tokens, backend, directory, progress);
+      LmRun.Outcome outcome = Session.interruptible(run::stop, () -> run.run("train lm", start));
+      if (!outcome.finished()) {
+        return INTERRUPTED;
+      }
+      print(tokens, outcome);
+      return 0;
+    }
+  }
+
+  private Tokenizer tokenizer(List<Document> train, ProgressListener progress) throws IOException {
+    Path kept = out.resolve("tokenizer");
+    Path given = tokenizer != null ? tokenizer : start;
+    if (given != null) {
+      return Tokenizers.load(given);
+    }
+    if (Files.exists(kept.resolve("tokenizer_config.json"))) {
+      return Tokenizers.load(kept);
+    }
+    BpeTrainer trainer = new BpeTrainer(vocab, progress);
+    train.forEach(document -> trainer.add(document.text()));
+    Tokenizer trained = trainer.train();
+    trained.save(kept);
+    return trained;
+  }
+
+  private LmConfig config(Tokenizer tokens) throws IOException {
+    DecoderConfig model;
+    if (start != null) {
+      model = ModelFolder.readConfig(start.resolve("config.json"));
+    } else if (family.equals("llama")) {
+      int mlp = ffn > 0 ? ffn : (dim * 8 / 3 + 31) / 32 * 32;
+      model =
+          DecoderConfig.llama(
+              tokens.vocabularySize(), dim, layers, heads, kvHeads > 0 ? kvHeads : heads, mlp, seq, schedule);
+    } else if (family.equals("gpt2")) {
+      model = DecoderConfig.gpt2(tokens.vocabularySize(), dim, layers, heads, seq, schedule);
+    } else {
+      throw new IllegalArgumentException("--family is '" + family + "'; it can be llama or gpt2");
+    }
+    TrainConfig loop =
+        new TrainConfig(
+            steps, accumulate, lr, warmup >= 0 ? warmup : steps / 20, decay, finalLr, 0.9f, 0.95f, 1e-8f,
+            weightDecay, false, clip, seed, evalEvery, checkpointEvery, patience);
+    return new LmConfig(
+        model.withDropout(dropout), Session.dtype(dtype), loop, seq, batch, holdOut, Math.max(1, seq / 2));
+  }
+
+  private ObjectNode settings() {
+    ObjectNode json = RunDirectory.object().put("method", "lm");
+    spec.options().stream()
+        .filter(o -> !List.of("--quiet", "--threads", "--out", "--trace", "--help", "--version").contains(o.longestName()))
+        .forEach(o -> json.put(o.longestName().substring(2), String.valueOf(o.<Object>getValue())));
+    return json;
+  }
+
+  private void print(LmData tokens, LmRun.Outcome outcome) {
+    Score score = java.util.Objects.requireNonNull(outcome.held());
+    var writer = spec.commandLine().getOut();
+    writer.printf(
+        Locale.ROOT,
+        "held-out text: %d tokens, %d bytes%nloss %.4f nats per token (by frequency alone %.4f), perplexity %.2f, %.4f bits per byte%n",
+        score.tokens(), score.bytes(), score.loss(), tokens.unigramNats(), score.perplexity(), score.bitsPerByte());
+    writer.printf("model: %s%nreport: %s%n", outcome.model(), out.resolve("report.html"));
+    writer.flush();
+  }
+}

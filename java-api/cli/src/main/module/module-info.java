@@ -1,0 +1,16 @@
+/** The command {@code heddle}. */
+module io.heddle.cli {
+  requires io.heddle.engine;
+  requires io.heddle.nlp;
+  // Not called: here so that its backends are found.
+  requires io.heddle.binding;
+  requires static org.jspecify;
+  requires com.fasterxml.jackson.databind;
+  requires info.picocli;
+  requires jdk.management;
+  requires me.tongfei.progressbar;
+
+  // picocli fills fields and makes commands by reflection.
+  opens io.heddle.cli to
+      info.picocli;
+}

@@ -1,0 +1,2 @@
+/** Tests of reading, writing and merging checkpoints. */
+package io.heddle.checkpoint;

@@ -1,0 +1,114 @@
+package io.heddle.methods.lm;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.heddle.backend.Backend;
+import io.heddle.data.EvaluationWindows;
+import io.heddle.data.PackedTokens;
+import io.heddle.data.TokenBatch;
+import io.heddle.models.Decoder;
+import io.heddle.models.ModelFolder;
+import io.heddle.train.Evaluation;
+import io.heddle.train.ProgressListener;
+import io.heddle.train.RunDirectory;
+import io.heddle.train.Trainer;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** Trains a language model in a run directory: resumes, evaluates, saves the model and writes the report. */
+public final class LmRun {
+  private static final int SAMPLE_TOKENS = 16384;
+
+  private final LmConfig config;
+  private final LmData data;
+  private final Backend backend;
+  private final RunDirectory directory;
+  private final ProgressListener progress;
+  private final Trainer trainer;
+
+  /** A run. */
+  public LmRun(LmConfig config, LmData data, Backend backend, RunDirectory directory, ProgressListener progress) {
+    this.config = config;
+    this.data = data;
+    this.backend = backend;
+    this.directory = directory;
+    this.progress = progress;
+    this.trainer = new Trainer(config.train(), directory, progress);
+  }
+
+  /**
+   * What a run gave.
+   *
+   * @param finished false when it was asked to stop
+   * @param held score on all held-out text; null when it did not finish
+   * @param model the model's folder; null when it did not finish
+   */
+  public record Outcome(boolean finished, @Nullable Score held, @Nullable Path model) {}
+
+  /** Asks {@link #run} to save its state and return. */
+  public void stop() {
+    trainer.stop();
+  }
+
+  /** Runs from a random model, or from {@code start}, a model folder. */
+  public Outcome run(String task, @Nullable Path start) {
+    PackedTokens packed =
+        new PackedTokens(data.train(), config.length(), config.rows(), config.train().seed());
+    try (Decoder model = start == null ? random() : ModelFolder.load(start, backend, config.dtype())) {
+      Trainer.Result result =
+          trainer.fit(
+              task,
+              model.parameters(),
+              packed::batch,
+              LanguageModeling.objective(model),
+              sampleEvaluation(model));
+      if (!result.finished()) {
+        return new Outcome(false, null, null);
+      }
+      Score held =
+          LanguageModeling.evaluate(
+              model, data.heldBatches(config.length(), config.stride(), config.rows()), data.heldBytes(), progress);
+      Path folder = directory.root().resolve("model");
+      ModelFolder.save(model, folder, Map.of());
+      data.tokenizer().save(folder);
+      writeResult(held);
+      LmReport.write(directory, task, model, data, held);
+      return new Outcome(true, held, folder);
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot write to " + directory.root() + ": " + e.getMessage(), e);
+    }
+  }
+
+  private Decoder random() {
+    return Decoder.random(config.model(), backend, config.dtype(), config.train().seed());
+  }
+
+  // On the way a part of the held-out text is scored, in windows without overlap: cheap, and the same every time.
+  private Evaluation sampleEvaluation(Decoder model) {
+    LmData.Sample sample = data.sample(SAMPLE_TOKENS);
+    List<TokenBatch> batches =
+        EvaluationWindows.cut(sample.documents(), config.length(), config.length(), config.rows());
+    return listener -> {
+      Score score = LanguageModeling.evaluate(model, batches, sample.bytes(), listener);
+      Map<String, Double> values = new LinkedHashMap<>();
+      values.put("held_loss", score.loss());
+      values.put("held_bits_per_byte", score.bitsPerByte());
+      return values;
+    };
+  }
+
+  private void writeResult(Score held) {
+    ObjectNode json = RunDirectory.object();
+    json.put("held_loss", held.loss());
+    json.put("held_perplexity", held.perplexity());
+    json.put("held_bits_per_byte", held.bitsPerByte());
+    json.put("held_tokens", held.tokens());
+    json.put("held_bytes", held.bytes());
+    json.put("unigram_nats", data.unigramNats());
+    directory.write("result.json", json.toPrettyString() + "\n");
+  }
+}
