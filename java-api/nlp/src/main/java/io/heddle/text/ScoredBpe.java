@@ -103,17 +103,12 @@ public final class ScoredBpe implements Tokenizer {
     return new ScoredBpe(Files.readAllBytes(file), file);
   }
 
-  /** Token ids of {@code text} after {@link #BEGIN}, as llama2.c feeds its models. */
+  /**
+   * Token ids of {@code text} without {@link #BEGIN}; a text that is not empty gets its space, which
+   * decoding leaves out only after a beginning.
+   */
   @Override
   public int[] encode(String text) {
-    Ids out = new Ids(text.length() / 2);
-    out.add(BEGIN);
-    out.add(encodeBare(text));
-    return out.toArray();
-  }
-
-  /** Token ids of {@code text} without {@link #BEGIN}; a text that is not empty gets its space. */
-  public int[] encodeBare(String text) {
     if (text.isEmpty()) {
       return new int[0];
     }
@@ -121,6 +116,15 @@ public final class ScoredBpe implements Tokenizer {
     (" " + WordScanner.wellFormed(text)).codePoints().forEach(c -> addCharacter(symbols, c));
     int[] all = symbols.toArray();
     return Arrays.copyOf(all, pairs.merge(all, all.length));
+  }
+
+  /** {@link #BEGIN} and the ids of {@code text}, as llama2.c feeds its models. */
+  @Override
+  public int[] prompt(String text) {
+    Ids out = new Ids(text.length() / 2);
+    out.add(BEGIN);
+    out.add(encode(text));
+    return out.toArray();
   }
 
   private void addCharacter(Ids out, int character) {
@@ -180,9 +184,10 @@ public final class ScoredBpe implements Tokenizer {
     return id == null ? OptionalInt.empty() : OptionalInt.of(id);
   }
 
+  /** {@link #BEGIN}: llama2.c's models see no other mark between texts, and stop with it. */
   @Override
   public OptionalInt endOfText() {
-    return OptionalInt.of(END);
+    return OptionalInt.of(BEGIN);
   }
 
   @Override

@@ -108,19 +108,14 @@ final class WordScanner {
   }
 
   private static int loneSurrogate(String text, int from) {
-    for (int i = from; i < text.length(); i++) {
-      char c = text.charAt(i);
-      if (!Character.isSurrogate(c)) {
-        continue;
+    int at = from;
+    while (at < text.length()) {
+      // codePointAt gives a surrogate only where it has no partner.
+      int c = text.codePointAt(at);
+      if (c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE) {
+        return at;
       }
-      boolean pair =
-          Character.isHighSurrogate(c)
-              && i + 1 < text.length()
-              && Character.isLowSurrogate(text.charAt(i + 1));
-      if (!pair) {
-        return i;
-      }
-      i++;
+      at += Character.charCount(c);
     }
     return -1;
   }
