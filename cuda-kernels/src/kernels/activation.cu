@@ -131,7 +131,7 @@ __global__ void __launch_bounds__(kThreads) glu_kernel(Work<T> w) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) glu_gradient(Work<T> w) {
+__global__ void __launch_bounds__(kThreads, 2) glu_gradient(Work<T> w) {
   constexpr int W = kWidth<T>;
   const int64_t column = (static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x) * W, n = w.features;
   const bool half = n % W == 0;

@@ -23,8 +23,12 @@ struct Work {
   int64_t lse_stride[3];
 };
 
+// Blocks per multiprocessor: two where 128 registers are enough. Said outright: left alone, ptxas spills at D = 256 to fit a second one.
 template <class T, int D>
-__global__ void __launch_bounds__(kThreads) forward_kernel(Work<T> w) {
+constexpr int kBlocks = D == 64 || (D == 128 && sizeof(T) == 2) ? 2 : 1;
+
+template <class T, int D>
+__global__ void __launch_bounds__(kThreads, kBlocks<T, D>) forward_kernel(Work<T> w) {
   T* const q_tile = reinterpret_cast<T*>(dynamic_shared());
   T* const kv_tile = q_tile + kTile * kPitch<T, D>;
   float* const weights = reinterpret_cast<float*>(kv_tile + kTile * kPitch<T, D>);

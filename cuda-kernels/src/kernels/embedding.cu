@@ -49,7 +49,7 @@ struct Table {
 };
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) scatter_kernel(View<const T> dy, View<const int32_t> ids, int64_t rows, Table table, const int32_t* first, const int32_t* last_position) {
+__global__ void __launch_bounds__(kThreads, 4) scatter_kernel(View<const T> dy, View<const int32_t> ids, int64_t rows, Table table, const int32_t* first, const int32_t* last_position) {
   constexpr int W = kWidth<T>;
   const int64_t n = table.features, column = (static_cast<int64_t>(blockIdx.y) * 32 + threadIdx.x) * W;
   for (int64_t start = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y; start < rows; start += static_cast<int64_t>(gridDim.x) * blockDim.y) {

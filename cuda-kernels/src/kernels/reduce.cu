@@ -85,7 +85,7 @@ __device__ void emit(const Plan& p, int64_t output, double value) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) reduce_rows(const T* x, Plan p) {
+__global__ void __launch_bounds__(kThreads, 4) reduce_rows(const T* x, Plan p) {
   constexpr int W = kWidth<T>;
   const int64_t items = p.kept.count * p.chunks, n = p.reduced.count;
   for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.y; first < items; first += static_cast<int64_t>(gridDim.x) * blockDim.y) {

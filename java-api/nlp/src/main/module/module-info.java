@@ -4,11 +4,11 @@ module io.heddle.nlp {
   requires static org.jspecify;
   requires java.desktop;
   requires transitive com.fasterxml.jackson.databind;
-  requires extjwnl;
   requires org.knowm.xchart;
 
   exports io.heddle.data;
   exports io.heddle.methods.lm;
+  exports io.heddle.methods.merge;
   exports io.heddle.models;
   exports io.heddle.nn;
   exports io.heddle.report;

@@ -36,6 +36,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
     usageHelpAutoWidth = true,
     subcommands = {
       DoctorCommand.class,
+      QuickstartCommand.class,
       TrainCommand.class,
       EvaluateCommand.class,
       GenerateCommand.class,

@@ -6,10 +6,17 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class MainTest {
   private final StringWriter out = new StringWriter();
@@ -66,5 +73,40 @@ class MainTest {
     assertTrue(facts.path("backends").path(0).path("available").asBoolean());
     assertTrue(facts.path("memory").path("total").asLong() > 0);
     assertEquals("", err.toString());
+  }
+
+  @Test
+  void inspectPrintsATable(@TempDir Path folder) throws IOException {
+    Path file = folder.resolve("one.safetensors");
+    String header = "{\"w\":{\"dtype\":\"F32\",\"shape\":[2,1],\"data_offsets\":[0,8]}}";
+    ByteBuffer bytes = ByteBuffer.allocate(8 + header.length() + 8).order(ByteOrder.LITTLE_ENDIAN);
+    bytes.putLong(header.length()).put(header.getBytes(StandardCharsets.US_ASCII));
+    Files.write(file, bytes.array());
+    assertEquals(0, run("inspect", file.toString()));
+    assertTrue(out.toString().contains("[2, 1]"), out.toString());
+    assertEquals(0, run("inspect", "--json", file.toString()));
+    assertEquals(
+        2,
+        new ObjectMapper()
+            .readTree(out.toString().lines().toList().getLast())
+            .path("elements")
+            .asInt());
+    Files.write(file, new byte[] {1, 2, 3});
+    assertEquals(1, run("inspect", file.toString()));
+    assertEquals(1, err.toString().lines().count(), err.toString());
+  }
+
+  @Test
+  void aMissingFileIsOneSentence() {
+    assertEquals(1, run("inspect", "no/such.safetensors"));
+    assertEquals("heddle: there is no file 'no/such.safetensors'", err.toString().strip());
+  }
+
+  @Test
+  void tokenizeNeedsATokenizer() {
+    assertEquals(2, run("tokenize"));
+    assertTrue(err.toString().startsWith("heddle: missing required option: '--tokenizer=PATH'"));
+    assertEquals(1, run("tokenize", "--tokenizer", "no/such/folder"));
+    assertEquals(3, err.toString().lines().count(), err.toString());
   }
 }

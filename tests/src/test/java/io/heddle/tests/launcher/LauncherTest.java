@@ -71,4 +71,10 @@ class LauncherTest {
         new Result(1, "", List.of("heddle: HEDDLE_JAVA is '/nowhere/java', which is no program")),
         result);
   }
+
+  @Test
+  void missingFileIsOneSentence(@TempDir Path folder) throws Exception {
+    Result result = run(HEDDLE, folder, Map.of(), "inspect", "none.safetensors");
+    assertEquals(new Result(1, "", List.of("heddle: there is no file 'none.safetensors'")), result);
+  }
 }
