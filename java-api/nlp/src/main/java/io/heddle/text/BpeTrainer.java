@@ -16,8 +16,8 @@ import java.util.TreeSet;
  * Learns the merges of a {@link ByteLevelBpe} (Sennrich, Haddow &amp; Birch 2016): again and again
  * the most frequent pair of neighbours is joined. Counts are kept up to date by touching only the
  * words that hold the pair. Ties go to the pair with the lower ids, and ids of bytes follow GPT-2's
- * alphabet, so that the same texts give the vocabulary that Hugging Face's trainer gives with {@code
- * min_frequency} 2.
+ * alphabet, so that the same texts give the vocabulary that Hugging Face's trainer gives with
+ * {@code min_frequency} 2.
  */
 public final class BpeTrainer {
   private static final int LEAST_COUNT = 2;
@@ -155,8 +155,7 @@ public final class BpeTrainer {
       int[] word = ids[w];
       for (int i = 0; i + 1 < word.length; i++) {
         Occurrences pair =
-            pairs.computeIfAbsent(
-                PairTable.key(word[i], word[i + 1]), p -> new Occurrences());
+            pairs.computeIfAbsent(PairTable.key(word[i], word[i + 1]), p -> new Occurrences());
         pair.count += change;
         if (change > 0) {
           pair.seen(w);

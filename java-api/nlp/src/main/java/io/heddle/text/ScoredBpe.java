@@ -104,8 +104,8 @@ public final class ScoredBpe implements Tokenizer {
   }
 
   /**
-   * Token ids of {@code text} without {@link #BEGIN}; a text that is not empty gets its space, which
-   * decoding leaves out only after a beginning.
+   * Token ids of {@code text} without {@link #BEGIN}; a text that is not empty gets its space,
+   * which decoding leaves out only after a beginning.
    */
   @Override
   public int[] encode(String text) {

@@ -2,9 +2,9 @@ package io.heddle.text;
 
 /**
  * Cuts text into the words that GPT-2 merges within. The reference is the expression {@code
- * 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+} (Radford et al.
- * 2019) as Python's {@code regex} module reads it; written out by hand it runs several times faster
- * than {@link java.util.regex} and in constant stack.
+ * 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+} (Radford et al. 2019)
+ * as Python's {@code regex} module reads it; written out by hand it runs several times faster than
+ * {@link java.util.regex} and in constant stack.
  */
 final class WordScanner {
   private enum Kind {

@@ -19,7 +19,8 @@ class BpeTrainerTest {
   }
 
   // By hand. Words: "hug" 10, "pug" 5, "pun" 12, "bun" 4, "hugs" 5 (each its own text).
-  // Pairs: ug 20, un 16, pu 17, hu 15, gs 5, bu 4. Then: un 16, hug 15, pug 5, ... ; then hug 15 and
+  // Pairs: ug 20, un 16, pu 17, hu 15, gs 5, bu 4. Then: un 16, hug 15, pug 5, ... ; then hug 15
+  // and
   // pun 12; then "p ug" 5 beats "hug s" 5 because p has a lower id than hug.
   @Test
   void smallCaseByHand() {
@@ -55,8 +56,7 @@ class BpeTrainerTest {
   void stopsWhenNothingRepeats() {
     ByteLevelBpe bpe = new BpeTrainer(1000, ProgressListener.NONE).add("abc abc").train();
     assertTrue(bpe.vocabularySize() < 262, bpe.vocabularySize() + " pieces");
-    assertThrows(
-        IllegalArgumentException.class, () -> new BpeTrainer(256, ProgressListener.NONE));
+    assertThrows(IllegalArgumentException.class, () -> new BpeTrainer(256, ProgressListener.NONE));
   }
 
   @Test
@@ -69,7 +69,8 @@ class BpeTrainerTest {
 
   @Test
   void orderOfTextsDoesNotMatter() {
-    List<String> texts = List.of("one two three", "two three four", "three four five", "four 5 six");
+    List<String> texts =
+        List.of("one two three", "two three four", "three four five", "four 5 six");
     ByteLevelBpe forth = new BpeTrainer(280, ProgressListener.NONE).addAll(texts).train();
     ByteLevelBpe back = new BpeTrainer(280, ProgressListener.NONE).addAll(texts.reversed()).train();
     assertEquals(merges(forth), merges(back));
