@@ -65,8 +65,8 @@ class WordNetTest {
     }
   }
 
-  // Measured: the other kind's frequencies cost 1.6 bits a token more on nature (11.0 for 9.4) and
-  // 1.3 on usage (10.9 for 9.6); those of the mixture, which holds both, 0.7 and 0.3.
+  // Measured: the other kind's frequencies cost 1.6 bits a token more on nature (10.9 for 9.3) and
+  // 1.2 on usage (10.9 for 9.6); those of the mixture, which holds both, 0.7 and 0.3.
   @Test
   void distributionsDiffer() {
     BpeTrainer trainer = new BpeTrainer(4096, ProgressListener.NONE);
