@@ -4,7 +4,6 @@ module io.heddle.nlp {
   requires static org.jspecify;
   requires java.desktop;
   requires transitive com.fasterxml.jackson.databind;
-  requires extjwnl;
   requires org.knowm.xchart;
 
   exports io.heddle.data;

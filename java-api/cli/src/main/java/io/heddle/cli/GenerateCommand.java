@@ -64,7 +64,7 @@ final class GenerateCommand implements Callable<Integer> {
     try (Backend backend = session.open();
         Decoder decoder = ModelFolder.load(model, backend, Session.dtype(dtype))) {
       int end = tokens.endOfText().orElse(-1);
-      int[] ids = tokens.encode(prompt);
+      int[] ids = tokens.prompt(prompt);
       int[] start = ids.length > 0 || end < 0 ? ids : new int[] {end};
       int room = Math.min(maxTokens, decoder.config().context() - start.length);
       int[] all = new Sampler(options).generate(decoder, start, Math.max(0, room), id -> id != end);

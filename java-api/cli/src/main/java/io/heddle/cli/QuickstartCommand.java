@@ -32,7 +32,7 @@ final class QuickstartCommand implements Callable<Integer> {
   @Option(names = "--out", defaultValue = "runs/quickstart", description = "Folder (default: ${DEFAULT-VALUE}).")
   private Path out = Path.of("");
 
-  @Option(names = "--base-steps", defaultValue = "300", description = "Steps of the base (default: 300).")
+  @Option(names = "--base-steps", defaultValue = "250", description = "Steps of the base (default: 250).")
   private long baseSteps;
 
   @Option(names = "--tune-steps", defaultValue = "80", description = "Steps of each fine-tuning (default: 80).")

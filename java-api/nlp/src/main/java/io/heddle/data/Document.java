@@ -9,8 +9,12 @@ import java.util.List;
  * @param text the text
  */
 public record Document(String name, String text) {
+  // Keeps 100 lines times 0.29 from being 28.999999999999996.
+  private static final double ROUNDING = 1e-9;
+
   /**
-   * The document without its last lines, and those lines: the rule that makes a held-out part of a book without looking at it.
+   * The document without its last lines, and those lines: the rule that makes a held-out part of a
+   * book without looking at it. The two texts, end to end, are the text.
    *
    * @param fraction of the lines that are held out, rounded down
    */
@@ -19,14 +23,17 @@ public record Document(String name, String text) {
       throw new IllegalArgumentException("held-out fraction " + fraction + " must be in [0, 1)");
     }
     long lines = text.chars().filter(c -> c == '\n').count();
-    long kept = lines - (long) (lines * fraction);
+    if (!text.isEmpty() && !text.endsWith("\n")) {
+      lines++;
+    }
+    long kept = lines - (long) (lines * fraction + ROUNDING);
     int at = 0;
-    for (long i = 0; i < kept; i++) {
-      at = text.indexOf('\n', at) + 1;
+    for (long i = 0; i < kept && at < text.length(); i++) {
+      int end = text.indexOf('\n', at);
+      at = end < 0 ? text.length() : end + 1;
     }
-    if (fraction == 0) {
-      at = text.length();
-    }
-    return List.of(new Document(name, text.substring(0, at)), new Document(name + " (held out)", text.substring(at)));
+    return List.of(
+        new Document(name, text.substring(0, at)),
+        new Document(name + " (held out)", text.substring(at)));
   }
 }

@@ -1,63 +1,85 @@
 package io.heddle.data;
 
 import io.heddle.op.Losses;
+import java.util.AbstractList;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
 /**
- * A text cut for scoring: every token but the first of each document is a target exactly once, with at least {@code length - stride}
- * tokens of context where the document has them.
+ * A text cut for scoring: every token but the first of each document is a target exactly once, with
+ * at least {@code length - stride} tokens of context where the document has them.
  */
 public final class EvaluationWindows {
+  /**
+   * A window.
+   *
+   * @param tokens of the document
+   * @param from first token of the window
+   * @param scored targets up to this token are scored by windows before
+   * @param end last target
+   */
+  @SuppressWarnings("ArrayRecordComponent") // never compared
+  private record Window(int[] tokens, int from, int scored, int end) {}
+
   private EvaluationWindows() {}
 
   /**
    * Cuts.
    *
-   * @param documents tokens of each document; each begins with a token that is not scored (the end of the text before)
+   * @param documents tokens of each document; each begins with a token that is not scored (the end
+   *     of the text before)
    * @param length tokens of a window
-   * @param stride tokens scored in each window but the first
-   * @param rows windows of a batch
+   * @param stride tokens scored in each window but the first of a document; smaller ones give more
+   *     context and cost more
+   * @param rows windows of a batch; the last batch may have fewer
+   * @return batches, made when they are asked for, since small strides read every token many times
    */
   public static List<TokenBatch> cut(List<int[]> documents, int length, int stride, int rows) {
     if (stride < 1 || stride > length) {
-      throw new IllegalArgumentException("stride " + stride + " must be between 1 and the window of " + length);
+      throw new IllegalArgumentException(
+          "stride " + stride + " must be between 1 and the window of " + length);
     }
-    List<int[]> ids = new ArrayList<>();
-    List<int[]> targets = new ArrayList<>();
+    if (rows < 1) {
+      throw new IllegalArgumentException(rows + " rows make no batch");
+    }
+    List<Window> windows = new ArrayList<>();
     for (int[] tokens : documents) {
-      int scored = 0; // targets 1 .. scored are done
+      int scored = 0;
       while (scored < tokens.length - 1) {
         int end = Math.min(scored == 0 ? length : scored + stride, tokens.length - 1);
-        int from = Math.max(0, end - length);
-        int[] window = new int[length];
-        int[] next = new int[length];
-        Arrays.fill(next, Losses.IGNORE);
-        for (int i = from; i < end; i++) {
-          window[i - from] = tokens[i];
-          if (i >= scored) {
-            next[i - from] = tokens[i + 1];
-          }
-        }
-        ids.add(window);
-        targets.add(next);
+        windows.add(new Window(tokens, Math.max(0, end - length), scored, end));
         scored = end;
       }
     }
-    List<TokenBatch> out = new ArrayList<>();
-    for (int i = 0; i < ids.size(); i += rows) {
-      int n = Math.min(rows, ids.size() - i);
-      out.add(new TokenBatch(n, join(ids.subList(i, i + n), length), join(targets.subList(i, i + n), length), null));
-    }
-    return out;
+    return new AbstractList<>() {
+      @Override
+      public TokenBatch get(int index) {
+        int first = Math.multiplyExact(index, rows);
+        return batch(windows.subList(first, Math.min(first + rows, windows.size())), length);
+      }
+
+      @Override
+      public int size() {
+        return Math.ceilDiv(windows.size(), rows);
+      }
+    };
   }
 
-  private static int[] join(List<int[]> parts, int length) {
-    int[] out = new int[parts.size() * length];
-    for (int i = 0; i < parts.size(); i++) {
-      System.arraycopy(parts.get(i), 0, out, i * length, length);
+  private static TokenBatch batch(List<Window> windows, int length) {
+    int[] ids = new int[windows.size() * length];
+    int[] targets = new int[ids.length];
+    Arrays.fill(targets, Losses.IGNORE);
+    for (int r = 0; r < windows.size(); r++) {
+      Window w = windows.get(r);
+      for (int i = w.from; i < w.end; i++) {
+        int at = r * length + i - w.from;
+        ids[at] = w.tokens[i];
+        if (i >= w.scored) {
+          targets[at] = w.tokens[i + 1];
+        }
+      }
     }
-    return out;
+    return new TokenBatch(windows.size(), ids, targets, null);
   }
 }

@@ -1,5 +1,6 @@
 package io.heddle.data;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.ByteArrayInputStream;
@@ -10,41 +11,90 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import java.util.zip.GZIPInputStream;
 
-/** Reads documents from files: text, JSONL (field {@code text}), either gzipped, and folders of them. */
+/** Reads documents from files: text, JSONL, either gzipped, and folders of them. */
 public final class Texts {
   private static final ObjectMapper JSON = new ObjectMapper();
+  private static final Pattern TEXT = Pattern.compile(".*\\.(txt|jsonl)(\\.gz)?");
+  private static final Pattern LINES = Pattern.compile(".*\\.jsonl(\\.gz)?");
 
   private Texts() {}
 
-  /** The documents of a file, or of all text and JSONL files below a folder in the order of their names. */
+  /** As {@link #read(Path, String)} with the field {@code text}. */
   public static List<Document> read(Path path) throws IOException {
+    return read(path, "text");
+  }
+
+  /**
+   * The documents of a file, or of all {@code .txt} and {@code .jsonl} files below a folder,
+   * gzipped or not, in the order of their names.
+   *
+   * @param field of each JSON object that holds the text
+   * @throws IOException naming the file, and in JSONL the line, that cannot be read
+   */
+  public static List<Document> read(Path path, String field) throws IOException {
     if (!Files.exists(path)) {
       throw new IllegalArgumentException("no data at " + path + ": it does not exist");
     }
     if (!Files.isDirectory(path)) {
-      return file(path);
+      return file(path, field);
+    }
+    List<Path> files;
+    try (Stream<Path> all = Files.walk(path)) {
+      files =
+          all.filter(file -> TEXT.matcher(file.toString()).matches())
+              .filter(Files::isRegularFile)
+              // By name with one kind of slash, so that the order is the same everywhere.
+              .sorted(
+                  Comparator.comparing(file -> path.relativize(file).toString().replace('\\', '/')))
+              .toList();
+    }
+    if (files.isEmpty()) {
+      throw new IllegalArgumentException(path + " has no .txt or .jsonl file, gzipped or not");
     }
     List<Document> out = new ArrayList<>();
-    try (Stream<Path> all = Files.walk(path)) {
-      for (Path file : (Iterable<Path>) all.filter(Files::isRegularFile).filter(Texts::isText).sorted()::iterator) {
-        out.addAll(file(file));
-      }
-    }
-    if (out.isEmpty()) {
-      throw new IllegalArgumentException(path + " has no .txt or .jsonl file, gzipped or not");
+    for (Path file : files) {
+      out.addAll(file(file, field));
     }
     return out;
   }
 
-  private static boolean isText(Path file) {
-    return file.toString().matches(".*\\.(txt|jsonl)(\\.gz)?");
+  private static List<Document> file(Path file, String field) throws IOException {
+    String text = text(file);
+    if (!LINES.matcher(file.toString()).matches()) {
+      return List.of(new Document(file.toString(), text));
+    }
+    List<Document> out = new ArrayList<>();
+    int number = 0;
+    for (String line : text.split("\n", -1)) {
+      number++;
+      if (!line.isBlank()) {
+        String name = file + ":" + number;
+        out.add(new Document(name, field(line, field, name)));
+      }
+    }
+    return out;
   }
 
-  private static List<Document> file(Path file) throws IOException {
+  private static String field(String line, String field, String name) throws IOException {
+    JsonNode node;
+    try {
+      node = JSON.readTree(line).path(field);
+    } catch (JsonProcessingException e) {
+      throw new IOException(name + " is not JSON: " + e.getOriginalMessage(), e);
+    }
+    if (!node.isTextual()) {
+      throw new IOException(name + " has no text in field '" + field + "'");
+    }
+    return node.asText();
+  }
+
+  private static String text(Path file) throws IOException {
     byte[] bytes = Files.readAllBytes(file);
     if (file.toString().endsWith(".gz")) {
       try (GZIPInputStream in = new GZIPInputStream(new ByteArrayInputStream(bytes))) {
@@ -53,27 +103,10 @@ public final class Texts {
         throw new IOException(file + " cannot be unpacked: " + e.getMessage(), e);
       }
     }
-    String text;
     try {
-      text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+      return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
     } catch (CharacterCodingException e) {
-      throw new IOException(file + " is not UTF-8 text", e);
+      throw new IOException(file + " is not UTF-8 text: " + e.getMessage(), e);
     }
-    if (!file.toString().matches(".*\\.jsonl(\\.gz)?")) {
-      return List.of(new Document(file.toString(), text));
-    }
-    List<Document> out = new ArrayList<>();
-    int number = 0;
-    for (String line : text.split("\n", -1)) {
-      number++;
-      if (!line.isBlank()) {
-        JsonNode node = JSON.readTree(line).path("text");
-        if (!node.isTextual()) {
-          throw new IOException(file + ":" + number + " has no field 'text'");
-        }
-        out.add(new Document(file + ":" + number, node.asText()));
-      }
-    }
-    return out;
   }
 }

@@ -8,8 +8,10 @@ import org.jspecify.annotations.Nullable;
  *
  * @param rows number of sequences, B
  * @param ids tokens, [B*T] row by row
- * @param targets next tokens, [B*T]; {@link io.heddle.op.Losses#IGNORE} where there is none to score
- * @param documents the document of each token, [B][T], when tokens may see their own document only; else null
+ * @param targets next tokens, [B*T]; {@link io.heddle.op.Losses#IGNORE} where there is none to
+ *     score
+ * @param documents the document of each token, [B][T], when tokens may see their own document only;
+ *     else null
  */
 @SuppressWarnings("ArrayRecordComponent") // a carrier between the data and the tape, never compared
 public record TokenBatch(int rows, int[] ids, int[] targets, @Nullable List<int[]> documents) {

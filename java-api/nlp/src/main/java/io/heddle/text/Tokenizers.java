@@ -8,7 +8,10 @@ import java.nio.file.Path;
 public final class Tokenizers {
   private Tokenizers() {}
 
-  /** A folder with {@code vocab.json} and {@code merges.txt}, {@code tokenizer.json} or {@code tokenizer.bin}; or such a .bin file. */
+  /**
+   * A folder with {@code vocab.json} and {@code merges.txt}, {@code tokenizer.json} or {@code
+   * tokenizer.bin}; or such a .bin file.
+   */
   public static Tokenizer load(Path path) throws IOException {
     if (!Files.exists(path)) {
       throw new IllegalArgumentException("no tokenizer at " + path + ": it does not exist");
@@ -17,7 +20,8 @@ public final class Tokenizers {
       if (path.toString().endsWith(".bin")) {
         return ScoredBpe.load(path);
       }
-      throw new IllegalArgumentException(path + " is not a tokenizer.bin; name the folder for other kinds");
+      throw new IllegalArgumentException(
+          path + " is not a tokenizer.bin; name the folder for other kinds");
     }
     Path scored = path.resolve("tokenizer.bin");
     return Files.exists(scored) ? ScoredBpe.load(scored) : ByteLevelBpe.load(path);

@@ -33,17 +33,80 @@ public final class ReferenceBackend implements Backend {
 
   @Override
   public boolean supports(OpCode op) {
-    return false;
+    return true;
   }
 
   @Override
   public void run(OpCode op, Params params, @Nullable Tensor... tensors) {
-    throw new UnsupportedOperationException(op.opName());
+    int names = op.signature().names().size();
+    if (op.signature().list() < 0 ? tensors.length != names : tensors.length < names) {
+      throw new IllegalArgumentException(
+          op.opName() + ": " + tensors.length + " tensors, expected " + names + " " + op.signature().names());
+    }
+    held(tensors, () -> dispatch(op, params, tensors));
+  }
+
+  // Tensors cannot be freed while an op reads or writes them.
+  private static void held(@Nullable Tensor[] tensors, Runnable body) {
+    int held = 0;
+    try {
+      for (Tensor tensor : tensors) {
+        if (tensor != null) {
+          tensor.storage().acquire();
+        }
+        held++;
+      }
+      body.run();
+    } finally {
+      for (int i = 0; i < held; i++) {
+        Tensor tensor = tensors[i];
+        if (tensor != null) {
+          tensor.storage().release();
+        }
+      }
+    }
+  }
+
+  private static void dispatch(OpCode op, Params params, @Nullable Tensor[] t) {
+    switch (op) {
+      case ATTENTION_FWD -> ReferenceAttention.forward((Params.Attention) params, t);
+      case ATTENTION_BWD -> ReferenceAttention.backward((Params.Attention) params, t);
+      case NORM_FWD -> ReferenceNorms.forward((Params.Norm) params, t);
+      case NORM_BWD -> ReferenceNorms.backward((Params.Norm) params, t);
+      case BIAS_ACT_FWD -> ReferenceActivations.forward((Params.Activation) params, t);
+      case BIAS_ACT_BWD -> ReferenceActivations.backward((Params.Activation) params, t);
+      case GLU_FWD -> ReferenceActivations.gatedForward((Params.Activation) params, t);
+      case GLU_BWD -> ReferenceActivations.gatedBackward((Params.Activation) params, t);
+      case ROTARY -> ReferenceAttention.rotary((Params.Rotary) params, t);
+      case EMBEDDING_FWD -> ReferenceLosses.embedding(t);
+      case EMBEDDING_BWD -> ReferenceLosses.embeddingBackward((Params.Embedding) params, t);
+      case DROPOUT -> ReferenceElementwise.dropout((Params.Dropout) params, t);
+      case CROSS_ENTROPY -> ReferenceLosses.crossEntropy((Params.CrossEntropy) params, t);
+      case SOFTMAX_FWD -> ReferenceLosses.softmaxForward(t);
+      case SOFTMAX_BWD -> ReferenceLosses.softmaxBackward(t);
+      case BINARY -> ReferenceElementwise.binary((Params.Binary) params, t);
+      case UNARY -> ReferenceElementwise.unary((Params.Unary) params, t);
+      case REDUCE -> ReferenceElementwise.reduce((Params.Reduce) params, t);
+      case COPY -> ReferenceAttention.copy(t);
+      case ADAMW -> ReferenceElementwise.adamw((Params.Adamw) params, t);
+      case SUM_SQUARES -> ReferenceElementwise.sumSquares(t);
+      case CLIP_FACTOR -> ReferenceElementwise.clip((Params.Clip) params, t);
+      case LINEAR_COMBINATION -> ReferenceElementwise.combination(t);
+    }
+  }
+
+  /** Tensor {@code i} of a call, which must be there. */
+  static Tensor need(@Nullable Tensor[] tensors, int i, String name) {
+    Tensor tensor = tensors[i];
+    if (tensor == null) {
+      throw new IllegalArgumentException("tensor '" + name + "' is required");
+    }
+    return tensor;
   }
 
   @Override
   public void matmul(Tensor a, Tensor b, @Nullable Tensor bias, Tensor c, float alpha, float beta) {
-    throw new UnsupportedOperationException("matmul");
+    held(new @Nullable Tensor[] {a, b, bias, c}, () -> ReferenceElementwise.matmul(a, b, bias, c, alpha, beta));
   }
 
   @Override

@@ -53,7 +53,7 @@ public final class LanguageModeling {
       Decoder model, List<TokenBatch> batches, long bytes, ProgressListener progress) {
     double nats = 0;
     long tokens = 0;
-    progress.begin("evaluate", batches.size(), "batch");
+    progress.begin("evaluate", batches.size(), "part");
     for (int i = 0; i < batches.size(); i++) {
       try (Tape t = Tape.inference(model.backend())) {
         nats += run(t, model, batches.get(i), 0);

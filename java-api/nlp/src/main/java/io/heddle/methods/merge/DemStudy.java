@@ -64,7 +64,7 @@ public final class DemStudy {
    */
   public record Settings(long baseSteps, long tuneSteps, long seed) {
     /** What {@code heddle quickstart} runs. */
-    public static final Settings DEFAULT = new Settings(300, 80, 1);
+    public static final Settings DEFAULT = new Settings(250, 80, 1);
   }
 
   /** A distribution of text, in three disjoint parts. */

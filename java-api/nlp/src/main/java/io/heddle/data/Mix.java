@@ -1,0 +1,29 @@
+package io.heddle.data;
+
+/**
+ * Random numbers whose every bit is fixed here: orders and splits must stay what they are on any
+ * Java, so that a run can be resumed and a test set stays a test set. SplitMix64 (Steele, Lea &amp;
+ * Flood 2014) with Stafford's variant 13.
+ */
+final class Mix {
+  private static final long STEP = 0x9E3779B97F4A7C15L;
+
+  private long state;
+
+  Mix(long seed) {
+    state = seed;
+  }
+
+  /** A hash of 64 bits. */
+  static long hash(long z) {
+    long a = (z ^ (z >>> 30)) * 0xbf58476d1ce4e5b9L;
+    long b = (a ^ (a >>> 27)) * 0x94d049bb133111ebL;
+    return b ^ (b >>> 31);
+  }
+
+  /** A number from 0 to {@code bound - 1}. */
+  int below(int bound) {
+    state += STEP;
+    return (int) (((hash(state) >>> 32) * bound) >>> 32);
+  }
+}
