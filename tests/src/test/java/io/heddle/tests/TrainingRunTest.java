@@ -3,6 +3,7 @@ package io.heddle.tests;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -11,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -19,6 +21,11 @@ class TrainingRunTest {
   private static final int STEPS = 40;
 
   @TempDir Path folder;
+
+  @BeforeAll
+  static void nativePartIsThere() {
+    assumeTrue(BackendsUnderTest.names().anyMatch("cpu"::equals), "built without the native part: these runs would take hours");
+  }
 
   @Test
   void sameSeedGivesSameMetricsAndAKilledRunGivesTheSameCurve() throws Exception {

@@ -3,6 +3,7 @@ package io.heddle.binding;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.heddle.backend.Backend;
 import io.heddle.backend.BackendOptions;
@@ -10,11 +11,19 @@ import io.heddle.backend.Backends;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Scope;
 import io.heddle.tensor.Tensor;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.junit.jupiter.api.Test;
 
+/** The door opens on both transports, and products come out right. */
 class DoorTest {
+  @BeforeAll
+  static void nativePartIsThere() {
+    String failure = NativeLibrary.load();
+    assumeTrue(failure == null, failure);
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"javacpp", "ffm"})
   void handshakePasses(String transport) {
@@ -27,7 +36,7 @@ class DoorTest {
   void matmulIsRight() {
     try (Backend cpu = Backends.open("cpu", new BackendOptions(0, 2));
         Scope scope = new Scope(cpu.memory())) {
-      System.out.println(cpu.describe());
+      assertTrue(cpu.describe().contains("\"tier\""), cpu.describe());
       Tensor a = scope.tensor(DType.F32, 2, 3).copyFrom(new float[] {1, 2, 3, 4, 5, 6});
       Tensor b = scope.tensor(DType.F32, 2, 3).copyFrom(new float[] {1, 0, 1, 0, 1, 1});
       Tensor c = scope.tensor(DType.F32, 2, 2).copyFrom(new float[] {1, 1, 1, 1});
