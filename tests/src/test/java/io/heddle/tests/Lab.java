@@ -100,8 +100,13 @@ final class Lab implements AutoCloseable {
 
   /** The largest difference, relative to the largest finite entry of {@code expected}; infinities must be equal. */
   static void close(String what, double[] expected, double[] actual, double tolerance) {
+    close(what, expected, actual, tolerance, 1e-30);
+  }
+
+  /** The same, where the largest entry counts as at least {@code floor}: the size of terms that may cancel. */
+  static void close(String what, double[] expected, double[] actual, double tolerance, double floor) {
     assertEquals(expected.length, actual.length, what);
-    double scale = 1e-30;
+    double scale = floor;
     for (double x : expected) {
       scale = Double.isInfinite(x) ? scale : Math.max(scale, Math.abs(x));
     }
@@ -114,6 +119,11 @@ final class Lab implements AutoCloseable {
           same || error <= bound,
           () -> what + "[" + at + "]: expected " + expected[at] + ", got " + actual[at] + ", allowed " + bound);
     }
+  }
+
+  /** The largest absolute value. */
+  static double largest(double... values) {
+    return Arrays.stream(values).map(Math::abs).max().orElse(0);
   }
 
   @Override
