@@ -7,7 +7,8 @@ module io.heddle.binding {
 
   exports io.heddle.binding;
 
-  // JavaCPP's Loader reads the properties of the preset class and the native library beside the generated one.
+  // JavaCPP's Loader reads the properties of the preset class and the native library beside the
+  // generated one.
   opens io.heddle.binding.javacpp to
       org.bytedeco.javacpp;
 

@@ -1,4 +1,7 @@
-/** Heddle's engine: tensors, ops, autograd, the reference backend and checkpoints. Depends on the JDK alone. */
+/**
+ * Heddle's engine: tensors, ops, autograd, the reference backend and checkpoints. Depends on the
+ * JDK alone.
+ */
 module io.heddle.engine {
   requires static transitive org.jspecify;
 

@@ -9,7 +9,8 @@ final class BackendsUnderTest {
   static {
     for (BackendProvider provider : Backends.providers()) {
       if (!provider.probe().available()) {
-        System.out.println("backend " + provider.name() + " is not tested here: " + provider.probe().reason());
+        System.out.println(
+            "backend " + provider.name() + " is not tested here: " + provider.probe().reason());
       }
     }
   }
@@ -17,6 +18,8 @@ final class BackendsUnderTest {
   private BackendsUnderTest() {}
 
   static Stream<String> names() {
-    return Backends.providers().stream().filter(p -> p.probe().available()).map(BackendProvider::name);
+    return Backends.providers().stream()
+        .filter(p -> p.probe().available())
+        .map(BackendProvider::name);
   }
 }

@@ -17,10 +17,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The backward formulas of the reference against central differences of its forward ones, in f64. */
+/**
+ * The backward formulas of the reference against central differences of its forward ones, in f64.
+ */
 class GradientTest {
   private static final double STEP = 1e-5;
-  // Central differences err by STEP^2 times the third derivative, and by 1e-16 / STEP through rounding.
+  // Central differences err by STEP^2 times the third derivative, and by 1e-16 / STEP through
+  // rounding.
   private static final double TOLERANCE = 1e-6;
 
   private Lab lab;
@@ -86,7 +89,8 @@ class GradientTest {
     Tensor bias = input(4, 7);
     Tensor y = out(3, 7);
     Tensor s = out(3, 7);
-    // f32 by contract: 1e-7 of rounding in the statistics, so the backward pass is good to that only.
+    // f32 by contract: 1e-7 of rounding in the statistics, so the backward pass is good to that
+    // only.
     Tensor mean = kind == 0 ? lab.out(DType.F32, 3) : null;
     Tensor rstd = lab.out(DType.F32, 3);
     Tensor dy = input(5, 3, 7);
@@ -155,9 +159,12 @@ class GradientTest {
     Tensor dx = out(1, 2, 3, 6);
     lab.run(OpCode.ROTARY, new Params.Rotary(interleaved, 1, 1.5f), dy, positions, frequency, dx);
     check(
-        "dx", x, dx,
+        "dx",
+        x,
+        dx,
         () -> {
-          lab.run(OpCode.ROTARY, new Params.Rotary(interleaved, 0, 1.5f), x, positions, frequency, y);
+          lab.run(
+              OpCode.ROTARY, new Params.Rotary(interleaved, 0, 1.5f), x, positions, frequency, y);
           return dot(y, dy);
         });
   }
@@ -184,10 +191,19 @@ class GradientTest {
     Tensor x = input(1, 4, 9);
     Tensor targets = lab.ints(new int[] {2, -100, 8, 0}, 4);
     Tensor dx = out(4, 9);
-    // Each row's loss is f32 by contract; differences of it are useless, so the value is formed here, from the contract's formula.
-    lab.run(OpCode.CROSS_ENTROPY, new Params.CrossEntropy(-100, smoothing, 0.5f), x, targets, lab.out(DType.F32, 4), dx);
+    // Each row's loss is f32 by contract; differences of it are useless, so the value is formed
+    // here, from the contract's formula.
+    lab.run(
+        OpCode.CROSS_ENTROPY,
+        new Params.CrossEntropy(-100, smoothing, 0.5f),
+        x,
+        targets,
+        lab.out(DType.F32, 4),
+        dx);
     check(
-        "dlogits", x, dx,
+        "dlogits",
+        x,
+        dx,
         () -> {
           double sum = 0;
           for (int n = 0; n < 4; n++) {
@@ -213,14 +229,21 @@ class GradientTest {
     long[] cached = {2, 2, 6, 3};
     Params params =
         new Params.Attention(
-            7, 3, 0.7f, all || name.equals("softcap") ? 1.5f : 0, all || name.equals("dropout") ? 0.3f : 0);
+            7,
+            3,
+            0.7f,
+            all || name.equals("softcap") ? 1.5f : 0,
+            all || name.equals("dropout") ? 0.3f : 0);
     Tensor q = input(1, shape);
     Tensor k = input(2, cached);
     Tensor v = input(3, cached);
     Tensor grad = input(4, shape);
     Tensor o = out(shape);
     Tensor lse = lab.out(DType.F32, 2, 4, queries);
-    Tensor slopes = all || name.equals("alibi") ? lab.put(DType.F32, new double[] {0.5, 0.25, 0.125, 0.0625}, 4) : null;
+    Tensor slopes =
+        all || name.equals("alibi")
+            ? lab.put(DType.F32, new double[] {0.5, 0.25, 0.125, 0.0625}, 4)
+            : null;
     BlockLayout layout =
         switch (name) {
           case "full", "softcap", "alibi" -> BlockLayout.of(Patterns.full(), 4, queries, 6);
@@ -229,14 +252,30 @@ class GradientTest {
               BlockLayout.compile(
                   List.of(
                       List.of(Patterns.causal(), Patterns.length(3)),
-                      List.of(Patterns.dilated(4, 2), Patterns.documents(new int[] {0, 0, 1, 1, 2, 2}))),
-                  new int[] {0, 1, 1, 0}, queries, 6);
+                      List.of(
+                          Patterns.dilated(4, 2),
+                          Patterns.documents(new int[] {0, 0, 1, 1, 2, 2}))),
+                  new int[] {0, 1, 1, 0},
+                  queries,
+                  6);
           default -> BlockLayout.of(Patterns.causal(), 4, queries, 6);
         };
     BlockLayout.Tensors t = lab.layout(layout);
     Supplier<Double> value =
         () -> {
-          lab.run(OpCode.ATTENTION_FWD, params, q, k, v, t.rowPtr(), t.rowBlocks(), t.masks(), t.headGroup(), slopes, o, lse);
+          lab.run(
+              OpCode.ATTENTION_FWD,
+              params,
+              q,
+              k,
+              v,
+              t.rowPtr(),
+              t.rowBlocks(),
+              t.masks(),
+              t.headGroup(),
+              slopes,
+              o,
+              lse);
           return dot(o, grad);
         };
     value.get();
@@ -244,8 +283,24 @@ class GradientTest {
     Tensor dk = out(cached);
     Tensor dv = out(cached);
     lab.run(
-        OpCode.ATTENTION_BWD, params, q, k, v, o, lse, grad, t.rowPtr(), t.rowBlocks(), t.colPtr(), t.colBlocks(), t.masks(),
-        t.headGroup(), slopes, dq, dk, dv);
+        OpCode.ATTENTION_BWD,
+        params,
+        q,
+        k,
+        v,
+        o,
+        lse,
+        grad,
+        t.rowPtr(),
+        t.rowBlocks(),
+        t.colPtr(),
+        t.colBlocks(),
+        t.masks(),
+        t.headGroup(),
+        slopes,
+        dq,
+        dk,
+        dv);
     check("dq", q, dq, value);
     check("dk", k, dk, value);
     check("dv", v, dv, value);

@@ -15,7 +15,10 @@ import io.heddle.tensor.Tensor;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 
-/** An open backend with tensors made from, and read back as, plain arrays; the arrays hide whether the memory is on a device. */
+/**
+ * An open backend with tensors made from, and read back as, plain arrays; the arrays hide whether
+ * the memory is on a device.
+ */
 final class Lab implements AutoCloseable {
   static final Params NONE = new Params.None();
 
@@ -57,7 +60,9 @@ final class Lab implements AutoCloseable {
     return to;
   }
 
-  /** An output: filled with a value that no test expects, so that an element left unwritten shows. */
+  /**
+   * An output: filled with a value that no test expects, so that an element left unwritten shows.
+   */
   Tensor out(DType dtype, long... shape) {
     Tensor fresh = host.tensor(dtype, shape);
     double[] junk = new double[(int) fresh.size()];
@@ -80,8 +85,12 @@ final class Lab implements AutoCloseable {
   BlockLayout.Tensors layout(BlockLayout layout) {
     BlockLayout.Tensors t = layout.tensors(host);
     return new BlockLayout.Tensors(
-        movedUnlessEmpty(t.rowPtr()), movedUnlessEmpty(t.rowBlocks()), movedUnlessEmpty(t.colPtr()),
-        movedUnlessEmpty(t.colBlocks()), movedUnlessEmpty(t.masks()), movedUnlessEmpty(t.headGroup()));
+        movedUnlessEmpty(t.rowPtr()),
+        movedUnlessEmpty(t.rowBlocks()),
+        movedUnlessEmpty(t.colPtr()),
+        movedUnlessEmpty(t.colBlocks()),
+        movedUnlessEmpty(t.masks()),
+        movedUnlessEmpty(t.headGroup()));
   }
 
   private Tensor movedUnlessEmpty(Tensor from) {
@@ -98,13 +107,20 @@ final class Lab implements AutoCloseable {
     return Math.sqrt(-2 * Math.log(1 - u)) * Math.cos(2 * Math.PI * v);
   }
 
-  /** The largest difference, relative to the largest finite entry of {@code expected}; infinities must be equal. */
+  /**
+   * The largest difference, relative to the largest finite entry of {@code expected}; infinities
+   * must be equal.
+   */
   static void close(String what, double[] expected, double[] actual, double tolerance) {
     close(what, expected, actual, tolerance, 1e-30);
   }
 
-  /** The same, where the largest entry counts as at least {@code floor}: the size of terms that may cancel. */
-  static void close(String what, double[] expected, double[] actual, double tolerance, double floor) {
+  /**
+   * The same, where the largest entry counts as at least {@code floor}: the size of terms that may
+   * cancel.
+   */
+  static void close(
+      String what, double[] expected, double[] actual, double tolerance, double floor) {
     assertEquals(expected.length, actual.length, what);
     double scale = floor;
     for (double x : expected) {
@@ -117,7 +133,16 @@ final class Lab implements AutoCloseable {
       double bound = tolerance * scale;
       assertTrue(
           same || error <= bound,
-          () -> what + "[" + at + "]: expected " + expected[at] + ", got " + actual[at] + ", allowed " + bound);
+          () ->
+              what
+                  + "["
+                  + at
+                  + "]: expected "
+                  + expected[at]
+                  + ", got "
+                  + actual[at]
+                  + ", allowed "
+                  + bound);
     }
   }
 

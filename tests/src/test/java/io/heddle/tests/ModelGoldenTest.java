@@ -27,14 +27,21 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Models that transformers made (tests/golden/models): logits, loss, every gradient, greedy tokens, ten AdamW losses. */
+/**
+ * Models that transformers made (tests/golden/models): logits, loss, every gradient, greedy tokens,
+ * ten AdamW losses.
+ */
 class ModelGoldenTest {
   private static final Path MODELS = Repository.root().resolve("tests/golden/models");
   private static final int BATCH = 2;
   private static final int LENGTH = 24;
 
   static Stream<Arguments> cases() {
-    return BackendsUnderTest.names().flatMap(backend -> Stream.of("gpt_neo", "gpt2", "llama", "llama_untied").map(model -> Arguments.of(backend, model)));
+    return BackendsUnderTest.names()
+        .flatMap(
+            backend ->
+                Stream.of("gpt_neo", "gpt2", "llama", "llama_untied")
+                    .map(model -> Arguments.of(backend, model)));
   }
 
   @ParameterizedTest(name = "{1} on {0}")
@@ -47,7 +54,11 @@ class ModelGoldenTest {
       try (Tape t = new Tape(backend, true, Randomness.NONE)) {
         Tensor ids = ids(t, golden);
         Tensor hidden = model.hidden(t, ids, BATCH, null);
-        close("logits", golden.tensor("logits64").toFloats(), model.logits(t, hidden).toFloats(), 1e-4);
+        close(
+            "logits",
+            golden.tensor("logits64").toFloats(),
+            model.logits(t, hidden).toFloats(),
+            1e-4);
         Tensor loss = model.losses(t, hidden, targets(t, golden), 1f / (BATCH * (LENGTH - 1)));
         assertEquals(golden.tensor("loss64").get(0), mean(loss), 1e-4);
         t.backward();
@@ -57,7 +68,9 @@ class ModelGoldenTest {
       Map<String, Tensor> named = ModelFolder.named(model.config(), gradients);
       long goldens = golden.entries().stream().filter(e -> e.name().startsWith("grad.")).count();
       assertEquals(goldens, named.size());
-      named.forEach((key, grad) -> close(key, golden.tensor("grad." + key).toFloats(), grad.toFloats(), 1e-4));
+      named.forEach(
+          (key, grad) ->
+              close(key, golden.tensor("grad." + key).toFloats(), grad.toFloats(), 1e-4));
     }
   }
 
@@ -70,7 +83,8 @@ class ModelGoldenTest {
       int[] prompt = Arrays.copyOf(ints(golden.tensor("input_ids")), 8);
       int[] out = new Sampler(Sampler.Options.GREEDY).generate(model, prompt, 16, token -> true);
       int[] expected = ints(golden.tensor("greedy_ids"));
-      assertArrayEquals(expected, Arrays.copyOfRange(out, out.length - expected.length, out.length));
+      assertArrayEquals(
+          expected, Arrays.copyOfRange(out, out.length - expected.length, out.length));
     }
   }
 
@@ -78,7 +92,23 @@ class ModelGoldenTest {
   @MethodSource("cases")
   void tenAdamWLosses(String backendName, String name) throws IOException {
     TrainConfig config =
-        new TrainConfig(10, 1, 1e-2f, 0, TrainConfig.Decay.CONSTANT, 1, 0.9f, 0.95f, 1e-8f, 0.1f, true, 0, 0, 0, 0, 0);
+        new TrainConfig(
+            10,
+            1,
+            1e-2f,
+            0,
+            TrainConfig.Decay.CONSTANT,
+            1,
+            0.9f,
+            0.95f,
+            1e-8f,
+            0.1f,
+            true,
+            0,
+            0,
+            0,
+            0,
+            0);
     try (Backend backend = Backends.open(backendName);
         Decoder model = ModelFolder.load(MODELS.resolve(name), backend, DType.F32);
         SafetensorsFile golden = golden(name)) {
@@ -90,8 +120,10 @@ class ModelGoldenTest {
           try (Tape t = new Tape(backend, true, Randomness.NONE)) {
             Tensor hidden = model.hidden(t, ids(t, golden), BATCH, null);
             Tensor loss = model.losses(t, hidden, targets(t, golden), 1f / (BATCH * (LENGTH - 1)));
-            // Adam blows up rounding where gradients are near zero: transformers' own f32 and f64 curves part by 5e-5.
-            assertEquals(expected[step], mean(loss), 1e-3 * Math.abs(expected[step]), "step " + step);
+            // Adam blows up rounding where gradients are near zero: transformers' own f32 and f64
+            // curves part by 5e-5.
+            assertEquals(
+                expected[step], mean(loss), 1e-3 * Math.abs(expected[step]), "step " + step);
             t.backward();
           }
           optimizer.step(step);
@@ -112,7 +144,8 @@ class ModelGoldenTest {
     return t.tensor(DType.I32, BATCH * LENGTH).copyFrom(ints(golden.tensor("input_ids")));
   }
 
-  // Hugging Face shifts inside the model: the target of a token is the next one; the last token has none.
+  // Hugging Face shifts inside the model: the target of a token is the next one; the last token has
+  // none.
   private static Tensor targets(Tape t, SafetensorsFile golden) {
     int[] labels = ints(golden.tensor("labels"));
     int[] shifted = new int[labels.length];

@@ -27,12 +27,14 @@ import org.junit.jupiter.params.provider.MethodSource;
 class OpGoldenTest {
   private static final Path OPS = Repository.root().resolve("tests/golden/ops");
 
-  // Relative to the largest entry. The files are f64 results rounded to f32 (6e-8); sums of some hundred f32 terms lose up to 1e-5.
+  // Relative to the largest entry. The files are f64 results rounded to f32 (6e-8); sums of some
+  // hundred f32 terms lose up to 1e-5.
   private static final double TOLERANCE = 2e-5;
 
   static Stream<Arguments> cases() throws IOException {
     try (Stream<Path> files = Files.list(OPS)) {
-      List<String> names = files.map(p -> p.getFileName().toString().replace(".safetensors", "")).sorted().toList();
+      List<String> names =
+          files.map(p -> p.getFileName().toString().replace(".safetensors", "")).sorted().toList();
       assertTrue(names.size() >= 50, "golden files are missing: " + names);
       return BackendsUnderTest.names().flatMap(b -> names.stream().map(n -> Arguments.of(b, n)));
     }
@@ -62,7 +64,21 @@ class OpGoldenTest {
 
   private record Golden(Lab lab, SafetensorsFile file) {
     private static final Map<String, Integer> KINDS =
-        Map.of("identity", 0, "relu", 1, "gelu", 2, "gelu_tanh", 3, "silu", 4, "tanh", 5, "sigmoid", 6);
+        Map.of(
+            "identity",
+            0,
+            "relu",
+            1,
+            "gelu",
+            2,
+            "gelu_tanh",
+            3,
+            "silu",
+            4,
+            "tanh",
+            5,
+            "sigmoid",
+            6);
 
     String text(String key) {
       return file.metadata().get(key);
@@ -83,7 +99,9 @@ class OpGoldenTest {
 
     /** An output like the file's, or null if it has none. */
     Tensor like(String key) {
-      return file.contains(key) ? lab.out(file.tensor(key).dtype(), file.tensor(key).shape()) : null;
+      return file.contains(key)
+          ? lab.out(file.tensor(key).dtype(), file.tensor(key).shape())
+          : null;
     }
 
     void check(String key, Tensor actual) {
@@ -109,7 +127,8 @@ class OpGoldenTest {
       for (int b = 0; b < layouts; b++) {
         long row = b * queries;
         patterns.add(
-            List.of((i, j) -> j < keys && seen[(int) ((row + i - (keys - queries)) * keys + j)] != 0));
+            List.of(
+                (i, j) -> j < keys && seen[(int) ((row + i - (keys - queries)) * keys + j)] != 0));
       }
       BlockLayout layout = BlockLayout.compile(patterns, new int[(int) q.dim(1)], queries, keys);
       BlockLayout.Tensors t = lab.layout(layout);
@@ -122,14 +141,43 @@ class OpGoldenTest {
       Tensor dq = like("dq");
       Tensor dk = like("dk");
       Tensor dv = like("dv");
-      // Scores of several hundred: an f32 score is then off by some 3e-5, and so is the weight, relatively.
+      // Scores of several hundred: an f32 score is then off by some 3e-5, and so is the weight,
+      // relatively.
       double tolerance = text("case").equals("causal_large_scores") ? 2e-4 : TOLERANCE;
-      lab.run(OpCode.ATTENTION_FWD, params, q, k, v, t.rowPtr(), t.rowBlocks(), t.masks(), t.headGroup(), slopes, o, lse);
+      lab.run(
+          OpCode.ATTENTION_FWD,
+          params,
+          q,
+          k,
+          v,
+          t.rowPtr(),
+          t.rowBlocks(),
+          t.masks(),
+          t.headGroup(),
+          slopes,
+          o,
+          lse);
       check("o", o, tolerance);
       check("lse", lse, tolerance);
       lab.run(
-          OpCode.ATTENTION_BWD, params, q, k, v, o, lse, in("do"), t.rowPtr(), t.rowBlocks(), t.colPtr(), t.colBlocks(), t.masks(),
-          t.headGroup(), slopes, dq, dk, dv);
+          OpCode.ATTENTION_BWD,
+          params,
+          q,
+          k,
+          v,
+          o,
+          lse,
+          in("do"),
+          t.rowPtr(),
+          t.rowBlocks(),
+          t.colPtr(),
+          t.colBlocks(),
+          t.masks(),
+          t.headGroup(),
+          slopes,
+          dq,
+          dk,
+          dv);
       check("dq", dq, tolerance);
       check("dk", dk, tolerance);
       check("dv", dv, tolerance);
@@ -150,7 +198,8 @@ class OpGoldenTest {
       Tensor rstd = like("rstd");
       Tensor weight = in("weight");
       lab.run(OpCode.NORM_FWD, params, x, in("residual"), weight, in("bias"), y, s, mean, rstd);
-      // Rows of a mean far from 0 in the offset case: x - mean cancels two digits. With one feature rstd is 316 times the rounding of x.
+      // Rows of a mean far from 0 in the offset case: x - mean cancels two digits. With one feature
+      // rstd is 316 times the rounding of x.
       double tolerance = file.path().toString().contains("offset") ? 2e-4 : TOLERANCE;
       check("y", y, tolerance);
       check("s", s, tolerance);
@@ -159,10 +208,25 @@ class OpGoldenTest {
       Tensor dx = like("dx");
       Tensor dweight = like("dweight");
       Tensor dbias = like("dbias");
-      lab.run(OpCode.NORM_BWD, params, in("dy"), in("ds"), s == null ? x : s, weight, mean, rstd, dx, dweight, dbias);
-      // With one feature the terms of dx cancel to (almost) zero, so their size is the measure: dy weight rstd. dweight likewise: dy.
+      lab.run(
+          OpCode.NORM_BWD,
+          params,
+          in("dy"),
+          in("ds"),
+          s == null ? x : s,
+          weight,
+          mean,
+          rstd,
+          dx,
+          dweight,
+          dbias);
+      // With one feature the terms of dx cancel to (almost) zero, so their size is the measure: dy
+      // weight rstd. dweight likewise: dy.
       double term = Lab.largest(file.tensor("dy").toDoubles());
-      double terms = term * Lab.largest(file.tensor("weight").toDoubles()) * Lab.largest(file.tensor("rstd").toDoubles());
+      double terms =
+          term
+              * Lab.largest(file.tensor("weight").toDoubles())
+              * Lab.largest(file.tensor("rstd").toDoubles());
       Lab.close("dx", file.tensor("dx").toDoubles(), lab.get(dx), tolerance, terms);
       Lab.close("dweight", file.tensor("dweight").toDoubles(), lab.get(dweight), tolerance, term);
       check("dbias", dbias, tolerance);
@@ -188,9 +252,21 @@ class OpGoldenTest {
       int interleaved = text("style").equals("interleaved") ? 1 : 0;
       Tensor y = like("y");
       Tensor dx = like("dx");
-      lab.run(OpCode.ROTARY, new Params.Rotary(interleaved, 0, 1), in("x"), in("positions"), in("inv_freq"), y);
+      lab.run(
+          OpCode.ROTARY,
+          new Params.Rotary(interleaved, 0, 1),
+          in("x"),
+          in("positions"),
+          in("inv_freq"),
+          y);
       check("y", y);
-      lab.run(OpCode.ROTARY, new Params.Rotary(interleaved, 1, 1), in("dy"), in("positions"), in("inv_freq"), dx);
+      lab.run(
+          OpCode.ROTARY,
+          new Params.Rotary(interleaved, 1, 1),
+          in("dy"),
+          in("positions"),
+          in("inv_freq"),
+          dx);
       check("dx", dx);
     }
 
@@ -240,8 +316,13 @@ class OpGoldenTest {
         for (int step = 0; step < Integer.parseInt(text("steps")); step++) {
           Params params =
               new Params.Adamw(
-                  number("lr"), number("beta1"), number("beta2"), number("eps"), number("weight_decay"),
-                  (float) (1 - Math.pow(beta1, step + 1)), (float) (1 - Math.pow(beta2, step + 1)));
+                  number("lr"),
+                  number("beta1"),
+                  number("beta2"),
+                  number("eps"),
+                  number("weight_decay"),
+                  (float) (1 - Math.pow(beta1, step + 1)),
+                  (float) (1 - Math.pow(beta2, step + 1)));
           lab.run(OpCode.ADAMW, params, in(name + ".g_" + step), null, param, m, v, null);
           check(name + ".param_" + step, param);
           check(name + ".exp_avg_" + step, m);

@@ -25,7 +25,19 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** A compiled layout shows exactly the pairs of its predicate, in both of its lists. */
 class PatternTest {
   private static final long[][] LENGTHS = {
-    {1, 1}, {1, 64}, {1, 65}, {1, 200}, {2, 129}, {63, 63}, {64, 64}, {65, 65}, {127, 127}, {128, 128}, {70, 40}, {130, 1}, {191, 257}
+    {1, 1},
+    {1, 64},
+    {1, 65},
+    {1, 200},
+    {2, 129},
+    {63, 63},
+    {64, 64},
+    {65, 65},
+    {127, 127},
+    {128, 128},
+    {70, 40},
+    {130, 1},
+    {191, 257}
   };
 
   private static final Map<String, AttentionPattern> PATTERNS = new LinkedHashMap<>();
@@ -45,7 +57,8 @@ class PatternTest {
     PATTERNS.put("blocks of one block", Patterns.block(64, 0));
     PATTERNS.put("dilated", Patterns.dilated(90, 3));
     PATTERNS.put("global", Patterns.global(3).or(Patterns.window(8, 8)));
-    PATTERNS.put("global causal", Patterns.global(70).or(Patterns.window(8, 0)).and(Patterns.causal()));
+    PATTERNS.put(
+        "global causal", Patterns.global(70).or(Patterns.window(8, 0)).and(Patterns.causal()));
     PATTERNS.put("documents", Patterns.documents(documents).and(Patterns.causal()));
     PATTERNS.put("length", Patterns.length(33));
     PATTERNS.put("nothing", Patterns.length(0));
@@ -73,13 +86,20 @@ class PatternTest {
     for (long q = 0; q < 200; q += 3) {
       for (long k = 0; k < 256; k += 64) {
         for (int j = 0; j < 64; j++) {
-          assertEquals(pattern.allows(q, k + j), (pattern.word(q, k) >>> j & 1) == 1, name + " at " + q + ", " + (k + j));
+          assertEquals(
+              pattern.allows(q, k + j),
+              (pattern.word(q, k) >>> j & 1) == 1,
+              name + " at " + q + ", " + (k + j));
         }
       }
       for (long k = 0; k < 256; k++) {
         if (pattern.allows(q, k)) {
-          assertTrue(k >= pattern.first(q, q) && k < pattern.end(q, q), name + " bounds at " + q + ", " + k);
-          assertTrue(k >= pattern.first(q - q % 64, q) && k < pattern.end(q - q % 64, q), name + " block bounds at " + q + ", " + k);
+          assertTrue(
+              k >= pattern.first(q, q) && k < pattern.end(q, q),
+              name + " bounds at " + q + ", " + k);
+          assertTrue(
+              k >= pattern.first(q - q % 64, q) && k < pattern.end(q - q % 64, q),
+              name + " block bounds at " + q + ", " + k);
         }
       }
     }
@@ -98,7 +118,12 @@ class PatternTest {
     }
   }
 
-  private static void check(String name, List<List<AttentionPattern>> patterns, int[] headGroup, long queries, long keys) {
+  private static void check(
+      String name,
+      List<List<AttentionPattern>> patterns,
+      int[] headGroup,
+      long queries,
+      long keys) {
     BlockLayout layout = BlockLayout.compile(patterns, headGroup, queries, keys);
     String what = name + " " + queries + "x" + keys;
     try (Scope scope = new Scope(new ReferenceBackend().memory())) {
@@ -110,21 +135,41 @@ class PatternTest {
           AttentionPattern pattern = patterns.get(b).get(g);
           int group = g;
           long seen = 0;
-          boolean[][] rows = expand(what, t.rowPtr().slice(0, b, b + 1).slice(1, g, g + 1), t.rowBlocks(), t.masks(), queries, keys, false);
-          boolean[][] columns = expand(what, t.colPtr().slice(0, b, b + 1).slice(1, g, g + 1), t.colBlocks(), t.masks(), queries, keys, true);
+          boolean[][] rows =
+              expand(
+                  what,
+                  t.rowPtr().slice(0, b, b + 1).slice(1, g, g + 1),
+                  t.rowBlocks(),
+                  t.masks(),
+                  queries,
+                  keys,
+                  false);
+          boolean[][] columns =
+              expand(
+                  what,
+                  t.colPtr().slice(0, b, b + 1).slice(1, g, g + 1),
+                  t.colBlocks(),
+                  t.masks(),
+                  queries,
+                  keys,
+                  true);
           for (int i = 0; i < queries; i++) {
             for (int k = 0; k < keys; k++) {
               long q = i + keys - queries;
               boolean expected = pattern.allows(q, k);
               assertEquals(expected, rows[i][k], what + " row list at query " + i + ", key " + k);
-              assertEquals(expected, columns[i][k], what + " column list at query " + i + ", key " + k);
+              assertEquals(
+                  expected, columns[i][k], what + " column list at query " + i + ", key " + k);
               seen += expected ? 1 : 0;
             }
           }
           pairs += seen * Arrays.stream(headGroup).filter(h -> h == group).count();
         }
       }
-      assertEquals(pairs * (patterns.size() == 1 ? 5 : 1), layout.pairs(patterns.size() == 1 ? 5 : patterns.size()), what);
+      assertEquals(
+          pairs * (patterns.size() == 1 ? 5 : 1),
+          layout.pairs(patterns.size() == 1 ? 5 : patterns.size()),
+          what);
       assertDistinct(what, t.masks());
     }
   }
@@ -147,12 +192,20 @@ class PatternTest {
   }
 
   private static long word(Tensor masks, long m, long w) {
-    return masks.segment().getAtIndex(java.lang.foreign.ValueLayout.JAVA_LONG, masks.position(m, w));
+    return masks
+        .segment()
+        .getAtIndex(java.lang.foreign.ValueLayout.JAVA_LONG, masks.position(m, w));
   }
 
   // What a list shows, as a matrix. A block may be listed once only, and never an empty one.
   private static boolean[][] expand(
-      String what, Tensor ptr, Tensor blocks, Tensor masks, long queries, long keys, boolean transposed) {
+      String what,
+      Tensor ptr,
+      Tensor blocks,
+      Tensor masks,
+      long queries,
+      long keys,
+      boolean transposed) {
     boolean[][] out = new boolean[(int) queries][(int) keys];
     long lines = ptr.dim(2) - 1;
     assertEquals(((transposed ? keys : queries) + 63) / 64, lines, what);
@@ -205,20 +258,29 @@ class PatternTest {
   void windowsStayLinear() {
     for (AttentionPattern pattern :
         List.of(
-            Patterns.window(255, 0), Patterns.window(100, 100), Patterns.window(256, 0), Patterns.block(256, 1).and(Patterns.causal()),
-            Patterns.dilated(256, 4), Patterns.global(16).or(Patterns.window(128, 0)).and(Patterns.causal()))) {
+            Patterns.window(255, 0),
+            Patterns.window(100, 100),
+            Patterns.window(256, 0),
+            Patterns.block(256, 1).and(Patterns.causal()),
+            Patterns.dilated(256, 4),
+            Patterns.global(16).or(Patterns.window(128, 0)).and(Patterns.causal()))) {
       BlockLayout small = BlockLayout.of(pattern, 4, 16384, 16384);
       BlockLayout large = BlockLayout.of(pattern, 4, 131072, 131072);
       assertTrue(large.distinctMasks() <= 12, "masks: " + large.distinctMasks());
-      assertTrue(large.blocks() <= 8 * small.blocks() + 64, "blocks: " + small.blocks() + " and " + large.blocks());
+      assertTrue(
+          large.blocks() <= 8 * small.blocks() + 64,
+          "blocks: " + small.blocks() + " and " + large.blocks());
       assertTrue(large.blocks() <= 7 * (131072 / 64), "blocks: " + large.blocks());
     }
   }
 
   @Test
   void wrongPatternsAreRefused() {
-    org.junit.jupiter.api.Assertions.assertThrows(IllegalArgumentException.class, () -> Patterns.window(-1, 0));
-    org.junit.jupiter.api.Assertions.assertThrows(IllegalArgumentException.class, () -> Patterns.block(0, 0));
-    org.junit.jupiter.api.Assertions.assertThrows(IllegalArgumentException.class, () -> Patterns.dilated(4, 0));
+    org.junit.jupiter.api.Assertions.assertThrows(
+        IllegalArgumentException.class, () -> Patterns.window(-1, 0));
+    org.junit.jupiter.api.Assertions.assertThrows(
+        IllegalArgumentException.class, () -> Patterns.block(0, 0));
+    org.junit.jupiter.api.Assertions.assertThrows(
+        IllegalArgumentException.class, () -> Patterns.dilated(4, 0));
   }
 }

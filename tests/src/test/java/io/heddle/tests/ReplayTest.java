@@ -24,7 +24,8 @@ class ReplayTest {
 
   private record Ended(int status, String output) {}
 
-  private static Ended run(ProcessBuilder builder, Path log) throws IOException, InterruptedException {
+  private static Ended run(ProcessBuilder builder, Path log)
+      throws IOException, InterruptedException {
     Process process = builder.redirectErrorStream(true).redirectOutput(log.toFile()).start();
     if (!process.waitFor(60, TimeUnit.SECONDS)) {
       process.destroyForcibly();
@@ -54,7 +55,8 @@ class ReplayTest {
     if (library != null) {
       command.add("-Dheddle.library=" + library);
     }
-    command.addAll(List.of("-cp", System.getProperty("java.class.path"), RecordedCalls.class.getName()));
+    command.addAll(
+        List.of("-cp", System.getProperty("java.class.path"), RecordedCalls.class.getName()));
     ProcessBuilder recorder = new ProcessBuilder(command);
     recorder.environment().put("HD_RECORD", calls.toString());
     Ended recorded = run(recorder, log);

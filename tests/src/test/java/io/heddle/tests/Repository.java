@@ -24,8 +24,13 @@ final class Repository {
   /** A staged data set, or the test is skipped: data never enters the repository. */
   static Path data(String name) {
     String named = System.getenv("HEDDLE_DATA");
-    Path folder = (named == null ? root().resolve("../shared/data") : Path.of(named)).resolve(name).normalize();
-    assumeTrue(Files.exists(folder), "no data at " + folder + "; set HEDDLE_DATA to the folder that has " + name);
+    Path folder =
+        (named == null ? root().resolve("../shared/data") : Path.of(named))
+            .resolve(name)
+            .normalize();
+    assumeTrue(
+        Files.exists(folder),
+        "no data at " + folder + "; set HEDDLE_DATA to the folder that has " + name);
     return folder;
   }
 }

@@ -36,7 +36,9 @@ class StoriesTest {
   private static final ObjectMapper JSON = new ObjectMapper();
 
   static Stream<String> backends() {
-    return BackendsUnderTest.names().flatMap(b -> b.equals("cpu") ? Stream.of("cpu over javacpp", "cpu over ffm") : Stream.of(b));
+    return BackendsUnderTest.names()
+        .flatMap(
+            b -> b.equals("cpu") ? Stream.of("cpu over javacpp", "cpu over ffm") : Stream.of(b));
   }
 
   private static Backend open(String name) {
@@ -66,7 +68,8 @@ class StoriesTest {
     Path folder = Repository.data("tiny-model-stories260k");
     try (Backend backend = open(name)) {
       assumeTrue(Arrays.stream(OpCode.values()).allMatch(backend::supports), name + " lacks ops");
-      try (Decoder model = ModelFolder.load(folder.resolve("stories260K.safetensors"), backend, DType.F32)) {
+      try (Decoder model =
+          ModelFolder.load(folder.resolve("stories260K.safetensors"), backend, DType.F32)) {
         for (JsonNode c : cases(folder)) {
           check(model, c);
         }
@@ -88,18 +91,22 @@ class StoriesTest {
         Lab.close(what + " logits", expected, last, 2e-5);
       }
       for (JsonNode top : c.get("last_logits_top8")) {
-        assertEquals(top.get(1).asDouble(), last[top.get(0).asInt()], 5e-4, what + " logit " + top.get(0));
+        assertEquals(
+            top.get(1).asDouble(), last[top.get(0).asInt()], 5e-4, what + " logit " + top.get(0));
       }
       double nll = 0;
       for (int i = 1; i < prompt.length; i++) {
         double[] row = Arrays.copyOfRange(logits, (i - 1) * v, i * v);
         double max = Arrays.stream(row).max().orElseThrow();
-        nll += max + Math.log(Arrays.stream(row).map(x -> Math.exp(x - max)).sum()) - row[prompt[i]];
+        nll +=
+            max + Math.log(Arrays.stream(row).map(x -> Math.exp(x - max)).sum()) - row[prompt[i]];
       }
       assertEquals(c.get("prompt_nll").asDouble(), nll, 2e-5 * Math.max(1, nll), what);
     }
     int[] expected = ints(c.get("greedy_ids"));
-    int[] out = new Sampler(Sampler.Options.GREEDY).generate(model, prompt, expected.length - prompt.length, token -> true);
+    int[] out =
+        new Sampler(Sampler.Options.GREEDY)
+            .generate(model, prompt, expected.length - prompt.length, token -> true);
     assertArrayEquals(expected, out, what);
   }
 
@@ -115,7 +122,8 @@ class StoriesTest {
       begun[0] = ScoredBpe.BEGIN;
       System.arraycopy(ids, 0, begun, 1, ids.length);
       assertArrayEquals(ints(c.get("prompt_ids")), begun, prompt);
-      String text = new String(tokenizer.decodeBytes(ints(c.get("greedy_ids"))), StandardCharsets.UTF_8);
+      String text =
+          new String(tokenizer.decodeBytes(ints(c.get("greedy_ids"))), StandardCharsets.UTF_8);
       assertEquals(c.get("greedy_text").asText(), text);
     }
   }

@@ -11,7 +11,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 
-/** ARCHITECTURE.md's support table says what the backends say. {@code -Dheddle.renew=true} writes it anew. */
+/**
+ * ARCHITECTURE.md's support table says what the backends say. {@code -Dheddle.renew=true} writes it
+ * anew.
+ */
 class SupportTableTest {
   private static final String BEGIN = "<!-- support:begin -->\n";
   private static final String END = "<!-- support:end -->";
@@ -31,19 +34,31 @@ class SupportTableTest {
   }
 
   private static String table() {
-    StringBuilder out = new StringBuilder("| op | tensors | reference | cpu |\n|---|---|---|---|\n");
+    StringBuilder out =
+        new StringBuilder("| op | tensors | reference | cpu |\n|---|---|---|---|\n");
     try (Backend reference = Backends.open("reference");
         Backend cpu = Backends.open("cpu")) {
       for (OpCode op : OpCode.values()) {
         StringBuilder tensors = new StringBuilder();
         for (int i = 0; i < op.signature().names().size(); i++) {
-          tensors.append(i == op.signature().inputs() ? "→ " : "").append(op.signature().names().get(i));
-          tensors.append(op.signature().optional().get(i) ? "? " : i == op.signature().list() ? "* " : " ");
+          tensors
+              .append(i == op.signature().inputs() ? "→ " : "")
+              .append(op.signature().names().get(i));
+          tensors.append(
+              op.signature().optional().get(i) ? "? " : i == op.signature().list() ? "* " : " ");
         }
-        out.append("| `").append(op.opName()).append("` | ").append(tensors.toString().strip()).append(" | ");
-        out.append(reference.supports(op) ? "yes" : "no").append(" | ").append(cpu.supports(op) ? "yes" : "no").append(" |\n");
+        out.append("| `")
+            .append(op.opName())
+            .append("` | ")
+            .append(tensors.toString().strip())
+            .append(" | ");
+        out.append(reference.supports(op) ? "yes" : "no")
+            .append(" | ")
+            .append(cpu.supports(op) ? "yes" : "no")
+            .append(" |\n");
       }
     }
-    return out.append("| matrix product (library op) | a b bias? → c | yes | oneDNN |\n").toString();
+    return out.append("| matrix product (library op) | a b bias? → c | yes | oneDNN |\n")
+        .toString();
   }
 }

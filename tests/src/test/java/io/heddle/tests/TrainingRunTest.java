@@ -24,7 +24,9 @@ class TrainingRunTest {
 
   @BeforeAll
   static void nativePartIsThere() {
-    assumeTrue(BackendsUnderTest.names().anyMatch("cpu"::equals), "built without the native part: these runs would take hours");
+    assumeTrue(
+        BackendsUnderTest.names().anyMatch("cpu"::equals),
+        "built without the native part: these runs would take hours");
   }
 
   @Test
@@ -38,7 +40,8 @@ class TrainingRunTest {
 
     Process killed = train(text, "c").start();
     Path metrics = folder.resolve("c/metrics.jsonl");
-    while (killed.isAlive() && (!Files.exists(metrics) || Files.readAllLines(metrics).size() < STEPS / 2)) {
+    while (killed.isAlive()
+        && (!Files.exists(metrics) || Files.readAllLines(metrics).size() < STEPS / 2)) {
       Thread.sleep(2);
     }
     assertTrue(killed.isAlive(), "the run was over before it could be killed");
@@ -47,7 +50,10 @@ class TrainingRunTest {
     assertEquals(0, train(text, "c").start().waitFor());
     assertEquals(expected, Files.readString(metrics));
     assertEquals(
-        -1, Files.mismatch(folder.resolve("a/model/model.safetensors"), folder.resolve("c/model/model.safetensors")));
+        -1,
+        Files.mismatch(
+            folder.resolve("a/model/model.safetensors"),
+            folder.resolve("c/model/model.safetensors")));
     assertTrue(Files.readString(folder.resolve("c/report.html")).contains("<svg"));
   }
 
@@ -59,8 +65,11 @@ class TrainingRunTest {
     ProcessBuilder second = train(text, "a");
     second.command().add("--lr");
     second.command().add("0.5");
-    Process process = second.redirectOutput(ProcessBuilder.Redirect.PIPE).redirectErrorStream(true).start();
-    String out = new String(process.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
+    Process process =
+        second.redirectOutput(ProcessBuilder.Redirect.PIPE).redirectErrorStream(true).start();
+    String out =
+        new String(
+            process.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
     assertEquals(1, process.waitFor());
     assertTrue(out.contains("another configuration"), out);
   }
@@ -69,14 +78,32 @@ class TrainingRunTest {
   void quickstartInSmall() throws Exception {
     Path out = folder.resolve("quickstart");
     List<String> command =
-        List.of(launcher(), "quickstart", "--out", out.toString(), "--base-steps", "6", "--tune-steps", "3", "--quiet");
+        List.of(
+            launcher(),
+            "quickstart",
+            "--out",
+            out.toString(),
+            "--base-steps",
+            "6",
+            "--tune-steps",
+            "3",
+            "--quiet");
     ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
     builder.environment().put("OMP_WAIT_POLICY", "passive");
     Process process = builder.start();
-    String printed = new String(process.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
+    String printed =
+        new String(
+            process.getInputStream().readAllBytes(), java.nio.charset.StandardCharsets.UTF_8);
     assertTrue(process.waitFor(5, TimeUnit.MINUTES));
     assertEquals(0, process.exitValue(), printed);
-    for (String row : new String[] {"base, mixed attention", "uniform average", "DEM, w =", "data mixing", "by frequency alone"}) {
+    for (String row :
+        new String[] {
+          "base, mixed attention",
+          "uniform average",
+          "DEM, w =",
+          "data mixing",
+          "by frequency alone"
+        }) {
       assertTrue(printed.contains(row), printed);
     }
     assertTrue(Files.exists(out.resolve("report.html")));
@@ -91,17 +118,49 @@ class TrainingRunTest {
     List<String> command =
         new ArrayList<>(
             List.of(
-                launcher(), "train", "lm", "--data", text.toString(), "--out", folder.resolve(name).toString(),
-                "--schedule", "window:16,full@1", "--seq", "64", "--batch", "4", "--layers", "2", "--dim", "32",
-                "--heads", "2", "--vocab", "300", "--dropout", "0.1", "--steps", String.valueOf(STEPS),
-                "--eval-every", "10", "--checkpoint-every", "7", "--threads", "2", "--quiet"));
-    return new ProcessBuilder(command).redirectOutput(ProcessBuilder.Redirect.DISCARD).redirectError(ProcessBuilder.Redirect.INHERIT);
+                launcher(),
+                "train",
+                "lm",
+                "--data",
+                text.toString(),
+                "--out",
+                folder.resolve(name).toString(),
+                "--schedule",
+                "window:16,full@1",
+                "--seq",
+                "64",
+                "--batch",
+                "4",
+                "--layers",
+                "2",
+                "--dim",
+                "32",
+                "--heads",
+                "2",
+                "--vocab",
+                "300",
+                "--dropout",
+                "0.1",
+                "--steps",
+                String.valueOf(STEPS),
+                "--eval-every",
+                "10",
+                "--checkpoint-every",
+                "7",
+                "--threads",
+                "2",
+                "--quiet"));
+    return new ProcessBuilder(command)
+        .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+        .redirectError(ProcessBuilder.Redirect.INHERIT);
   }
 
   // Words of a small grammar: enough to be learnt, made here, the same every time.
   private Path text() throws IOException {
     Random random = new Random(1);
-    String[] words = {"warp", "weft", "heddle", "shuttle", "loom", "thread", "lifts", "crosses", "the", "a"};
+    String[] words = {
+      "warp", "weft", "heddle", "shuttle", "loom", "thread", "lifts", "crosses", "the", "a"
+    };
     StringBuilder out = new StringBuilder();
     for (int i = 0; i < 6000; i++) {
       out.append(words[random.nextInt(words.length)]).append(i % 9 == 8 ? ".\n" : " ");

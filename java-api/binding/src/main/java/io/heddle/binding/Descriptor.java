@@ -6,8 +6,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * The {@code hd_tensor} of a tensor, written once when a native backend first sees the tensor and kept with it. Descriptors are cut from
- * slabs, so that one costs no allocation of its own; a slab lives as long as one of its descriptors is reachable.
+ * The {@code hd_tensor} of a tensor, written once when a native backend first sees the tensor and
+ * kept with it. Descriptors are cut from slabs, so that one costs no allocation of its own; a slab
+ * lives as long as one of its descriptors is reachable.
  */
 final class Descriptor {
   static final int BYTES = 120;

@@ -13,8 +13,9 @@ import java.util.function.LongBinaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The door of one transport, after the handshake: the library's ABI version, op names, signatures and parameter sizes equal the
- * generated table, or the door stays shut with both values in the message.
+ * The door of one transport, after the handshake: the library's ABI version, op names, signatures
+ * and parameter sizes equal the generated table, or the door stays shut with both values in the
+ * message.
  */
 public final class Door {
   private static final int TEXT_BYTES = 4096;
@@ -30,7 +31,10 @@ public final class Door {
     this.transport = transport;
   }
 
-  /** The door of {@code -Dheddle.transport}: {@code javacpp} (default) or {@code ffm}. Loads the library at the first call. */
+  /**
+   * The door of {@code -Dheddle.transport}: {@code javacpp} (default) or {@code ffm}. Loads the
+   * library at the first call.
+   */
   public static synchronized Door open() {
     if (ofDefault == null) {
       ofDefault = open(System.getProperty("heddle.transport", "javacpp"));

@@ -14,8 +14,8 @@ import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A backend behind the door. A call writes the addresses of the tensors' descriptors and the parameters into memory of the calling
- * thread, takes a lease on every tensor, and crosses once.
+ * A backend behind the door. A call writes the addresses of the tensors' descriptors and the
+ * parameters into memory of the calling thread, takes a lease on every tensor, and crosses once.
  */
 public abstract class NativeBackend implements Backend {
   private static final int MAX_TENSORS = 1024;
@@ -70,7 +70,8 @@ public abstract class NativeBackend implements Backend {
     return storage(address, bytes, this::free);
   }
 
-  // Memory may be given back after the backend's close (a cleaner, a late scope): the process-wide cache takes it.
+  // Memory may be given back after the backend's close (a cleaner, a late scope): the process-wide
+  // cache takes it.
   private void free(long address) {
     door.check(transport.free(context, address));
   }
@@ -89,7 +90,8 @@ public abstract class NativeBackend implements Backend {
   @Override
   public final void run(OpCode op, Params params, @Nullable Tensor... tensors) {
     if (tensors.length > MAX_TENSORS) {
-      throw new IllegalArgumentException(op.opName() + " with " + tensors.length + " tensors; at most " + MAX_TENSORS);
+      throw new IllegalArgumentException(
+          op.opName() + " with " + tensors.length + " tensors; at most " + MAX_TENSORS);
     }
     MemorySegment frame = FRAME.get();
     MemorySegment values = frame.asSlice(8L * MAX_TENSORS, PARAMS_BYTES);
@@ -125,10 +127,15 @@ public abstract class NativeBackend implements Backend {
 
   @Override
   public final void transfer(Tensor from, Tensor to) {
-    if (from.dtype() != to.dtype() || from.size() != to.size() || !from.isContiguous() || !to.isContiguous()) {
-      throw new IllegalArgumentException("transfer from " + from + " to " + to + ": they must be alike and contiguous");
+    if (from.dtype() != to.dtype()
+        || from.size() != to.size()
+        || !from.isContiguous()
+        || !to.isContiguous()) {
+      throw new IllegalArgumentException(
+          "transfer from " + from + " to " + to + ": they must be alike and contiguous");
     }
-    door.check(transport.copy(context, to.address(), from.address(), from.size() * from.dtype().bytes()));
+    door.check(
+        transport.copy(context, to.address(), from.address(), from.size() * from.dtype().bytes()));
   }
 
   @Override

@@ -16,8 +16,9 @@ import java.util.zip.CRC32;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Finds and loads {@code libheddle} once: the folder named by {@code -Dheddle.library=DIR}, else the copy in the classifier jar, unpacked
- * to a folder named by its content under {@code ~/.cache/heddle} (or {@code XDG_CACHE_HOME}), so that versions never mix.
+ * Finds and loads {@code libheddle} once: the folder named by {@code -Dheddle.library=DIR}, else
+ * the copy in the classifier jar, unpacked to a folder named by its content under {@code
+ * ~/.cache/heddle} (or {@code XDG_CACHE_HOME}), so that versions never mix.
  */
 final class NativeLibrary {
   static final String PLATFORM =

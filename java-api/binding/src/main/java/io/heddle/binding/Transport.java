@@ -1,8 +1,9 @@
 package io.heddle.binding;
 
 /**
- * The functions of {@code heddle.h}, with every address as a long. Two classes implement it, and one test suite runs on both. Texts
- * are copied to {@code text}, at most {@code capacity} bytes; the full length is returned.
+ * The functions of {@code heddle.h}, with every address as a long. Two classes implement it, and
+ * one test suite runs on both. Texts are copied to {@code text}, at most {@code capacity} bytes;
+ * the full length is returned.
  */
 public interface Transport {
   /** {@code javacpp} or {@code ffm}. */

@@ -33,7 +33,10 @@ final class EvaluateCommand implements Callable<Integer> {
   @Option(names = "--model", required = true, description = "Model folder.")
   private Path model = Path.of("");
 
-  @Option(names = "--data", required = true, description = "Text or a folder of it; may be repeated.")
+  @Option(
+      names = "--data",
+      required = true,
+      description = "Text or a folder of it; may be repeated.")
   private List<Path> data = new ArrayList<>();
 
   @Option(
@@ -42,7 +45,10 @@ final class EvaluateCommand implements Callable<Integer> {
       description = "Score only this share of each document's last lines (default: 1, all).")
   private double holdOut;
 
-  @Option(names = "--seq", defaultValue = "0", description = "Window in tokens; 0: the model's context.")
+  @Option(
+      names = "--seq",
+      defaultValue = "0",
+      description = "Window in tokens; 0: the model's context.")
   private int seq;
 
   @Option(names = "--batch", defaultValue = "4", description = "Windows of a batch (default: 4).")
@@ -70,7 +76,10 @@ final class EvaluateCommand implements Callable<Integer> {
       int window = seq > 0 ? seq : decoder.config().context();
       Score score =
           LanguageModeling.evaluate(
-              decoder, tokens.heldBatches(window, Math.max(1, window / 2), batch), tokens.heldBytes(), session.progress());
+              decoder,
+              tokens.heldBatches(window, Math.max(1, window / 2), batch),
+              tokens.heldBytes(),
+              session.progress());
       var writer = spec.commandLine().getOut();
       if (json) {
         writer.println(
@@ -83,8 +92,13 @@ final class EvaluateCommand implements Callable<Integer> {
                 .put("bytes", score.bytes()));
       } else {
         writer.printf(
-            Locale.ROOT, "%d tokens, %d bytes: loss %.4f nats per token, perplexity %.2f, %.4f bits per byte%n",
-            score.tokens(), score.bytes(), score.loss(), score.perplexity(), score.bitsPerByte());
+            Locale.ROOT,
+            "%d tokens, %d bytes: loss %.4f nats per token, perplexity %.2f, %.4f bits per byte%n",
+            score.tokens(),
+            score.bytes(),
+            score.loss(),
+            score.perplexity(),
+            score.bitsPerByte());
       }
       writer.flush();
       return 0;

@@ -34,16 +34,25 @@ final class GenerateCommand implements Callable<Integer> {
   @Option(names = "--prompt", defaultValue = "", description = "The text to continue.")
   private String prompt = "";
 
-  @Option(names = "--max-tokens", defaultValue = "100", description = "Most new tokens (default: 100).")
+  @Option(
+      names = "--max-tokens",
+      defaultValue = "100",
+      description = "Most new tokens (default: 100).")
   private int maxTokens;
 
-  @Option(names = "--temperature", defaultValue = "0.8", description = "0: the most likely token (default: 0.8).")
+  @Option(
+      names = "--temperature",
+      defaultValue = "0.8",
+      description = "0: the most likely token (default: 0.8).")
   private double temperature;
 
   @Option(names = "--top-k", defaultValue = "0", description = "Only the k most likely; 0: all.")
   private int topK;
 
-  @Option(names = "--top-p", defaultValue = "1", description = "Only the nucleus of this probability; 1: all.")
+  @Option(
+      names = "--top-p",
+      defaultValue = "1",
+      description = "Only the nucleus of this probability; 1: all.")
   private double topP;
 
   @Option(names = "--seed", defaultValue = "1", description = "Seed (default: 1).")
@@ -68,7 +77,8 @@ final class GenerateCommand implements Callable<Integer> {
       int[] start = ids.length > 0 || end < 0 ? ids : new int[] {end};
       int room = Math.min(maxTokens, decoder.config().context() - start.length);
       int[] all = new Sampler(options).generate(decoder, start, Math.max(0, room), id -> id != end);
-      int last = all.length > start.length && all[all.length - 1] == end ? all.length - 1 : all.length;
+      int last =
+          all.length > start.length && all[all.length - 1] == end ? all.length - 1 : all.length;
       int[] fresh = Arrays.copyOfRange(all, start.length, last);
       print(prompt + tokens.decode(fresh), start, fresh);
       return 0;

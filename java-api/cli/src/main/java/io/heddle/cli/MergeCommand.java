@@ -31,8 +31,15 @@ import picocli.CommandLine.Spec;
 final class MergeCommand implements Callable<Integer> {
   private static final List<String> COMPANIONS =
       List.of(
-          "config.json", "generation_config.json", "vocab.json", "merges.txt", "tokenizer.json",
-          "tokenizer_config.json", "special_tokens_map.json", "tokenizer.model", "tokenizer.bin");
+          "config.json",
+          "generation_config.json",
+          "vocab.json",
+          "merges.txt",
+          "tokenizer.json",
+          "tokenizer_config.json",
+          "special_tokens_map.json",
+          "tokenizer.model",
+          "tokenizer.bin");
 
   @Spec private CommandSpec spec = CommandSpec.create();
   @Mixin private Session session = new Session();
@@ -46,13 +53,20 @@ final class MergeCommand implements Callable<Integer> {
   @Option(
       names = "--source",
       required = true,
-      description = "PATH=WEIGHT (dem) or PATH (average): a file or a model folder; repeat for more.")
+      description =
+          "PATH=WEIGHT (dem) or PATH (average): a file or a model folder; repeat for more.")
   private Map<Path, Double> sources = new LinkedHashMap<>();
 
-  @Option(names = "--out", required = true, description = "Output: a .safetensors file or a model folder.")
+  @Option(
+      names = "--out",
+      required = true,
+      description = "Output: a .safetensors file or a model folder.")
   private Path out = Path.of("");
 
-  @Option(names = "--dtype", defaultValue = "keep", description = "keep, f32, bf16 or f16 (default: keep).")
+  @Option(
+      names = "--dtype",
+      defaultValue = "keep",
+      description = "keep, f32, bf16 or f16 (default: keep).")
   private String dtype = "keep";
 
   MergeCommand() {}
@@ -61,11 +75,13 @@ final class MergeCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     boolean dem = method.equals("dem");
     if (!dem && !method.equals("average")) {
-      throw new ParameterException(spec.commandLine(), "--method is '" + method + "'; it can be dem or average");
+      throw new ParameterException(
+          spec.commandLine(), "--method is '" + method + "'; it can be dem or average");
     }
     if (dem == (base == null)) {
       throw new ParameterException(
-          spec.commandLine(), dem ? "--method dem needs --base" : "--method average takes no --base");
+          spec.commandLine(),
+          dem ? "--method dem needs --base" : "--method average takes no --base");
     }
     List<Checkpoint> open = new ArrayList<>();
     try (Backend backend = session.open()) {
@@ -94,7 +110,8 @@ final class MergeCommand implements Callable<Integer> {
   private double weight(Map.Entry<Path, Double> source) {
     Double weight = source.getValue();
     if (weight == null) {
-      throw new ParameterException(spec.commandLine(), "--source " + source.getKey() + " needs a weight: PATH=WEIGHT");
+      throw new ParameterException(
+          spec.commandLine(), "--source " + source.getKey() + " needs a weight: PATH=WEIGHT");
     }
     return weight;
   }
@@ -107,7 +124,9 @@ final class MergeCommand implements Callable<Integer> {
           case "bf16" -> merge.dtype(DType.BF16);
           case "f16" -> merge.dtype(DType.F16);
           default ->
-              throw new ParameterException(spec.commandLine(), "--dtype is '" + dtype + "'; it can be keep, f32, bf16 or f16");
+              throw new ParameterException(
+                  spec.commandLine(),
+                  "--dtype is '" + dtype + "'; it can be keep, f32, bf16 or f16");
         };
     if (out.toString().endsWith(".safetensors")) {
       typed.writeTo(out, backend);

@@ -29,13 +29,22 @@ final class QuickstartCommand implements Callable<Integer> {
   @Spec private CommandSpec spec = CommandSpec.create();
   @Mixin private Session session = new Session();
 
-  @Option(names = "--out", defaultValue = "runs/quickstart", description = "Folder (default: ${DEFAULT-VALUE}).")
+  @Option(
+      names = "--out",
+      defaultValue = "runs/quickstart",
+      description = "Folder (default: ${DEFAULT-VALUE}).")
   private Path out = Path.of("");
 
-  @Option(names = "--base-steps", defaultValue = "250", description = "Steps of the base (default: 250).")
+  @Option(
+      names = "--base-steps",
+      defaultValue = "250",
+      description = "Steps of the base (default: 250).")
   private long baseSteps;
 
-  @Option(names = "--tune-steps", defaultValue = "80", description = "Steps of each fine-tuning (default: 80).")
+  @Option(
+      names = "--tune-steps",
+      defaultValue = "80",
+      description = "Steps of each fine-tuning (default: 80).")
   private long tuneSteps;
 
   @Option(names = "--seed", defaultValue = "1", description = "Seed (default: 1).")
@@ -48,7 +57,8 @@ final class QuickstartCommand implements Callable<Integer> {
     long start = System.nanoTime();
     try (Backend backend = session.open()) {
       DemStudy study =
-          new DemStudy(new DemStudy.Settings(baseSteps, tuneSteps, seed), backend, out, session.progress());
+          new DemStudy(
+              new DemStudy.Settings(baseSteps, tuneSteps, seed), backend, out, session.progress());
       DemStudy.Findings findings = Session.interruptible(study::stop, () -> findings(study));
       if (findings == null) {
         return INTERRUPTED;

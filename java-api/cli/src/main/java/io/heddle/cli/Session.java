@@ -15,7 +15,10 @@ final class Session {
       description = "auto, cpu, cuda or reference (default: ${DEFAULT-VALUE}).")
   private String backend = "auto";
 
-  @Option(names = "--device", defaultValue = "0", description = "Ordinal of the device (default: 0).")
+  @Option(
+      names = "--device",
+      defaultValue = "0",
+      description = "Ordinal of the device (default: 0).")
   private int device;
 
   @Option(
@@ -41,7 +44,8 @@ final class Session {
     return switch (name) {
       case "f32" -> DType.F32;
       case "bf16" -> DType.BF16;
-      default -> throw new IllegalArgumentException("--dtype is '" + name + "'; it can be f32 or bf16");
+      default ->
+          throw new IllegalArgumentException("--dtype is '" + name + "'; it can be f32 or bf16");
     };
   }
 

@@ -35,7 +35,8 @@ final class TokenizeCommand implements Callable<Integer> {
     Tokenizer tokens = Tokenizers.load(tokenizer);
     ObjectMapper mapper = new ObjectMapper();
     var writer = spec.commandLine().getOut();
-    try (BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8))) {
+    try (BufferedReader in =
+        new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8))) {
       for (String line = in.readLine(); line != null; line = in.readLine()) {
         int[] ids = tokens.encode(line);
         if (json) {
@@ -48,7 +49,8 @@ final class TokenizeCommand implements Callable<Integer> {
           }
           writer.println(node);
         } else {
-          writer.println(Arrays.stream(ids).mapToObj(String::valueOf).collect(Collectors.joining(" ")));
+          writer.println(
+              Arrays.stream(ids).mapToObj(String::valueOf).collect(Collectors.joining(" ")));
         }
       }
     }

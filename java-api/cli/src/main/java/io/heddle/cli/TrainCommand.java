@@ -10,12 +10,14 @@ import picocli.CommandLine.Command;
     subcommands = TrainLmCommand.class)
 final class TrainCommand implements Runnable {
   @picocli.CommandLine.Spec
-  private picocli.CommandLine.Model.CommandSpec spec = picocli.CommandLine.Model.CommandSpec.create();
+  private picocli.CommandLine.Model.CommandSpec spec =
+      picocli.CommandLine.Model.CommandSpec.create();
 
   TrainCommand() {}
 
   @Override
   public void run() {
-    throw new picocli.CommandLine.ParameterException(spec.commandLine(), "no method is given; there is: lm");
+    throw new picocli.CommandLine.ParameterException(
+        spec.commandLine(), "no method is given; there is: lm");
   }
 }

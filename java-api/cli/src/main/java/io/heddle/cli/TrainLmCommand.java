@@ -55,28 +55,45 @@ final class TrainLmCommand implements Callable<Integer> {
   @Option(names = "--start", description = "Model folder to continue from; its tokenizer is used.")
   private @Nullable Path start;
 
-  @Option(names = "--tokenizer", description = "Tokenizer folder; without it one is trained on the data.")
+  @Option(
+      names = "--tokenizer",
+      description = "Tokenizer folder; without it one is trained on the data.")
   private @Nullable Path tokenizer;
 
-  @Option(names = "--vocab", defaultValue = "4096", description = "Size of a trained tokenizer (default: 4096).")
+  @Option(
+      names = "--vocab",
+      defaultValue = "4096",
+      description = "Size of a trained tokenizer (default: 4096).")
   private int vocab;
 
-  @Option(names = "--family", defaultValue = "llama", description = "llama or gpt2 (default: llama).")
+  @Option(
+      names = "--family",
+      defaultValue = "llama",
+      description = "llama or gpt2 (default: llama).")
   private String family = "llama";
 
   @Option(names = "--layers", defaultValue = "6", description = "Blocks (default: 6).")
   private int layers;
 
-  @Option(names = "--dim", defaultValue = "256", description = "Features of a token (default: 256).")
+  @Option(
+      names = "--dim",
+      defaultValue = "256",
+      description = "Features of a token (default: 256).")
   private int dim;
 
   @Option(names = "--heads", defaultValue = "4", description = "Query heads (default: 4).")
   private int heads;
 
-  @Option(names = "--kv-heads", defaultValue = "0", description = "Key/value heads; 0: as many as heads.")
+  @Option(
+      names = "--kv-heads",
+      defaultValue = "0",
+      description = "Key/value heads; 0: as many as heads.")
   private int kvHeads;
 
-  @Option(names = "--ffn", defaultValue = "0", description = "Features in the MLP; 0: 8/3 of --dim.")
+  @Option(
+      names = "--ffn",
+      defaultValue = "0",
+      description = "Features in the MLP; 0: 8/3 of --dim.")
   private int ffn;
 
   @Option(
@@ -91,28 +108,46 @@ final class TrainLmCommand implements Callable<Integer> {
   @Option(names = "--batch", defaultValue = "8", description = "Rows of a batch (default: 8).")
   private int batch;
 
-  @Option(names = "--accumulate", defaultValue = "1", description = "Batches per step (default: 1).")
+  @Option(
+      names = "--accumulate",
+      defaultValue = "1",
+      description = "Batches per step (default: 1).")
   private int accumulate;
 
   @Option(names = "--steps", defaultValue = "1000", description = "Steps (default: 1000).")
   private long steps;
 
-  @Option(names = "--lr", defaultValue = "0.002", description = "Peak learning rate (default: 0.002).")
+  @Option(
+      names = "--lr",
+      defaultValue = "0.002",
+      description = "Peak learning rate (default: 0.002).")
   private float lr;
 
-  @Option(names = "--warmup", defaultValue = "-1", description = "Warm-up steps; -1: 5 %% of --steps.")
+  @Option(
+      names = "--warmup",
+      defaultValue = "-1",
+      description = "Warm-up steps; -1: 5 %% of --steps.")
   private long warmup;
 
   @Option(names = "--decay", defaultValue = "COSINE", description = "cosine, linear or constant.")
   private TrainConfig.Decay decay = TrainConfig.Decay.COSINE;
 
-  @Option(names = "--final-lr", defaultValue = "0.1", description = "Last learning rate as a share of --lr.")
+  @Option(
+      names = "--final-lr",
+      defaultValue = "0.1",
+      description = "Last learning rate as a share of --lr.")
   private float finalLr;
 
-  @Option(names = "--weight-decay", defaultValue = "0.1", description = "Weight decay (default: 0.1).")
+  @Option(
+      names = "--weight-decay",
+      defaultValue = "0.1",
+      description = "Weight decay (default: 0.1).")
   private float weightDecay;
 
-  @Option(names = "--clip", defaultValue = "1", description = "Bound on the gradient norm; 0: none.")
+  @Option(
+      names = "--clip",
+      defaultValue = "1",
+      description = "Bound on the gradient norm; 0: none.")
   private float clip;
 
   @Option(names = "--dropout", defaultValue = "0", description = "Dropout (default: 0).")
@@ -121,7 +156,10 @@ final class TrainLmCommand implements Callable<Integer> {
   @Option(names = "--dtype", defaultValue = "f32", description = "f32 or bf16 (default: f32).")
   private String dtype = "f32";
 
-  @Option(names = "--seed", defaultValue = "1", description = "Seed of everything random (default: 1).")
+  @Option(
+      names = "--seed",
+      defaultValue = "1",
+      description = "Seed of everything random (default: 1).")
   private long seed;
 
   @Option(
@@ -133,10 +171,16 @@ final class TrainLmCommand implements Callable<Integer> {
   @Option(names = "--eval-every", defaultValue = "100", description = "Steps between evaluations.")
   private long evalEvery;
 
-  @Option(names = "--checkpoint-every", defaultValue = "100", description = "Steps between checkpoints.")
+  @Option(
+      names = "--checkpoint-every",
+      defaultValue = "100",
+      description = "Steps between checkpoints.")
   private long checkpointEvery;
 
-  @Option(names = "--patience", defaultValue = "0", description = "Evaluations without gain before stopping; 0: never.")
+  @Option(
+      names = "--patience",
+      defaultValue = "0",
+      description = "Evaluations without gain before stopping; 0: never.")
   private int patience;
 
   TrainLmCommand() {}
@@ -192,7 +236,14 @@ final class TrainLmCommand implements Callable<Integer> {
       int mlp = ffn > 0 ? ffn : (dim * 8 / 3 + 31) / 32 * 32;
       model =
           DecoderConfig.llama(
-              tokens.vocabularySize(), dim, layers, heads, kvHeads > 0 ? kvHeads : heads, mlp, seq, schedule);
+              tokens.vocabularySize(),
+              dim,
+              layers,
+              heads,
+              kvHeads > 0 ? kvHeads : heads,
+              mlp,
+              seq,
+              schedule);
     } else if (family.equals("gpt2")) {
       model = DecoderConfig.gpt2(tokens.vocabularySize(), dim, layers, heads, seq, schedule);
     } else {
@@ -200,16 +251,39 @@ final class TrainLmCommand implements Callable<Integer> {
     }
     TrainConfig loop =
         new TrainConfig(
-            steps, accumulate, lr, warmup >= 0 ? warmup : steps / 20, decay, finalLr, 0.9f, 0.95f, 1e-8f,
-            weightDecay, false, clip, seed, evalEvery, checkpointEvery, patience);
+            steps,
+            accumulate,
+            lr,
+            warmup >= 0 ? warmup : steps / 20,
+            decay,
+            finalLr,
+            0.9f,
+            0.95f,
+            1e-8f,
+            weightDecay,
+            false,
+            clip,
+            seed,
+            evalEvery,
+            checkpointEvery,
+            patience);
     return new LmConfig(
-        model.withDropout(dropout), Session.dtype(dtype), loop, seq, batch, holdOut, Math.max(1, seq / 2));
+        model.withDropout(dropout),
+        Session.dtype(dtype),
+        loop,
+        seq,
+        batch,
+        holdOut,
+        Math.max(1, seq / 2));
   }
 
   private ObjectNode settings() {
     ObjectNode json = RunDirectory.object().put("method", "lm");
     spec.options().stream()
-        .filter(o -> !List.of("--quiet", "--threads", "--out", "--trace", "--help", "--version").contains(o.longestName()))
+        .filter(
+            o ->
+                !List.of("--quiet", "--threads", "--out", "--trace", "--help", "--version")
+                    .contains(o.longestName()))
         .forEach(o -> json.put(o.longestName().substring(2), String.valueOf(o.<Object>getValue())));
     return json;
   }
@@ -220,7 +294,12 @@ final class TrainLmCommand implements Callable<Integer> {
     writer.printf(
         Locale.ROOT,
         "held-out text: %d tokens, %d bytes%nloss %.4f nats per token (by frequency alone %.4f), perplexity %.2f, %.4f bits per byte%n",
-        score.tokens(), score.bytes(), score.loss(), tokens.unigramNats(), score.perplexity(), score.bitsPerByte());
+        score.tokens(),
+        score.bytes(),
+        score.loss(),
+        tokens.unigramNats(),
+        score.perplexity(),
+        score.bitsPerByte());
     writer.printf("model: %s%nreport: %s%n", outcome.model(), out.resolve("report.html"));
     writer.flush();
   }

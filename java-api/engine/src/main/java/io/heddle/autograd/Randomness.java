@@ -1,8 +1,8 @@
 package io.heddle.autograd;
 
 /**
- * Counter-based randomness of one training step: every call site takes the next offset, so the same step draws the same masks in a
- * resumed run, on any backend and with any number of threads.
+ * Counter-based randomness of one training step: every call site takes the next offset, so the same
+ * step draws the same masks in a resumed run, on any backend and with any number of threads.
  */
 public final class Randomness {
   /** For inference: nothing is dropped. */

@@ -11,9 +11,10 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Runs ops on a backend and, when recording, notes what is needed to differentiate them. Activations live in the tape's scope;
- * {@link #backward} walks the nodes from last to first and frees a node's outputs as soon as it has passed, so memory falls while it
- * goes. One tape serves one step and one thread.
+ * Runs ops on a backend and, when recording, notes what is needed to differentiate them.
+ * Activations live in the tape's scope; {@link #backward} walks the nodes from last to first and
+ * frees a node's outputs as soon as it has passed, so memory falls while it goes. One tape serves
+ * one step and one thread.
  */
 public final class Tape implements AutoCloseable {
   /** The gradient of one node: reads the gradients of its outputs, adds to those of its inputs. */
@@ -81,8 +82,8 @@ public final class Tape implements AutoCloseable {
   }
 
   /**
-   * Notes a node. {@code owned} are the tensors that only this node and later ones use: outputs and saved values; they are freed after
-   * {@code backward} has run, and they get {@code requiresGrad}.
+   * Notes a node. {@code owned} are the tensors that only this node and later ones use: outputs and
+   * saved values; they are freed after {@code backward} has run, and they get {@code requiresGrad}.
    */
   public void record(Backward backward, Tensor... owned) {
     if (!recording) {
@@ -112,7 +113,8 @@ public final class Tape implements AutoCloseable {
   }
 
   /**
-   * Adds {@code gradient} to the gradient of {@code input}; takes {@code gradient} over (it must be of this tape and not be used again).
+   * Adds {@code gradient} to the gradient of {@code input}; takes {@code gradient} over (it must be
+   * of this tape and not be used again).
    */
   public void give(Tensor input, Tensor gradient) {
     Tensor present = input.grad();
@@ -120,7 +122,11 @@ public final class Tape implements AutoCloseable {
       input.grad(gradient);
     } else {
       backend.run(
-          OpCode.BINARY, new Params.Binary(0, 1, 1), present, cast(gradient, present.dtype()), present);
+          OpCode.BINARY,
+          new Params.Binary(0, 1, 1),
+          present,
+          cast(gradient, present.dtype()),
+          present);
       scope.free(gradient);
     }
   }
@@ -134,7 +140,10 @@ public final class Tape implements AutoCloseable {
     return y;
   }
 
-  /** Differentiates: {@code loss} gets gradient 1, every parameter behind it {@code +=} its gradient. */
+  /**
+   * Differentiates: {@code loss} gets gradient 1, every parameter behind it {@code +=} its
+   * gradient.
+   */
   public void backward() {
     for (int i = nodes.size() - 1; i >= 0; i--) {
       Node node = nodes.get(i);

@@ -7,8 +7,9 @@ import io.heddle.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Runs ops. The contract of each is the comment above its row in {@code ops.def}; {@code reference} executes that contract slowly and
- * plainly, and every other backend is tested against it. Backends are safe for use by many threads.
+ * Runs ops. The contract of each is the comment above its row in {@code ops.def}; {@code reference}
+ * executes that contract slowly and plainly, and every other backend is tested against it. Backends
+ * are safe for use by many threads.
  */
 public interface Backend extends AutoCloseable {
   /** Short name: {@code reference}, {@code cpu}, {@code cuda}. */
@@ -33,9 +34,11 @@ public interface Backend extends AutoCloseable {
   void run(OpCode op, Params params, @Nullable Tensor... tensors);
 
   /**
-   * The matrix product, a library op: {@code c = alpha * a b + beta * c + bias}, accumulated in f32 or wider.
+   * The matrix product, a library op: {@code c = alpha * a b + beta * c + bias}, accumulated in f32
+   * or wider.
    *
-   * @param a [M,K] or [B,M,K], any strides with one of the last two equal to 1 (a transposed view is free)
+   * @param a [M,K] or [B,M,K], any strides with one of the last two equal to 1 (a transposed view
+   *     is free)
    * @param b [K,N] or [B,K,N], likewise
    * @param bias [N] of the dtype of c, or null
    * @param c [M,N] or [B,M,N], last stride 1; f32, or the dtype of a and b
@@ -44,7 +47,10 @@ public interface Backend extends AutoCloseable {
    */
   void matmul(Tensor a, Tensor b, @Nullable Tensor bias, Tensor c, float alpha, float beta);
 
-  /** Copies host memory of {@code from} to {@code to}, of the same size, dtype and contiguous; either may be on the device. */
+  /**
+   * Copies host memory of {@code from} to {@code to}, of the same size, dtype and contiguous;
+   * either may be on the device.
+   */
   void transfer(Tensor from, Tensor to);
 
   /** Waits until all work given so far is done. */

@@ -13,7 +13,8 @@ public record BackendOptions(int device, int threads) {
   /** Checks the values. */
   public BackendOptions {
     if (device < 0 || threads < 0) {
-      throw new IllegalArgumentException("device " + device + " and threads " + threads + " must not be negative");
+      throw new IllegalArgumentException(
+          "device " + device + " and threads " + threads + " must not be negative");
     }
   }
 }

@@ -11,6 +11,9 @@ public interface BackendProvider {
   /** Looks whether the backend can be opened here. Never throws. */
   Probe probe();
 
-  /** Opens it; throws {@link IllegalStateException} with the probe's reason when it is not available. */
+  /**
+   * Opens it; throws {@link IllegalStateException} with the probe's reason when it is not
+   * available.
+   */
   Backend open(BackendOptions options);
 }

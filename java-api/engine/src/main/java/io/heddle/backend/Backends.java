@@ -19,19 +19,21 @@ public final class Backends {
   }
 
   /**
-   * Opens a backend by name; {@code auto} takes the most preferred one that is available. A named backend that is not available is an
-   * error: there is no silent fall-back.
+   * Opens a backend by name; {@code auto} takes the most preferred one that is available. A named
+   * backend that is not available is an error: there is no silent fall-back.
    */
   public static Backend open(String name, BackendOptions options) {
     List<BackendProvider> all = providers();
     for (BackendProvider provider : all) {
-      boolean wanted = name.equals("auto") ? provider.probe().available() : provider.name().equals(name);
+      boolean wanted =
+          name.equals("auto") ? provider.probe().available() : provider.name().equals(name);
       if (!wanted) {
         continue;
       }
       Probe probe = provider.probe();
       if (!probe.available()) {
-        throw new IllegalStateException("backend '" + name + "' is not available: " + probe.reason());
+        throw new IllegalStateException(
+            "backend '" + name + "' is not available: " + probe.reason());
       }
       return provider.open(options);
     }

@@ -35,19 +35,31 @@ public final class Attention {
    */
   public record Rotary(Tensor positions, Tensor invFreq, boolean interleaved) {
     void apply(Tape t, Tensor x, boolean inverse) {
-      t.run(OpCode.ROTARY, new Params.Rotary(interleaved ? 1 : 0, inverse ? 1 : 0, 1), x, positions, invFreq, x);
+      t.run(
+          OpCode.ROTARY,
+          new Params.Rotary(interleaved ? 1 : 0, inverse ? 1 : 0, 1),
+          x,
+          positions,
+          invFreq,
+          x);
     }
   }
 
   /**
-   * Self-attention of {@code batch} rows. {@code qkv} is read in place and, with rotary, turned in place.
+   * Self-attention of {@code batch} rows. {@code qkv} is read in place and, with rotary, turned in
+   * place.
    *
    * @param qkv [B*T, (H + 2K) D]: queries, keys, values of a token side by side
    * @param layout which keys are seen; null for all
    * @return [B*T, H D]
    */
   public static Tensor packed(
-      Tape t, Tensor qkv, int batch, Spec spec, @Nullable Rotary rotary, BlockLayout.@Nullable Tensors layout) {
+      Tape t,
+      Tensor qkv,
+      int batch,
+      Spec spec,
+      @Nullable Rotary rotary,
+      BlockLayout.@Nullable Tensors layout) {
     Tensor q = heads(qkv, batch, 0, spec.heads, spec.headDim);
     Tensor k = heads(qkv, batch, spec.heads, spec.kvHeads, spec.headDim);
     Tensor v = heads(qkv, batch, spec.heads + spec.kvHeads, spec.kvHeads, spec.headDim);
@@ -81,12 +93,16 @@ public final class Attention {
               t.give(qkv, dqkv);
             }
           },
-          out, lse);
+          out,
+          lse);
     }
     return out;
   }
 
-  /** Attention of queries [B,H,T,D] over keys and values [B,K,S,D] (any strides), without gradient: [B*T, H D]. */
+  /**
+   * Attention of queries [B,H,T,D] over keys and values [B,K,S,D] (any strides), without gradient:
+   * [B*T, H D].
+   */
   public static Tensor over(
       Tape t, Tensor q, Tensor k, Tensor v, Spec spec, BlockLayout.@Nullable Tensors layout) {
     Tensor out = t.tensor(q.dtype(), q.dim(0) * q.dim(2), (long) spec.heads * spec.headDim);
@@ -95,7 +111,9 @@ public final class Attention {
     return out;
   }
 
-  /** Heads {@code first} to {@code first + count} of a packed [B*T, F], as a view [B, count, T, D]. */
+  /**
+   * Heads {@code first} to {@code first + count} of a packed [B*T, F], as a view [B, count, T, D].
+   */
   public static Tensor heads(Tensor packed, int batch, int first, int count, int headDim) {
     return packed
         .slice(1, (long) first * headDim, (long) (first + count) * headDim)
@@ -105,28 +123,86 @@ public final class Attention {
   }
 
   private static void forward(
-      Tape t, Params.Attention params, Tensor q, Tensor k, Tensor v, BlockLayout.@Nullable Tensors layout,
-      Tensor o, @Nullable Tensor lse) {
+      Tape t,
+      Params.Attention params,
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      BlockLayout.@Nullable Tensors layout,
+      Tensor o,
+      @Nullable Tensor lse) {
     if (layout == null) {
       t.run(OpCode.ATTENTION_FWD, params, q, k, v, null, null, null, null, null, o, lse);
     } else {
       t.run(
-          OpCode.ATTENTION_FWD, params, q, k, v,
-          layout.rowPtr(), layout.rowBlocks(), layout.masks(), layout.headGroup(), null, o, lse);
+          OpCode.ATTENTION_FWD,
+          params,
+          q,
+          k,
+          v,
+          layout.rowPtr(),
+          layout.rowBlocks(),
+          layout.masks(),
+          layout.headGroup(),
+          null,
+          o,
+          lse);
     }
   }
 
   private static void backward(
-      Tape t, Params.Attention params, Tensor q, Tensor k, Tensor v, Tensor o, Tensor lse, Tensor grad,
-      BlockLayout.@Nullable Tensors layout, Tensor dq, Tensor dk, Tensor dv) {
+      Tape t,
+      Params.Attention params,
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      Tensor o,
+      Tensor lse,
+      Tensor grad,
+      BlockLayout.@Nullable Tensors layout,
+      Tensor dq,
+      Tensor dk,
+      Tensor dv) {
     if (layout == null) {
       t.run(
-          OpCode.ATTENTION_BWD, params, q, k, v, o, lse, grad, null, null, null, null, null, null, null, dq, dk, dv);
+          OpCode.ATTENTION_BWD,
+          params,
+          q,
+          k,
+          v,
+          o,
+          lse,
+          grad,
+          null,
+          null,
+          null,
+          null,
+          null,
+          null,
+          null,
+          dq,
+          dk,
+          dv);
     } else {
       t.run(
-          OpCode.ATTENTION_BWD, params, q, k, v, o, lse, grad,
-          layout.rowPtr(), layout.rowBlocks(), layout.colPtr(), layout.colBlocks(), layout.masks(), layout.headGroup(),
-          null, dq, dk, dv);
+          OpCode.ATTENTION_BWD,
+          params,
+          q,
+          k,
+          v,
+          o,
+          lse,
+          grad,
+          layout.rowPtr(),
+          layout.rowBlocks(),
+          layout.colPtr(),
+          layout.colBlocks(),
+          layout.masks(),
+          layout.headGroup(),
+          null,
+          dq,
+          dk,
+          dv);
     }
   }
 }

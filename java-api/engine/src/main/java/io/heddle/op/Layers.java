@@ -5,7 +5,10 @@ import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
-/** Differentiable ops of a transformer layer except attention. Activations are [N, F]: N tokens of F features. */
+/**
+ * Differentiable ops of a transformer layer except attention. Activations are [N, F]: N tokens of F
+ * features.
+ */
 public final class Layers {
   private Layers() {}
 
@@ -48,7 +51,13 @@ public final class Layers {
    * @param residual of the shape of x, or null: then {@code sum} is {@code x} itself
    */
   public static Normed norm(
-      Tape t, int kind, Tensor x, @Nullable Tensor residual, Tensor weight, @Nullable Tensor bias, float eps) {
+      Tape t,
+      int kind,
+      Tensor x,
+      @Nullable Tensor residual,
+      Tensor weight,
+      @Nullable Tensor bias,
+      float eps) {
     Tensor y = t.tensor(x.dtype(), x.shape());
     Tensor s = residual == null ? x : t.tensor(x.dtype(), x.shape());
     Tensor mean = kind == 0 ? t.tensor(DType.F32, x.dim(0)) : null;
@@ -56,9 +65,17 @@ public final class Layers {
     t.run(
         OpCode.NORM_FWD,
         new Params.Norm(kind, eps, 0, 0),
-        x, residual, weight, bias, y, residual == null ? null : s, mean, rstd);
+        x,
+        residual,
+        weight,
+        bias,
+        y,
+        residual == null ? null : s,
+        mean,
+        rstd);
     if (t.wants(x, residual, weight, bias)) {
-      Tape.Backward backward = () -> normBackward(t, kind, x, residual, weight, bias, y, s, mean, rstd, eps);
+      Tape.Backward backward =
+          () -> normBackward(t, kind, x, residual, weight, bias, y, s, mean, rstd, eps);
       if (residual == null) {
         t.record(backward, y);
       } else {
@@ -69,8 +86,17 @@ public final class Layers {
   }
 
   private static void normBackward(
-      Tape t, int kind, Tensor x, @Nullable Tensor residual, Tensor weight, @Nullable Tensor bias,
-      Tensor y, Tensor s, @Nullable Tensor mean, Tensor rstd, float eps) {
+      Tape t,
+      int kind,
+      Tensor x,
+      @Nullable Tensor residual,
+      Tensor weight,
+      @Nullable Tensor bias,
+      Tensor y,
+      Tensor s,
+      @Nullable Tensor mean,
+      Tensor rstd,
+      float eps) {
     Tensor dy = t.gradient(y);
     Tensor ds = residual == null ? null : t.gradient(s);
     if (dy == null) {
@@ -84,7 +110,15 @@ public final class Layers {
     t.run(
         OpCode.NORM_BWD,
         new Params.Norm(kind, eps, 0, 1),
-        dy, ds, s, weight, mean, rstd, dx, weight.grad(), dbias);
+        dy,
+        ds,
+        s,
+        weight,
+        mean,
+        rstd,
+        dx,
+        weight.grad(),
+        dbias);
     if (residual != null && residual.requiresGrad()) {
       Tensor copy = dx;
       if (x.requiresGrad()) {
@@ -129,7 +163,10 @@ public final class Layers {
     }
   }
 
-  /** Zeroes elements with probability {@code p} and scales the rest; x itself when nothing is to be dropped. */
+  /**
+   * Zeroes elements with probability {@code p} and scales the rest; x itself when nothing is to be
+   * dropped.
+   */
   public static Tensor dropout(Tape t, Tensor x, float p) {
     if (p == 0 || !t.recording()) {
       return x;

@@ -9,15 +9,17 @@ public final class Losses {
   /** Targets with this value do not count. */
   public static final int IGNORE = -100;
 
-  // Rows of logits that exist at one time. 1024 x 50257 floats are 206 MB; with all rows of a batch it would be gigabytes.
+  // Rows of logits that exist at one time. 1024 x 50257 floats are 206 MB; with all rows of a batch
+  // it would be gigabytes.
   private static final int ROWS = 1024;
 
   private Losses() {}
 
   /**
-   * Cross-entropy of a linear output layer, {@code loss[n] = -log softmax(x[n] w^T)[target[n]]}, without ever holding all logits: chunks of
-   * rows are multiplied, differentiated and forgotten. When recording, the gradient of {@code w} is added at once and that of {@code x}
-   * waits for the backward pass, both times {@code gradScale}.
+   * Cross-entropy of a linear output layer, {@code loss[n] = -log softmax(x[n] w^T)[target[n]]},
+   * without ever holding all logits: chunks of rows are multiplied, differentiated and forgotten.
+   * When recording, the gradient of {@code w} is added at once and that of {@code x} waits for the
+   * backward pass, both times {@code gradScale}.
    *
    * @param x [N,F]
    * @param w [V,F]
@@ -41,7 +43,13 @@ public final class Losses {
       Tensor logits = buffer.slice(0, 0, to - from);
       t.backend().matmul(rows, w.transpose(0, 1), null, logits, 1, 0);
       Tensor dlogits = differentiate ? logits : null;
-      t.run(OpCode.CROSS_ENTROPY, params, logits, targets.slice(0, from, to), loss.slice(0, from, to), dlogits);
+      t.run(
+          OpCode.CROSS_ENTROPY,
+          params,
+          logits,
+          targets.slice(0, from, to),
+          loss.slice(0, from, to),
+          dlogits);
       if (dx != null) {
         t.backend().matmul(logits, w, null, dx.slice(0, from, to), 1, 0);
       }

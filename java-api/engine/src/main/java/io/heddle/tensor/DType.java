@@ -1,6 +1,9 @@
 package io.heddle.tensor;
 
-/** Element types of tensors. The code is that of {@code hd_dtype} in {@code heddle.h}; names are those of safetensors. */
+/**
+ * Element types of tensors. The code is that of {@code hd_dtype} in {@code heddle.h}; names are
+ * those of safetensors.
+ */
 public enum DType {
   /** IEEE single precision. */
   F32(0, 4, true),

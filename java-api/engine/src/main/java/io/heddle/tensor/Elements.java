@@ -6,11 +6,16 @@ import java.nio.ByteOrder;
 
 /** Reads and writes single elements of any type as doubles; little-endian, any alignment. */
 public final class Elements {
-  private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfDouble F64 = ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfShort I16 = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfInt I32 = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-  private static final ValueLayout.OfLong I64 = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfFloat F32 =
+      ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfDouble F64 =
+      ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfShort I16 =
+      ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfInt I32 =
+      ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+  private static final ValueLayout.OfLong I64 =
+      ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
   private Elements() {}
 
@@ -54,7 +59,10 @@ public final class Elements {
     return (short) ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16);
   }
 
-  /** Rounds once from double: to float with round-to-odd, so that the second rounding cannot go wrong. */
+  /**
+   * Rounds once from double: to float with round-to-odd, so that the second rounding cannot go
+   * wrong.
+   */
   public static short doubleToBf16(double value) {
     return floatToBf16(roundToOdd(value));
   }
@@ -64,7 +72,8 @@ public final class Elements {
     return Float.floatToFloat16(roundToOdd(value));
   }
 
-  // The float nearest to value towards zero, with its last bit set if anything was lost (Boldo & Melquiond 2008).
+  // The float nearest to value towards zero, with its last bit set if anything was lost (Boldo &
+  // Melquiond 2008).
   private static float roundToOdd(double value) {
     float f = (float) value;
     if (f == value || Double.isNaN(value) || Float.isInfinite(f)) {

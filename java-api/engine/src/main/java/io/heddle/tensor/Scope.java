@@ -5,8 +5,9 @@ import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * Owns the memory of the tensors made in it and frees it on close, the youngest first. Scopes nest: a step's scope is opened in the
- * model's. Not safe for use by many threads at once (the tensors are).
+ * Owns the memory of the tensors made in it and frees it on close, the youngest first. Scopes nest:
+ * a step's scope is opened in the model's. Not safe for use by many threads at once (the tensors
+ * are).
  *
  * <pre>{@code
  * try (Scope scope = new Scope(backend.memory())) {
@@ -40,7 +41,10 @@ public final class Scope implements AutoCloseable {
     return Tensor.of(storage, 0, dtype, shape);
   }
 
-  /** Closes {@code tensor}'s memory before the scope's own close. It must have been made by this scope. */
+  /**
+   * Closes {@code tensor}'s memory before the scope's own close. It must have been made by this
+   * scope.
+   */
   public void free(Tensor tensor) {
     Storage storage = tensor.storage();
     for (int i = owned.size() - 1; i >= 0; i--) {

@@ -72,7 +72,8 @@ public final class Shapes {
       out[open] = known == 0 ? 0 : size / known;
     }
     if (size(out) != size) {
-      throw new IllegalArgumentException("shape " + Arrays.toString(shape) + " does not hold " + size + " elements");
+      throw new IllegalArgumentException(
+          "shape " + Arrays.toString(shape) + " does not hold " + size + " elements");
     }
     return out;
   }
@@ -84,7 +85,8 @@ public final class Shapes {
       long x = d <= a.length ? a[a.length - d] : 1;
       long y = d <= b.length ? b[b.length - d] : 1;
       if (x != y && x != 1 && y != 1) {
-        throw new IllegalArgumentException("shapes " + Arrays.toString(a) + " and " + Arrays.toString(b) + " do not go together");
+        throw new IllegalArgumentException(
+            "shapes " + Arrays.toString(a) + " and " + Arrays.toString(b) + " do not go together");
       }
       out[out.length - d] = x == 1 ? y : x;
     }

@@ -4,8 +4,9 @@ import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * A run of bytes, on the host or on a device, with a lease count: a close while a kernel runs takes effect when the kernel has
- * finished, and a touch after close throws. Safe for use by many threads.
+ * A run of bytes, on the host or on a device, with a lease count: a close while a kernel runs takes
+ * effect when the kernel has finished, and a touch after close throws. Safe for use by many
+ * threads.
  */
 public final class Storage {
   /** The release of a storage's memory, run once. */
@@ -22,7 +23,8 @@ public final class Storage {
   private final MemorySegment segment;
   private final int device;
   private final Release release;
-  // Leases in the low bits; CLOSED is set once by close. Memory is freed by whoever brings the state to exactly CLOSED.
+  // Leases in the low bits; CLOSED is set once by close. Memory is freed by whoever brings the
+  // state to exactly CLOSED.
   private final AtomicInteger state = new AtomicInteger();
 
   private Storage(long address, long bytes, MemorySegment segment, int device, Release release) {
@@ -36,7 +38,8 @@ public final class Storage {
   /** Host memory, kept alive by {@code segment}; {@code release} runs after close. */
   public static Storage host(MemorySegment segment, Release release) {
     if (!segment.isNative()) {
-      throw new IllegalArgumentException("a tensor's memory must be off the heap: use Arena.allocate or Scope.tensor");
+      throw new IllegalArgumentException(
+          "a tensor's memory must be off the heap: use Arena.allocate or Scope.tensor");
     }
     return new Storage(segment.address(), segment.byteSize(), segment, -1, release);
   }
@@ -64,7 +67,8 @@ public final class Storage {
   /** The host memory; throws when closed or on a device. */
   public MemorySegment segment() {
     if (device >= 0) {
-      throw new IllegalStateException("tensor is in the memory of device " + device + ": copy it to the host first");
+      throw new IllegalStateException(
+          "tensor is in the memory of device " + device + ": copy it to the host first");
     }
     if (isClosed()) {
       throw new IllegalStateException("tensor is closed");
@@ -92,7 +96,9 @@ public final class Storage {
     }
   }
 
-  /** Closes: no new lease is given, and the memory is freed when the last one is back. Idempotent. */
+  /**
+   * Closes: no new lease is given, and the memory is freed when the last one is back. Idempotent.
+   */
   public void close() {
     int before = state.getAndUpdate(s -> s | CLOSED);
     if (before == 0) {
@@ -100,7 +106,8 @@ public final class Storage {
     }
   }
 
-  // Both a late release and close may see the state CLOSED with no lease; the jump to FREED lets only one of them free.
+  // Both a late release and close may see the state CLOSED with no lease; the jump to FREED lets
+  // only one of them free.
   private void free() {
     if (state.compareAndSet(CLOSED, CLOSED | (CLOSED >> 1))) {
       release.free(address);

@@ -6,9 +6,10 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A view of memory: element type, shape and strides (both in elements, outermost first) over a {@link Storage}. Views made by
- * {@link #slice}, {@link #transpose}, {@link #view} and {@link #expand} share memory and life with their origin. A tensor is made by a
- * {@link Scope}, which owns its memory. At most 6 dimensions.
+ * A view of memory: element type, shape and strides (both in elements, outermost first) over a
+ * {@link Storage}. Views made by {@link #slice}, {@link #transpose}, {@link #view} and {@link
+ * #expand} share memory and life with their origin. A tensor is made by a {@link Scope}, which owns
+ * its memory. At most 6 dimensions.
  */
 public final class Tensor {
   /** Most dimensions a tensor can have ({@code HD_MAX_RANK}). */
@@ -35,13 +36,22 @@ public final class Tensor {
   /** A contiguous tensor over the whole of {@code storage} from byte {@code offset} on. */
   public static Tensor of(Storage storage, long offset, DType dtype, long... shape) {
     if (shape.length > MAX_RANK) {
-      throw new IllegalArgumentException("shape " + Arrays.toString(shape) + " has more than " + MAX_RANK + " dimensions");
+      throw new IllegalArgumentException(
+          "shape " + Arrays.toString(shape) + " has more than " + MAX_RANK + " dimensions");
     }
     long[] copy = shape.clone();
     long bytes = Math.multiplyExact(Shapes.size(copy), dtype.bytes());
     if (offset < 0 || offset + bytes > storage.bytes()) {
       throw new IllegalArgumentException(
-          dtype + " " + Arrays.toString(shape) + " needs " + bytes + " bytes from byte " + offset + "; the memory has " + storage.bytes());
+          dtype
+              + " "
+              + Arrays.toString(shape)
+              + " needs "
+              + bytes
+              + " bytes from byte "
+              + offset
+              + "; the memory has "
+              + storage.bytes());
     }
     return new Tensor(storage, offset, dtype, copy, Shapes.contiguousStrides(copy));
   }
@@ -118,7 +128,9 @@ public final class Tensor {
     return this;
   }
 
-  /** The gradient, or null while there is none. A parameter's is kept between steps and added to. */
+  /**
+   * The gradient, or null while there is none. A parameter's is kept between steps and added to.
+   */
   public @Nullable Tensor grad() {
     return grad;
   }
@@ -140,16 +152,23 @@ public final class Tensor {
 
   // ---- views ----
 
-  /** The same elements in another shape; only for contiguous tensors. One entry may be -1: it is computed. */
+  /**
+   * The same elements in another shape; only for contiguous tensors. One entry may be -1: it is
+   * computed.
+   */
   public Tensor view(long... newShape) {
     long[] resolved = Shapes.resolve(newShape, size());
     if (!isContiguous()) {
-      throw new IllegalArgumentException("view of " + this + ": its elements are not contiguous; copy it first");
+      throw new IllegalArgumentException(
+          "view of " + this + ": its elements are not contiguous; copy it first");
     }
     return new Tensor(storage, offset, dtype, resolved, Shapes.contiguousStrides(resolved));
   }
 
-  /** Splits dimension {@code d} into {@code sizes} (their product must be its size); works on any strides. */
+  /**
+   * Splits dimension {@code d} into {@code sizes} (their product must be its size); works on any
+   * strides.
+   */
   public Tensor split(int d, long... sizes) {
     int at = d < 0 ? d + rank() : d;
     long[] parts = Shapes.resolve(sizes, shape[at]);
@@ -172,11 +191,13 @@ public final class Tensor {
   public Tensor slice(int d, long from, long to) {
     int at = d < 0 ? d + rank() : d;
     if (from < 0 || to < from || to > shape[at]) {
-      throw new IllegalArgumentException("slice [" + from + ", " + to + ") of dimension " + at + " of " + this);
+      throw new IllegalArgumentException(
+          "slice [" + from + ", " + to + ") of dimension " + at + " of " + this);
     }
     long[] newShape = shape.clone();
     newShape[at] = to - from;
-    return new Tensor(storage, offset + from * strides[at] * dtype.bytes(), dtype, newShape, strides.clone());
+    return new Tensor(
+        storage, offset + from * strides[at] * dtype.bytes(), dtype, newShape, strides.clone());
   }
 
   /** Dimensions {@code a} and {@code b} exchanged. */
@@ -192,7 +213,10 @@ public final class Tensor {
     return new Tensor(storage, offset, dtype, newShape, newStrides);
   }
 
-  /** Broadcast to {@code newShape}: dimensions of size 1 repeat, missing outer ones are added; no memory is used. */
+  /**
+   * Broadcast to {@code newShape}: dimensions of size 1 repeat, missing outer ones are added; no
+   * memory is used.
+   */
   public Tensor expand(long... newShape) {
     int extra = newShape.length - rank();
     long[] newStrides = new long[newShape.length];
@@ -200,7 +224,8 @@ public final class Tensor {
       if (d >= extra && shape[d - extra] == newShape[d]) {
         newStrides[d] = strides[d - extra];
       } else if (d >= extra && shape[d - extra] != 1) {
-        throw new IllegalArgumentException(this + " cannot be broadcast to " + Arrays.toString(newShape));
+        throw new IllegalArgumentException(
+            this + " cannot be broadcast to " + Arrays.toString(newShape));
       }
     }
     return new Tensor(storage, offset, dtype, newShape.clone(), newStrides);
@@ -208,7 +233,9 @@ public final class Tensor {
 
   // ---- elements (host memory) ----
 
-  /** The bytes from the first element to the end of the storage; throws when closed or on a device. */
+  /**
+   * The bytes from the first element to the end of the storage; throws when closed or on a device.
+   */
   public MemorySegment segment() {
     return storage.segment().asSlice(offset);
   }
@@ -246,7 +273,8 @@ public final class Tensor {
       MemorySegment.copy(memory, ValueLayout.JAVA_FLOAT_UNALIGNED, 0, out, 0, out.length);
       return out;
     }
-    Shapes.forEach(shape, strides, (i, at) -> out[(int) i] = (float) Elements.get(memory, dtype, at));
+    Shapes.forEach(
+        shape, strides, (i, at) -> out[(int) i] = (float) Elements.get(memory, dtype, at));
     return out;
   }
 

@@ -21,8 +21,9 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A pre-norm decoder language model. One class serves all shapes of {@link DecoderConfig}; the residual stream is added inside the norms,
- * so a block is: norm, packed QKV product, attention, output product, norm, MLP.
+ * A pre-norm decoder language model. One class serves all shapes of {@link DecoderConfig}; the
+ * residual stream is added inside the norms, so a block is: norm, packed QKV product, attention,
+ * output product, norm, MLP.
  */
 public final class Decoder implements AutoCloseable {
   private final DecoderConfig config;
@@ -39,9 +40,13 @@ public final class Decoder implements AutoCloseable {
     this.schedule = Schedule.parse(config.schedule(), config.layers(), config.heads());
     float scale = config.scaled() ? (float) (1 / Math.sqrt(config.headDim())) : 1;
     this.attention =
-        new Attention.Spec(config.heads(), config.kvHeads(), config.headDim(), scale, config.dropout());
+        new Attention.Spec(
+            config.heads(), config.kvHeads(), config.headDim(), scale, config.dropout());
     this.constants = new Scope(parameters.backend().memory());
-    this.invFreq = config.learnedPositions() ? null : constants.tensor(DType.F32, config.headDim() / 2).copyFrom(frequencies(config));
+    this.invFreq =
+        config.learnedPositions()
+            ? null
+            : constants.tensor(DType.F32, config.headDim() / 2).copyFrom(frequencies(config));
   }
 
   private static float[] frequencies(DecoderConfig config) {
@@ -52,7 +57,10 @@ public final class Decoder implements AutoCloseable {
     return out;
   }
 
-  /** A model with random weights (GPT-2's initialisation: deviation 0.02, branch outputs divided by sqrt(2 layers)). */
+  /**
+   * A model with random weights (GPT-2's initialisation: deviation 0.02, branch outputs divided by
+   * sqrt(2 layers)).
+   */
   public static Decoder random(DecoderConfig config, Backend backend, DType dtype, long seed) {
     Parameters p = new Parameters(backend, dtype);
     double small = 0.02;
@@ -67,7 +75,14 @@ public final class Decoder implements AutoCloseable {
       String layer = "layers." + i + ".";
       norm(p, config, layer + "norm1");
       linear(p, layer + "qkv", small, seed, config.qkvBias(), packed, d);
-      linear(p, layer + "out", branch, seed, config.outBias(), d, (long) config.heads() * config.headDim());
+      linear(
+          p,
+          layer + "out",
+          branch,
+          seed,
+          config.outBias(),
+          d,
+          (long) config.heads() * config.headDim());
       norm(p, config, layer + "norm2");
       long up = (long) config.intermediate() * (config.gated() ? 2 : 1);
       linear(p, layer + "up", small, seed, config.outBias(), up, d);
@@ -87,7 +102,8 @@ public final class Decoder implements AutoCloseable {
     }
   }
 
-  private static void linear(Parameters p, String name, double deviation, long seed, boolean bias, long out, long in) {
+  private static void linear(
+      Parameters p, String name, double deviation, long seed, boolean bias, long out, long in) {
     p.normal(name + ".weight", deviation, seed, out, in);
     if (bias) {
       p.constant(name + ".bias", 0, out);
@@ -118,14 +134,19 @@ public final class Decoder implements AutoCloseable {
    * The last hidden states of a batch.
    *
    * @param ids i32 [B*T]
-   * @param documents for every token the document it belongs to, [B][T]: tokens see their own document only; null for none
+   * @param documents for every token the document it belongs to, [B][T]: tokens see their own
+   *     document only; null for none
    * @return [B*T, d], after the final norm
    */
   public Tensor hidden(Tape t, Tensor ids, int batch, @Nullable List<int[]> documents) {
     int length = (int) (ids.dim(0) / batch);
     if (length > config.context() && config.learnedPositions()) {
       throw new IllegalArgumentException(
-          "a sequence of " + length + " tokens is longer than the model's " + config.context() + " positions");
+          "a sequence of "
+              + length
+              + " tokens is longer than the model's "
+              + config.context()
+              + " positions");
     }
     Tensor positions = t.tensor(DType.I32, length).copyFrom(range(0, length));
     Attention.Rotary rotary =
@@ -138,7 +159,8 @@ public final class Decoder implements AutoCloseable {
           Scope owner = documents == null ? constants : t.scope();
           String key = schedule.key(layer) + "/" + length;
           BlockLayout.Tensors layout =
-              masks.computeIfAbsent(key, k -> layout(layer, length, length, documents).tensors(owner));
+              masks.computeIfAbsent(
+                  key, k -> layout(layer, length, length, documents).tensors(owner));
           return Attention.packed(t, qkv, batch, attention, rotary, layout);
         });
   }
@@ -207,12 +229,18 @@ public final class Decoder implements AutoCloseable {
 
   private Layers.Normed norm(Tape t, String name, Tensor x, @Nullable Tensor residual) {
     return Layers.norm(
-        t, config.rmsNorm() ? 1 : 0, x, residual, parameters.get(name + ".weight"),
-        parameters.byName().get(name + ".bias"), config.normEps());
+        t,
+        config.rmsNorm() ? 1 : 0,
+        x,
+        residual,
+        parameters.get(name + ".weight"),
+        parameters.byName().get(name + ".bias"),
+        config.normEps());
   }
 
   private Tensor linear(Tape t, String name, Tensor x) {
-    return Layers.linear(t, x, parameters.get(name + ".weight"), parameters.byName().get(name + ".bias"));
+    return Layers.linear(
+        t, x, parameters.get(name + ".weight"), parameters.byName().get(name + ".bias"));
   }
 
   private Tensor head() {
@@ -245,8 +273,10 @@ public final class Decoder implements AutoCloseable {
       this.batch = batch;
       this.capacity = capacity;
       for (int i = 0; i < keys.length; i++) {
-        keys[i] = scope.tensor(parameters.dtype(), batch, config.kvHeads(), capacity, config.headDim());
-        values[i] = scope.tensor(parameters.dtype(), batch, config.kvHeads(), capacity, config.headDim());
+        keys[i] =
+            scope.tensor(parameters.dtype(), batch, config.kvHeads(), capacity, config.headDim());
+        values[i] =
+            scope.tensor(parameters.dtype(), batch, config.kvHeads(), capacity, config.headDim());
       }
     }
 
@@ -271,7 +301,8 @@ public final class Decoder implements AutoCloseable {
               (layer, qkv) -> {
                 BlockLayout.Tensors layout =
                     masks.computeIfAbsent(
-                        schedule.key(layer), k -> layout(layer, fresh, total, null).tensors(t.scope()));
+                        schedule.key(layer),
+                        k -> layout(layer, fresh, total, null).tensors(t.scope()));
                 return attend(t, layer, qkv, positions, total, layout);
               });
       length = total;
@@ -294,7 +325,12 @@ public final class Decoder implements AutoCloseable {
       t.run(OpCode.COPY, none, newKeys, keys[layer].slice(2, length, total));
       t.run(OpCode.COPY, none, newValues, values[layer].slice(2, length, total));
       return Attention.over(
-          t, q, keys[layer].slice(2, 0, total), values[layer].slice(2, 0, total), attention, layout);
+          t,
+          q,
+          keys[layer].slice(2, 0, total),
+          values[layer].slice(2, 0, total),
+          attention,
+          layout);
     }
 
     @Override

@@ -3,7 +3,8 @@ package io.heddle.models;
 /**
  * The shape of a decoder language model.
  *
- * @param family {@code llama}, {@code gpt2} or {@code gpt_neo}: names of files and tensors when saved
+ * @param family {@code llama}, {@code gpt2} or {@code gpt_neo}: names of files and tensors when
+ *     saved
  * @param vocabulary number of tokens, V
  * @param hidden features of a token, d
  * @param layers number of blocks
@@ -61,7 +62,8 @@ public record DecoderConfig(
     positive("intermediate", intermediate);
     positive("context", context);
     if (heads % kvHeads != 0) {
-      throw new IllegalArgumentException("heads (" + heads + ") must be a multiple of kvHeads (" + kvHeads + ")");
+      throw new IllegalArgumentException(
+          "heads (" + heads + ") must be a multiple of kvHeads (" + kvHeads + ")");
     }
     if (dropout < 0 || dropout >= 1) {
       throw new IllegalArgumentException("dropout " + dropout + " must be in [0, 1)");
@@ -80,31 +82,118 @@ public record DecoderConfig(
 
   /** A Llama-shaped model: RMS norm, rotary positions, SwiGLU, no biases, tied output. */
   public static DecoderConfig llama(
-      int vocabulary, int hidden, int layers, int heads, int kvHeads, int intermediate, int context, String schedule) {
+      int vocabulary,
+      int hidden,
+      int layers,
+      int heads,
+      int kvHeads,
+      int intermediate,
+      int context,
+      String schedule) {
     return new DecoderConfig(
-        "llama", vocabulary, hidden, layers, heads, kvHeads, hidden / heads, intermediate, context,
-        false, 10000, false, true, 1e-5f, 4, true, false, false, true, true, 0, schedule);
+        "llama",
+        vocabulary,
+        hidden,
+        layers,
+        heads,
+        kvHeads,
+        hidden / heads,
+        intermediate,
+        context,
+        false,
+        10000,
+        false,
+        true,
+        1e-5f,
+        4,
+        true,
+        false,
+        false,
+        true,
+        true,
+        0,
+        schedule);
   }
 
   /** A GPT-2-shaped model: layer norm, learned positions, GELU, biases, tied output. */
   public static DecoderConfig gpt2(
       int vocabulary, int hidden, int layers, int heads, int context, String schedule) {
     return new DecoderConfig(
-        "gpt2", vocabulary, hidden, layers, heads, heads, hidden / heads, 4 * hidden, context,
-        true, 0, false, false, 1e-5f, 3, false, true, true, true, true, 0, schedule);
+        "gpt2",
+        vocabulary,
+        hidden,
+        layers,
+        heads,
+        heads,
+        hidden / heads,
+        4 * hidden,
+        context,
+        true,
+        0,
+        false,
+        false,
+        1e-5f,
+        3,
+        false,
+        true,
+        true,
+        true,
+        true,
+        0,
+        schedule);
   }
 
   /** The same with another schedule. */
   public DecoderConfig withSchedule(String other) {
     return new DecoderConfig(
-        family, vocabulary, hidden, layers, heads, kvHeads, headDim, intermediate, context, learnedPositions,
-        ropeTheta, ropeInterleaved, rmsNorm, normEps, activation, gated, qkvBias, outBias, tied, scaled, dropout, other);
+        family,
+        vocabulary,
+        hidden,
+        layers,
+        heads,
+        kvHeads,
+        headDim,
+        intermediate,
+        context,
+        learnedPositions,
+        ropeTheta,
+        ropeInterleaved,
+        rmsNorm,
+        normEps,
+        activation,
+        gated,
+        qkvBias,
+        outBias,
+        tied,
+        scaled,
+        dropout,
+        other);
   }
 
   /** The same with another dropout. */
   public DecoderConfig withDropout(float other) {
     return new DecoderConfig(
-        family, vocabulary, hidden, layers, heads, kvHeads, headDim, intermediate, context, learnedPositions,
-        ropeTheta, ropeInterleaved, rmsNorm, normEps, activation, gated, qkvBias, outBias, tied, scaled, other, schedule);
+        family,
+        vocabulary,
+        hidden,
+        layers,
+        heads,
+        kvHeads,
+        headDim,
+        intermediate,
+        context,
+        learnedPositions,
+        ropeTheta,
+        ropeInterleaved,
+        rmsNorm,
+        normEps,
+        activation,
+        gated,
+        qkvBias,
+        outBias,
+        tied,
+        scaled,
+        other,
+        schedule);
   }
 }

@@ -10,8 +10,9 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * {@code config.json} as Hugging Face transformers writes it for GPT-2, GPT-Neo and Llama (versions 4 and 5). What those formats cannot
- * say, a mixed schedule, is kept under {@code heddle_schedule}; other readers ignore it and see full attention.
+ * {@code config.json} as Hugging Face transformers writes it for GPT-2, GPT-Neo and Llama (versions
+ * 4 and 5). What those formats cannot say, a mixed schedule, is kept under {@code heddle_schedule};
+ * other readers ignore it and see full attention.
  */
 final class HuggingFace {
   private static final ObjectMapper JSON =
@@ -28,7 +29,10 @@ final class HuggingFace {
           case "gpt_neo" -> gptNeo(json, file);
           default ->
               throw new IllegalArgumentException(
-                  file + ": model_type '" + type + "' is not known; known are llama, gpt2 and gpt_neo");
+                  file
+                      + ": model_type '"
+                      + type
+                      + "' is not known; known are llama, gpt2 and gpt_neo");
         };
     String schedule = json.path("heddle_schedule").asText("");
     return schedule.isEmpty() ? config : config.withSchedule(schedule);
@@ -49,17 +53,20 @@ final class HuggingFace {
       case "gelu" -> 2;
       case "relu" -> 1;
       case "silu", "swish" -> 4;
-      default -> throw new IllegalArgumentException(file + ": activation '" + name + "' is not known");
+      default ->
+          throw new IllegalArgumentException(file + ": activation '" + name + "' is not known");
     };
   }
 
   private static DecoderConfig llama(JsonNode json, String file) {
     int hidden = number(json, "hidden_size", file);
     int heads = number(json, "num_attention_heads", file);
-    JsonNode rope = json.has("rope_parameters") ? json.get("rope_parameters") : json.path("rope_scaling");
+    JsonNode rope =
+        json.has("rope_parameters") ? json.get("rope_parameters") : json.path("rope_scaling");
     String kind = rope.path("rope_type").asText(rope.path("type").asText("default"));
     if (!kind.equals("default")) {
-      throw new IllegalArgumentException(file + ": rope_type '" + kind + "' is not supported; only 'default' is");
+      throw new IllegalArgumentException(
+          file + ": rope_type '" + kind + "' is not supported; only 'default' is");
     }
     return new DecoderConfig(
         "llama",
@@ -97,7 +104,8 @@ final class HuggingFace {
     int hidden = number(json, "n_embd", file);
     int heads = number(json, "n_head", file);
     if (json.path("scale_attn_by_inverse_layer_idx").asBoolean(false)) {
-      throw new IllegalArgumentException(file + ": 'scale_attn_by_inverse_layer_idx': true is not supported");
+      throw new IllegalArgumentException(
+          file + ": 'scale_attn_by_inverse_layer_idx': true is not supported");
     }
     return new DecoderConfig(
         "gpt2",
@@ -137,7 +145,11 @@ final class HuggingFace {
     int count = number(json, "num_layers", file);
     if (layers.size() != count) {
       throw new IllegalArgumentException(
-          file + ": attention_types describes " + layers.size() + " layers, num_layers says " + count);
+          file
+              + ": attention_types describes "
+              + layers.size()
+              + " layers, num_layers says "
+              + count);
     }
     StringBuilder schedule = new StringBuilder("full");
     for (int i = 0; i < count; i++) {

@@ -20,7 +20,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/** Reads and writes decoders as Hugging Face folders: {@code config.json} and {@code model.safetensors}. */
+/**
+ * Reads and writes decoders as Hugging Face folders: {@code config.json} and {@code
+ * model.safetensors}.
+ */
 public final class ModelFolder {
   private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -29,7 +32,8 @@ public final class ModelFolder {
   /**
    * Loads a model.
    *
-   * @param folder with {@code config.json} and weights, or a llama2.c safetensors file whose metadata holds the shape
+   * @param folder with {@code config.json} and weights, or a llama2.c safetensors file whose
+   *     metadata holds the shape
    * @param dtype element type to run in
    */
   public static Decoder load(Path folder, Backend backend, DType dtype) {
@@ -45,7 +49,8 @@ public final class ModelFolder {
         pieces = TensorNames.llama2c(config);
       } else {
         throw new IllegalArgumentException(
-            folder + " is a file without a model's shape: name the folder that holds its config.json");
+            folder
+                + " is a file without a model's shape: name the folder that holds its config.json");
       }
       Decoder decoder = Decoder.random(config, backend, dtype, 0);
       try {
@@ -111,17 +116,34 @@ public final class ModelFolder {
       Tensor view = piece.transposed() ? from.transpose(0, 1) : from;
       if (!List.of(boxed(view.shape())).equals(List.of(boxed(to.shape())))) {
         throw new IllegalArgumentException(
-            source + ": tensor '" + piece.name() + "' is " + from + ", but " + piece.parameter() + " is " + to);
+            source
+                + ": tensor '"
+                + piece.name()
+                + "' is "
+                + from
+                + ", but "
+                + piece.parameter()
+                + " is "
+                + to);
       }
       decoder.backend().run(OpCode.COPY, new Params.None(), view, to);
     }
     for (String name : checkpoint.names()) {
       // Buffers of old checkpoints, and the tied head that some writers repeat, carry nothing new.
-      boolean known = name.endsWith(".attn.bias") || name.endsWith(".masked_bias") || name.endsWith("attention.bias")
-          || name.endsWith("rotary_emb.inv_freq") || (decoder.config().tied() && name.equals("lm_head.weight"));
+      boolean known =
+          name.endsWith(".attn.bias")
+              || name.endsWith(".masked_bias")
+              || name.endsWith("attention.bias")
+              || name.endsWith("rotary_emb.inv_freq")
+              || (decoder.config().tied() && name.equals("lm_head.weight"));
       if (!used.contains(name) && !known) {
         throw new IllegalArgumentException(
-            source + " has a tensor '" + name + "' that a " + decoder.config().family() + " model does not use");
+            source
+                + " has a tensor '"
+                + name
+                + "' that a "
+                + decoder.config().family()
+                + " model does not use");
       }
     }
   }
@@ -134,7 +156,10 @@ public final class ModelFolder {
     return piece.to() < 0 ? parameter : parameter.slice(0, piece.from(), piece.to());
   }
 
-  /** The pieces of {@code values} (parameters, or their gradients) under the names of the Hugging Face checkpoint; views. */
+  /**
+   * The pieces of {@code values} (parameters, or their gradients) under the names of the Hugging
+   * Face checkpoint; views.
+   */
   public static Map<String, Tensor> named(DecoderConfig config, Map<String, Tensor> values) {
     Map<String, Tensor> out = new LinkedHashMap<>();
     for (TensorNames.Piece piece : TensorNames.of(config)) {
@@ -148,7 +173,8 @@ public final class ModelFolder {
   }
 
   /**
-   * Saves a model: {@code config.json} and {@code model.safetensors}, each through a temporary name.
+   * Saves a model: {@code config.json} and {@code model.safetensors}, each through a temporary
+   * name.
    *
    * @param metadata notes for the safetensors header
    */
@@ -156,7 +182,8 @@ public final class ModelFolder {
     try (Scope scope = new Scope(decoder.backend().memory())) {
       Files.createDirectories(folder);
       Map<String, Tensor> tensors = new LinkedHashMap<>();
-      for (Map.Entry<String, Tensor> e : named(decoder.config(), decoder.parameters().byName()).entrySet()) {
+      for (Map.Entry<String, Tensor> e :
+          named(decoder.config(), decoder.parameters().byName()).entrySet()) {
         Tensor value = e.getValue();
         if (!value.isContiguous()) {
           Tensor packed = scope.tensor(value.dtype(), value.shape());
@@ -171,7 +198,8 @@ public final class ModelFolder {
       String dtype = decoder.parameters().dtype() == DType.BF16 ? "bfloat16" : "float32";
       Files.writeString(folder.resolve("config.json"), HuggingFace.write(decoder.config(), dtype));
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot write the model to " + folder + ": " + e.getMessage(), e);
+      throw new UncheckedIOException(
+          "cannot write the model to " + folder + ": " + e.getMessage(), e);
     }
   }
 }

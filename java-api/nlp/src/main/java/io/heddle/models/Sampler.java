@@ -17,7 +17,8 @@ public final class Sampler {
    *
    * @param temperature divides the logits; 0 takes the most likely token
    * @param topK only the k most likely tokens; 0 for all
-   * @param topP only the most likely tokens that together have this probability (nucleus); 1 for all
+   * @param topP only the most likely tokens that together have this probability (nucleus); 1 for
+   *     all
    * @param seed of the choice
    */
   public record Options(double temperature, int topK, double topP, long seed) {
@@ -28,7 +29,13 @@ public final class Sampler {
     public Options {
       if (temperature < 0 || topK < 0 || !(topP > 0 && topP <= 1)) {
         throw new IllegalArgumentException(
-            "temperature " + temperature + " and top-k " + topK + " must not be negative, top-p " + topP + " in (0, 1]");
+            "temperature "
+                + temperature
+                + " and top-k "
+                + topK
+                + " must not be negative, top-p "
+                + topP
+                + " in (0, 1]");
       }
     }
   }
@@ -53,7 +60,10 @@ public final class Sampler {
     int capacity = prompt.length + count;
     if (capacity > model.config().context()) {
       throw new IllegalArgumentException(
-          prompt.length + " prompt tokens and " + count + " new ones do not fit the model's context of "
+          prompt.length
+              + " prompt tokens and "
+              + count
+              + " new ones do not fit the model's context of "
               + model.config().context());
     }
     int[] ids = Arrays.copyOf(prompt, capacity);

@@ -9,8 +9,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Which layers, and heads, attend how (MASFormer, arXiv 2310.12442). Written as items separated by commas, later ones winning:
- * {@code window:128,full@3} is a causal window of 128 tokens in every layer but full attention in layer 3.
+ * Which layers, and heads, attend how (MASFormer, arXiv 2310.12442). Written as items separated by
+ * commas, later ones winning: {@code window:128,full@3} is a causal window of 128 tokens in every
+ * layer but full attention in layer 3.
  *
  * <pre>
  * item    = pattern [ "@" layers ] [ "#" heads ]       layers, heads = 3 | 0-2 | 0+4+8, counted from 0
@@ -18,8 +19,9 @@ import java.util.Map;
  * part    = full | window:W | block:B[/P] | dilated:W/S | global:N
  * </pre>
  *
- * {@code window:W} shows W tokens, the query's own among them; {@code block:B/P} the query's block of B and P before it; {@code
- * dilated:W/S} every S-th of W tokens; {@code global:N} the first N tokens. All are causal.
+ * {@code window:W} shows W tokens, the query's own among them; {@code block:B/P} the query's block
+ * of B and P before it; {@code dilated:W/S} every S-th of W tokens; {@code global:N} the first N
+ * tokens. All are causal.
  */
 public final class Schedule {
   private final String text;

@@ -4,8 +4,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Where the parameters of a {@link Decoder} lie in a checkpoint: each is one tensor of the file, or several side by side (queries, keys and
- * values; gate and up), possibly transposed (GPT-2's Conv1D).
+ * Where the parameters of a {@link Decoder} lie in a checkpoint: each is one tensor of the file, or
+ * several side by side (queries, keys and values; gate and up), possibly transposed (GPT-2's
+ * Conv1D).
  */
 final class TensorNames {
   private TensorNames() {}

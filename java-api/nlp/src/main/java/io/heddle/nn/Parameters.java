@@ -13,7 +13,8 @@ import java.util.Map;
 import java.util.SplittableRandom;
 
 /**
- * The named parameters of a model, in the order they were made; owns their memory. With {@link #trainable} each gets an f32 gradient.
+ * The named parameters of a model, in the order they were made; owns their memory. With {@link
+ * #trainable} each gets an f32 gradient.
  */
 public final class Parameters implements AutoCloseable {
   private final Backend backend;
@@ -54,7 +55,10 @@ public final class Parameters implements AutoCloseable {
     return tensor;
   }
 
-  /** Makes a normally distributed parameter with mean 0; the draw depends on {@code seed} and the name only. */
+  /**
+   * Makes a normally distributed parameter with mean 0; the draw depends on {@code seed} and the
+   * name only.
+   */
   public Tensor normal(String name, double deviation, long seed, long... shape) {
     Tensor tensor = make(name, shape);
     SplittableRandom random = new SplittableRandom(seed * 0x9E3779B97F4A7C15L + name.hashCode());
@@ -112,7 +116,8 @@ public final class Parameters implements AutoCloseable {
     for (Tensor tensor : all.values()) {
       Tensor grad = tensor.grad();
       if (grad != null) {
-        // 0 * x would keep NaN and infinity of undefined memory; a broadcast zero is copied instead.
+        // 0 * x would keep NaN and infinity of undefined memory; a broadcast zero is copied
+        // instead.
         backend.run(OpCode.COPY, new Params.None(), zero().expand(grad.shape()), grad);
       }
     }

@@ -12,8 +12,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * AdamW (Loshchilov &amp; Hutter 2019) over all parameters, with the clipping of the global gradient norm fused in. 16-bit parameters
- * have an f32 master copy here.
+ * AdamW (Loshchilov &amp; Hutter 2019) over all parameters, with the clipping of the global
+ * gradient norm fused in. 16-bit parameters have an f32 master copy here.
  */
 public final class AdamW implements AutoCloseable {
   private final Parameters parameters;
@@ -79,7 +79,14 @@ public final class AdamW implements AutoCloseable {
               (float) (1 - Math.pow(config.beta1(), step + 1.0)),
               (float) (1 - Math.pow(config.beta2(), step + 1.0)));
       backend.run(
-          OpCode.ADAMW, params, gradient(p), factor, p, first.get(name), second.get(name), masters.get(name));
+          OpCode.ADAMW,
+          params,
+          gradient(p),
+          factor,
+          p,
+          first.get(name),
+          second.get(name),
+          masters.get(name));
     }
     return (float) norm.get(0);
   }
@@ -87,7 +94,8 @@ public final class AdamW implements AutoCloseable {
   private static Tensor gradient(Tensor parameter) {
     Tensor grad = parameter.grad();
     if (grad == null) {
-      throw new IllegalStateException(parameter + " has no gradient: call Parameters.trainable first");
+      throw new IllegalStateException(
+          parameter + " has no gradient: call Parameters.trainable first");
     }
     return grad;
   }
@@ -109,7 +117,10 @@ public final class AdamW implements AutoCloseable {
     return all;
   }
 
-  /** Brings the parameters to their restored masters, after the tensors of {@link #state} were overwritten. */
+  /**
+   * Brings the parameters to their restored masters, after the tensors of {@link #state} were
+   * overwritten.
+   */
   public void restored() {
     for (Tensor p : parameters.values()) {
       Tensor exact = exact(p);

@@ -13,8 +13,9 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * The state of a run on disk, {@code checkpoint/state.safetensors}: optimiser state and, in its metadata, the step and the best value so
- * far. One file, renamed into place: a kill at any moment leaves the old state or the new one.
+ * The state of a run on disk, {@code checkpoint/state.safetensors}: optimiser state and, in its
+ * metadata, the step and the best value so far. One file, renamed into place: a kill at any moment
+ * leaves the old state or the new one.
  */
 final class Checkpoints {
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -36,7 +37,9 @@ final class Checkpoints {
 
   void save(Progress progress, Map<String, Tensor> state) {
     ObjectNode json = JSON.createObjectNode();
-    json.put("step", progress.step).put("best", Double.toHexString(progress.best)).put("stale", progress.stale);
+    json.put("step", progress.step)
+        .put("best", Double.toHexString(progress.best))
+        .put("stale", progress.stale);
     try {
       Files.createDirectories(file.getParent());
       Safetensors.write(file, state, Map.of("progress", json.toString()));
@@ -55,13 +58,17 @@ final class Checkpoints {
         Tensor from = saved.tensor(entry.getKey());
         Tensor to = entry.getValue();
         if (from.size() != to.size() || from.dtype() != to.dtype()) {
-          throw new IllegalArgumentException(file + ": '" + entry.getKey() + "' is " + from + ", expected " + to);
+          throw new IllegalArgumentException(
+              file + ": '" + entry.getKey() + "' is " + from + ", expected " + to);
         }
         to.segment().copyFrom(from.segment().asSlice(0, to.size() * to.dtype().bytes()));
       }
       ObjectNode json = (ObjectNode) JSON.readTree(saved.metadata().get("progress"));
       return Optional.of(
-          new Progress(json.get("step").asLong(), Double.parseDouble(json.get("best").asText()), json.get("stale").asInt()));
+          new Progress(
+              json.get("step").asLong(),
+              Double.parseDouble(json.get("best").asText()),
+              json.get("stale").asInt()));
     } catch (IOException e) {
       throw new UncheckedIOException("cannot read " + file, e);
     }

@@ -20,8 +20,9 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where a run leaves what it found: {@code config.json}, {@code metrics.jsonl} (values only: the same run twice gives the same bytes),
- * {@code timing.jsonl} (seconds), {@code checkpoint/} and, at the end, {@code model/} and {@code report.html}.
+ * Where a run leaves what it found: {@code config.json}, {@code metrics.jsonl} (values only: the
+ * same run twice gives the same bytes), {@code timing.jsonl} (seconds), {@code checkpoint/} and, at
+ * the end, {@code model/} and {@code report.html}.
  */
 public final class RunDirectory {
   private static final ObjectMapper JSON =
@@ -51,7 +52,8 @@ public final class RunDirectory {
   }
 
   /**
-   * Writes the configuration of a new run; for an old one checks that it is the same, so that a resumed run is the run it resumes.
+   * Writes the configuration of a new run; for an old one checks that it is the same, so that a
+   * resumed run is the run it resumes.
    */
   public void begin(ObjectNode config) {
     Path file = root.resolve("config.json");
@@ -60,7 +62,8 @@ public final class RunDirectory {
         JsonNode before = JSON.readTree(file.toFile());
         if (!before.equals(JSON.readTree(JSON.writeValueAsString(config)))) {
           throw new IllegalArgumentException(
-              root + " holds a run with another configuration (see its config.json): name another directory or delete it");
+              root
+                  + " holds a run with another configuration (see its config.json): name another directory or delete it");
         }
         return;
       }
@@ -84,7 +87,10 @@ public final class RunDirectory {
     Path fresh = file.resolveSibling(file.getFileName() + ".tmp");
     try (FileChannel out =
         FileChannel.open(
-            fresh, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING)) {
+            fresh,
+            StandardOpenOption.CREATE,
+            StandardOpenOption.WRITE,
+            StandardOpenOption.TRUNCATE_EXISTING)) {
       ByteBuffer bytes = ByteBuffer.wrap(content.getBytes(StandardCharsets.UTF_8));
       while (bytes.hasRemaining()) {
         int written = out.write(bytes);
@@ -110,7 +116,10 @@ public final class RunDirectory {
   private void append(String name, ObjectNode line) {
     try {
       Files.writeString(
-          root.resolve(name), LINE.writeValueAsString(line) + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+          root.resolve(name),
+          LINE.writeValueAsString(line) + "\n",
+          StandardOpenOption.CREATE,
+          StandardOpenOption.APPEND);
     } catch (IOException e) {
       throw new UncheckedIOException("cannot write " + root.resolve(name), e);
     }

@@ -50,19 +50,44 @@ public record TrainConfig(
 
   /** Checks the values. */
   public TrainConfig {
-    if (steps < 0 || accumulation < 1 || warmup < 0 || evaluateEvery < 0 || checkpointEvery < 0 || patience < 0) {
-      throw new IllegalArgumentException("counts of a training configuration must not be negative, and accumulation at least 1");
+    if (steps < 0
+        || accumulation < 1
+        || warmup < 0
+        || evaluateEvery < 0
+        || checkpointEvery < 0
+        || patience < 0) {
+      throw new IllegalArgumentException(
+          "counts of a training configuration must not be negative, and accumulation at least 1");
     }
     if (!(learningRate > 0) || finalRate < 0 || finalRate > 1) {
       throw new IllegalArgumentException(
-          "learning rate " + learningRate + " must be positive and its final share " + finalRate + " in [0, 1]");
+          "learning rate "
+              + learningRate
+              + " must be positive and its final share "
+              + finalRate
+              + " in [0, 1]");
     }
   }
 
   /** Common values: AdamW (0.9, 0.95), decay 0.1, clip 1, 5 % warm-up, cosine to 10 %. */
   public static TrainConfig of(long steps, float learningRate, long seed) {
     return new TrainConfig(
-        steps, 1, learningRate, steps / 20, Decay.COSINE, 0.1f, 0.9f, 0.95f, 1e-8f, 0.1f, false, 1, seed, 0, 0, 0);
+        steps,
+        1,
+        learningRate,
+        steps / 20,
+        Decay.COSINE,
+        0.1f,
+        0.9f,
+        0.95f,
+        1e-8f,
+        0.1f,
+        false,
+        1,
+        seed,
+        0,
+        0,
+        0);
   }
 
   /** The learning rate of step {@code step}, counted from 0. */
@@ -75,7 +100,8 @@ public record TrainConfig(
         switch (decay) {
           case CONSTANT -> 1;
           case LINEAR -> 1 - done * (1 - finalRate);
-          case COSINE -> finalRate + (1 - finalRate) * 0.5 * (1 + Math.cos(Math.PI * Math.min(done, 1)));
+          case COSINE ->
+              finalRate + (1 - finalRate) * 0.5 * (1 + Math.cos(Math.PI * Math.min(done, 1)));
         };
     return (float) (learningRate * share);
   }
@@ -83,7 +109,21 @@ public record TrainConfig(
   /** The same with other intervals. */
   public TrainConfig every(long evaluate, long checkpoint) {
     return new TrainConfig(
-        steps, accumulation, learningRate, warmup, decay, finalRate, beta1, beta2, eps, weightDecay, decayAll, clip, seed,
-        evaluate, checkpoint, patience);
+        steps,
+        accumulation,
+        learningRate,
+        warmup,
+        decay,
+        finalRate,
+        beta1,
+        beta2,
+        eps,
+        weightDecay,
+        decayAll,
+        clip,
+        seed,
+        evaluate,
+        checkpoint,
+        patience);
   }
 }

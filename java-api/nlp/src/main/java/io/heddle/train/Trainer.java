@@ -11,8 +11,9 @@ import java.util.function.LongFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The one training loop. Every step is a function of (parameters, optimiser state, step number): batches and dropout masks are drawn by
- * step number, so a run that was killed and resumed gives the same curve, bit for bit, as one that was not.
+ * The one training loop. Every step is a function of (parameters, optimiser state, step number):
+ * batches and dropout masks are drawn by step number, so a run that was killed and resumed gives
+ * the same curve, bit for bit, as one that was not.
  */
 public final class Trainer {
   private final TrainConfig config;
@@ -52,8 +53,8 @@ public final class Trainer {
   }
 
   /**
-   * Trains, from the directory's last checkpoint if it has one. With {@code patience}, the parameters of the best evaluation are what
-   * it leaves.
+   * Trains, from the directory's last checkpoint if it has one. With {@code patience}, the
+   * parameters of the best evaluation are what it leaves.
    *
    * @param task what the progress bar calls it
    * @param batches the batch of each number 0, 1, 2, ...; a pure function
@@ -108,7 +109,8 @@ public final class Trainer {
           return new Result(step + 1, loss, early);
         }
       }
-      progress.end(Double.isNaN(loss) ? "was finished" : String.format(Locale.ROOT, "loss %.4f", loss));
+      progress.end(
+          Double.isNaN(loss) ? "was finished" : String.format(Locale.ROOT, "loss %.4f", loss));
       return new Result(config.steps(), loss, true);
     }
   }
@@ -120,7 +122,11 @@ public final class Trainer {
   private record Step(double loss, double count, float norm, float rate) {}
 
   private <B> Step step(
-      Parameters parameters, AdamW optimizer, LongFunction<B> batches, Objective<B> objective, long step) {
+      Parameters parameters,
+      AdamW optimizer,
+      LongFunction<B> batches,
+      Objective<B> objective,
+      long step) {
     parameters.zeroGradients();
     Objective.Loss total = new Objective.Loss(0, 0);
     for (int a = 0; a < config.accumulation(); a++) {
@@ -132,8 +138,15 @@ public final class Trainer {
     }
     if (!Double.isFinite(total.sum())) {
       throw new IllegalStateException(
-          "the loss of step " + (step + 1) + " is " + total.sum() + ": lower the learning rate (now "
-              + config.rate(step) + ") or clip more (now " + config.clip() + ")");
+          "the loss of step "
+              + (step + 1)
+              + " is "
+              + total.sum()
+              + ": lower the learning rate (now "
+              + config.rate(step)
+              + ") or clip more (now "
+              + config.clip()
+              + ")");
     }
     float norm = optimizer.step(step);
     return new Step(total.mean(), total.count(), norm, config.rate(step));
@@ -142,12 +155,20 @@ public final class Trainer {
   private void report(long step, Step done, double seconds) {
     if (directory != null) {
       ObjectNode line = RunDirectory.object();
-      line.put("step", step).put("loss", done.loss).put("lr", done.rate).put("grad_norm", done.norm);
+      line.put("step", step)
+          .put("loss", done.loss)
+          .put("lr", done.rate)
+          .put("grad_norm", done.norm);
       directory.metrics(line);
-      directory.timing(RunDirectory.object().put("step", step).put("seconds", seconds).put("tokens", done.count));
+      directory.timing(
+          RunDirectory.object()
+              .put("step", step)
+              .put("seconds", seconds)
+              .put("tokens", done.count));
     }
     progress.advance(
-        step + 1, String.format(Locale.ROOT, "loss %.3f, %.0f tok/s", done.loss, done.count / seconds));
+        step + 1,
+        String.format(Locale.ROOT, "loss %.3f, %.0f tok/s", done.loss, done.count / seconds));
   }
 
   private Checkpoints.Progress evaluate(Evaluation evaluation, Checkpoints.Progress at) {
@@ -159,6 +180,7 @@ public final class Trainer {
       directory.metrics(line);
     }
     boolean better = watched < at.best();
-    return new Checkpoints.Progress(at.step(), Math.min(watched, at.best()), better ? 0 : at.stale() + 1);
+    return new Checkpoints.Progress(
+        at.step(), Math.min(watched, at.best()), better ? 0 : at.stale() + 1);
   }
 }

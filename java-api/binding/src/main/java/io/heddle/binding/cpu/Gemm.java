@@ -31,8 +31,9 @@ import org.bytedeco.javacpp.Pointer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Matrix products by oneDNN. A primitive is made once per (shape, strides, types, alpha, beta) and kept with its memory objects, so that a
- * later call only sets four addresses. Products use all threads themselves, so one runs at a time.
+ * Matrix products by oneDNN. A primitive is made once per (shape, strides, types, alpha, beta) and
+ * kept with its memory objects, so that a later call only sets four addresses. Products use all
+ * threads themselves, so one runs at a time.
  */
 final class Gemm {
   private final dnnl_engine engine = new dnnl_engine();
@@ -97,33 +98,70 @@ final class Gemm {
     static Key of(Tensor a, Tensor b, @Nullable Tensor bias, Tensor c, float alpha, float beta) {
       int rank = c.rank();
       if (rank < 2 || rank > 3 || a.rank() != rank || b.rank() != rank) {
-        throw new IllegalArgumentException("matmul of " + a + " and " + b + " into " + c + ": all must have 2 or all 3 dimensions");
+        throw new IllegalArgumentException(
+            "matmul of "
+                + a
+                + " and "
+                + b
+                + " into "
+                + c
+                + ": all must have 2 or all 3 dimensions");
       }
       long batch = rank == 3 ? c.dim(0) : 1;
       long m = c.dim(-2);
       long n = c.dim(-1);
       long k = a.dim(-1);
       boolean batches = rank == 2 || (a.dim(0) == batch && b.dim(0) == batch);
-      if (!batches || a.dim(-2) != m || b.dim(-2) != k || b.dim(-1) != n || (bias != null && bias.size() != n)) {
+      if (!batches
+          || a.dim(-2) != m
+          || b.dim(-2) != k
+          || b.dim(-1) != n
+          || (bias != null && bias.size() != n)) {
         throw new IllegalArgumentException(
-            "matmul of " + a + " and " + b + (bias == null ? "" : " plus " + bias) + " into " + c + ": the shapes do not go together");
+            "matmul of "
+                + a
+                + " and "
+                + b
+                + (bias == null ? "" : " plus " + bias)
+                + " into "
+                + c
+                + ": the shapes do not go together");
       }
       boolean types = a.dtype() == b.dtype() && (c.dtype() == a.dtype() || c.dtype() == DType.F32);
       if (!types || (bias != null && bias.dtype() != c.dtype())) {
-        throw new IllegalArgumentException("matmul of " + a + " and " + b + " into " + c + ": the dtypes do not go together");
+        throw new IllegalArgumentException(
+            "matmul of " + a + " and " + b + " into " + c + ": the dtypes do not go together");
       }
       if (c.stride(-1) != 1 && n > 1) {
         throw new IllegalArgumentException("matmul into " + c + ": its last stride must be 1");
       }
       if (k == 0 || (bias != null && alpha != 1)) {
-        throw new IllegalArgumentException("matmul of " + a + " and " + b + ": K must not be 0, and alpha must be 1 beside a bias");
+        throw new IllegalArgumentException(
+            "matmul of "
+                + a
+                + " and "
+                + b
+                + ": K must not be 0, and alpha must be 1 beside a bias");
       }
       boolean batched = rank == 3;
       return new Key(
-          batch, m, n, k, a.dtype(), c.dtype(), bias != null, alpha, beta,
-          batched ? a.stride(0) : 0, a.stride(-2), a.stride(-1),
-          batched ? b.stride(0) : 0, b.stride(-2), b.stride(-1),
-          batched ? c.stride(0) : 0, c.stride(-2));
+          batch,
+          m,
+          n,
+          k,
+          a.dtype(),
+          c.dtype(),
+          bias != null,
+          alpha,
+          beta,
+          batched ? a.stride(0) : 0,
+          a.stride(-2),
+          a.stride(-1),
+          batched ? b.stride(0) : 0,
+          b.stride(-2),
+          b.stride(-1),
+          batched ? c.stride(0) : 0,
+          c.stride(-2));
     }
   }
 
@@ -142,16 +180,21 @@ final class Gemm {
     private final Address address = new Address();
 
     Plan(Key key) {
-      dnnl_memory_desc a = describe(key.ab, key.batch, key.m, key.k, key.aBatch, key.aRow, key.aColumn);
-      dnnl_memory_desc b = describe(key.ab, key.batch, key.k, key.n, key.bBatch, key.bRow, key.bColumn);
+      dnnl_memory_desc a =
+          describe(key.ab, key.batch, key.m, key.k, key.aBatch, key.aRow, key.aColumn);
+      dnnl_memory_desc b =
+          describe(key.ab, key.batch, key.k, key.n, key.bBatch, key.bRow, key.bColumn);
       dnnl_memory_desc c = describe(key.out, key.batch, key.m, key.n, key.cBatch, key.cRow, 1);
       dnnl_memory_desc bias = key.bias ? describe(key.out, 1, 1, key.n, key.n, key.n, 1) : null;
       dnnl_primitive_desc descriptor = new dnnl_primitive_desc();
       String what = "product of " + key.ab + " matrices into " + key.out;
       dnnl_primitive_attr attributes = attributes(key);
-      check(dnnl.dnnl_matmul_primitive_desc_create(descriptor, engine, a, b, bias, c, attributes), what);
+      check(
+          dnnl.dnnl_matmul_primitive_desc_create(descriptor, engine, a, b, bias, c, attributes),
+          what);
       check(dnnl.dnnl_primitive_create(primitive, descriptor), what);
-      dnnl_memory_desc[] descs = bias == null ? new dnnl_memory_desc[] {a, b, c} : new dnnl_memory_desc[] {a, b, c, bias};
+      dnnl_memory_desc[] descs =
+          bias == null ? new dnnl_memory_desc[] {a, b, c} : new dnnl_memory_desc[] {a, b, c, bias};
       int[] places = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST, DNNL_ARG_BIAS};
       memory = new dnnl_memory[descs.length];
       arguments = new dnnl_exec_arg_t(descs.length);
@@ -173,7 +216,8 @@ final class Gemm {
             case F32 -> dnnl_f32;
             case BF16 -> dnnl_bf16;
             case F16 -> dnnl_f16;
-            default -> throw new UnsupportedOperationException("matmul of " + dtype + " on the CPU");
+            default ->
+                throw new UnsupportedOperationException("matmul of " + dtype + " on the CPU");
           };
       // A stride of a dimension of size 1 means nothing, but oneDNN checks it against the others.
       long c = columns == 1 && row == 1 ? rows : column;
@@ -182,7 +226,9 @@ final class Gemm {
       long[] shape = {batch, rows, columns};
       long[] strides = {flat ? Math.max(r * rows, c * columns) : batchStride, r, c};
       dnnl_memory_desc out = new dnnl_memory_desc();
-      check(dnnl.dnnl_memory_desc_create_with_strides(out, 3, shape, type, strides), "memory descriptor");
+      check(
+          dnnl.dnnl_memory_desc_create_with_strides(out, 3, shape, type, strides),
+          "memory descriptor");
       return out;
     }
 

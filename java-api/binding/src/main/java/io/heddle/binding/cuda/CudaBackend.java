@@ -24,6 +24,7 @@ public final class CudaBackend extends NativeBackend {
 
   @Override
   public void matmul(Tensor a, Tensor b, @Nullable Tensor bias, Tensor c, float alpha, float beta) {
-    throw new UnsupportedOperationException("matrix products on CUDA need cuBLASLt, which is not bound yet");
+    throw new UnsupportedOperationException(
+        "matrix products on CUDA need cuBLASLt, which is not bound yet");
   }
 }

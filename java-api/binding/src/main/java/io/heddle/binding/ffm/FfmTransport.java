@@ -11,22 +11,20 @@ import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 
 /**
- * Calls the door through the JDK's foreign function API. Handles are static and final, so that the JIT compiles each call to a direct
- * one. {@code libheddle} must be loaded (by the class loader of this class) before the class is used.
+ * Calls the door through the JDK's foreign function API. Handles are static and final, so that the
+ * JIT compiles each call to a direct one. {@code libheddle} must be loaded (by the class loader of
+ * this class) before the class is used.
  */
 public final class FfmTransport implements Transport {
-  private static final MethodHandle ABI_VERSION =
-      handle("hd_abi_version", JAVA_INT);
-  private static final MethodHandle BACKEND_COUNT =
-      handle("hd_backend_count", JAVA_INT);
+  private static final MethodHandle ABI_VERSION = handle("hd_abi_version", JAVA_INT);
+  private static final MethodHandle BACKEND_COUNT = handle("hd_backend_count", JAVA_INT);
   private static final MethodHandle BACKEND_NAME =
       handle("hd_backend_name", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG);
   private static final MethodHandle BACKEND_PROBE =
       handle("hd_backend_probe", JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_LONG);
   private static final MethodHandle BACKEND_DESCRIBE =
       handle("hd_backend_describe", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG);
-  private static final MethodHandle OP_COUNT =
-      handle("hd_op_count", JAVA_INT);
+  private static final MethodHandle OP_COUNT = handle("hd_op_count", JAVA_INT);
   private static final MethodHandle OP_NAME =
       handle("hd_op_name", JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG);
   private static final MethodHandle OP_SIGNATURE =
@@ -37,28 +35,22 @@ public final class FfmTransport implements Transport {
       handle("hd_op_supported", JAVA_INT, JAVA_INT, JAVA_INT);
   private static final MethodHandle OPEN =
       handle("hd_open", JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT);
-  private static final MethodHandle CLOSE =
-      handle("hd_close", JAVA_INT, JAVA_LONG);
-  private static final MethodHandle USE_THREADS =
-      handle("hd_use_threads", JAVA_INT, JAVA_LONG);
-  private static final MethodHandle ALLOC =
-      handle("hd_alloc", JAVA_LONG, JAVA_LONG, JAVA_LONG);
-  private static final MethodHandle FREE =
-      handle("hd_free", JAVA_INT, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle CLOSE = handle("hd_close", JAVA_INT, JAVA_LONG);
+  private static final MethodHandle USE_THREADS = handle("hd_use_threads", JAVA_INT, JAVA_LONG);
+  private static final MethodHandle ALLOC = handle("hd_alloc", JAVA_LONG, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle FREE = handle("hd_free", JAVA_INT, JAVA_LONG, JAVA_LONG);
   private static final MethodHandle COPY =
       handle("hd_copy", JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
   private static final MethodHandle FILL =
       handle("hd_fill", JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_LONG);
-  private static final MethodHandle SYNC =
-      handle("hd_sync", JAVA_INT, JAVA_LONG);
+  private static final MethodHandle SYNC = handle("hd_sync", JAVA_INT, JAVA_LONG);
   private static final MethodHandle RUN =
       handle("hd_run", JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG);
   private static final MethodHandle LAST_ERROR =
       handle("hd_last_error", JAVA_LONG, JAVA_LONG, JAVA_LONG);
 
   @SuppressWarnings("restricted") // this module is the one that is granted native access
-  private static MethodHandle handle(
-      String name, MemoryLayout result, MemoryLayout... arguments) {
+  private static MethodHandle handle(String name, MemoryLayout result, MemoryLayout... arguments) {
     return Linker.nativeLinker()
         .downcallHandle(
             SymbolLookup.loaderLookup().findOrThrow(name),

@@ -8,8 +8,8 @@ import org.bytedeco.javacpp.tools.InfoMap;
 import org.bytedeco.javacpp.tools.InfoMapper;
 
 /**
- * How JavaCPP reads {@code heddle.h}: the Parser turns the header into {@code HeddleLibrary}. Only the functions are wanted: structs stay in
- * memory segments, addresses are longs.
+ * How JavaCPP reads {@code heddle.h}: the Parser turns the header into {@code HeddleLibrary}. Only
+ * the functions are wanted: structs stay in memory segments, addresses are longs.
  */
 @Properties(
     value =

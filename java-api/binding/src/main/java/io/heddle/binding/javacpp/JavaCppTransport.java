@@ -2,7 +2,10 @@ package io.heddle.binding.javacpp;
 
 import io.heddle.binding.Transport;
 
-/** Calls the door through the JNI code that JavaCPP generated. {@code libheddle} must be loaded before. */
+/**
+ * Calls the door through the JNI code that JavaCPP generated. {@code libheddle} must be loaded
+ * before.
+ */
 public final class JavaCppTransport implements Transport {
   @Override
   public String name() {

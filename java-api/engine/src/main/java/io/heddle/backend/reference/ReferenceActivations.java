@@ -27,7 +27,8 @@ final class ReferenceActivations {
     return switch (kind) {
       case 0 -> 1;
       case 1 -> x > 0 ? 1 : 0;
-      case 2 -> 0.5 * (1 + erf(x / Math.sqrt(2))) + x * Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
+      case 2 ->
+          0.5 * (1 + erf(x / Math.sqrt(2))) + x * Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
       case 3 -> {
         double th = Math.tanh(ROOT * (x + 0.044715 * x * x * x));
         yield 0.5 * (1 + th) + 0.5 * x * (1 - th * th) * ROOT * (1 + 3 * 0.044715 * x * x);

@@ -9,8 +9,8 @@ import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Attention as written: scores of every pair, softmax, weighted sum; and its gradient. Tensors are [B,H,T,D]; the block lists are read as
- * the predicate that they stand for.
+ * Attention as written: scores of every pair, softmax, weighted sum; and its gradient. Tensors are
+ * [B,H,T,D]; the block lists are read as the predicate that they stand for.
  */
 final class ReferenceAttention {
   private static final int BLOCK = 64;
@@ -30,13 +30,15 @@ final class ReferenceAttention {
   private final @Nullable Tensor masks;
   private final @Nullable Tensor headGroup;
 
-  private ReferenceAttention(Params.Attention p, @Nullable Tensor[] t, int layout, int masksAt, int slopesAt) {
+  private ReferenceAttention(
+      Params.Attention p, @Nullable Tensor[] t, int layout, int masksAt, int slopesAt) {
     this.p = p;
     Tensor qt = ReferenceBackend.need(t, 0, "q");
     Tensor kt = ReferenceBackend.need(t, 1, "k");
     this.heads = (int) qt.dim(1);
     if (kt.dim(1) == 0 || heads % kt.dim(1) != 0) {
-      throw new IllegalArgumentException(heads + " query heads are no multiple of " + kt.dim(1) + " key heads");
+      throw new IllegalArgumentException(
+          heads + " query heads are no multiple of " + kt.dim(1) + " key heads");
     }
     this.group = heads / (int) kt.dim(1);
     this.queries = (int) qt.dim(2);
@@ -157,7 +159,10 @@ final class ReferenceAttention {
     return high + Math.log(sum);
   }
 
-  /** q k v o lse do row_ptr? row_blocks? col_ptr? col_blocks? masks? head_group? slopes? -&gt; dq dk dv. */
+  /**
+   * q k v o lse do row_ptr? row_blocks? col_ptr? col_blocks? masks? head_group? slopes? -&gt; dq dk
+   * dv.
+   */
   static void backward(Params.Attention p, @Nullable Tensor[] t) {
     ReferenceAttention a = new ReferenceAttention(p, t, 6, 10, 12);
     double[] o = ReferenceBackend.need(t, 3, "o").toDoubles();
@@ -187,7 +192,16 @@ final class ReferenceAttention {
   }
 
   private void pair(
-      int b, int h, int i, int j, double lse, double delta, double[] grad, double[] dq, double[] dk, double[] dv) {
+      int b,
+      int h,
+      int i,
+      int j,
+      double lse,
+      double delta,
+      double[] grad,
+      double[] dq,
+      double[] dk,
+      double[] dv) {
     int row = queryRow(b, h, i);
     int key = keyRow(b, h, j);
     double weight = Math.exp(score(b, h, i, j) - lse);
@@ -216,7 +230,8 @@ final class ReferenceAttention {
     int perBatch = (int) (x.dim(1) * length);
     for (int row = 0; row < (d == 0 ? 0 : in.length / d); row++) {
       int token = row % length;
-      double position = positions.rank() == 1 ? positions.get(token) : positions.get(row / perBatch, token);
+      double position =
+          positions.rank() == 1 ? positions.get(token) : positions.get(row / perBatch, token);
       for (int i = 0; i < freq.length; i++) {
         int first = row * d + (p.interleaved() != 0 ? 2 * i : i);
         int second = p.interleaved() != 0 ? first + 1 : first + freq.length;
@@ -236,9 +251,15 @@ final class ReferenceAttention {
     MemorySegment to = y.segment();
     long[] values = new long[(int) x.size()];
     io.heddle.tensor.Shapes.forEach(
-        x.shape(), x.strides(), (i, at) -> values[(int) i] = from.get(ValueLayout.JAVA_LONG_UNALIGNED, at * DType.I64.bytes()));
+        x.shape(),
+        x.strides(),
+        (i, at) ->
+            values[(int) i] = from.get(ValueLayout.JAVA_LONG_UNALIGNED, at * DType.I64.bytes()));
     io.heddle.tensor.Shapes.forEach(
-        y.shape(), y.strides(), (i, at) -> to.set(ValueLayout.JAVA_LONG_UNALIGNED, at * DType.I64.bytes(), values[(int) i]));
+        y.shape(),
+        y.strides(),
+        (i, at) ->
+            to.set(ValueLayout.JAVA_LONG_UNALIGNED, at * DType.I64.bytes(), values[(int) i]));
   }
 
   /** Converts: floats to integers truncate and saturate, NaN becomes 0. */

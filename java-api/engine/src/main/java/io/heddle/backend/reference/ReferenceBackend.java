@@ -41,7 +41,13 @@ public final class ReferenceBackend implements Backend {
     int names = op.signature().names().size();
     if (op.signature().list() < 0 ? tensors.length != names : tensors.length < names) {
       throw new IllegalArgumentException(
-          op.opName() + ": " + tensors.length + " tensors, expected " + names + " " + op.signature().names());
+          op.opName()
+              + ": "
+              + tensors.length
+              + " tensors, expected "
+              + names
+              + " "
+              + op.signature().names());
     }
     held(tensors, () -> dispatch(op, params, tensors));
   }
@@ -106,7 +112,9 @@ public final class ReferenceBackend implements Backend {
 
   @Override
   public void matmul(Tensor a, Tensor b, @Nullable Tensor bias, Tensor c, float alpha, float beta) {
-    held(new @Nullable Tensor[] {a, b, bias, c}, () -> ReferenceElementwise.matmul(a, b, bias, c, alpha, beta));
+    held(
+        new @Nullable Tensor[] {a, b, bias, c},
+        () -> ReferenceElementwise.matmul(a, b, bias, c, alpha, beta));
   }
 
   @Override

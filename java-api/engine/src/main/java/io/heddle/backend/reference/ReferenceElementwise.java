@@ -26,7 +26,8 @@ final class ReferenceElementwise {
             case 3 -> u / w;
             case 4 -> Math.max(u, w);
             case 5 -> Math.min(u, w);
-            default -> throw new IllegalArgumentException("binary kind " + p.kind() + " is not known");
+            default ->
+                throw new IllegalArgumentException("binary kind " + p.kind() + " is not known");
           };
     }
     y.copyFrom(a);
@@ -47,7 +48,8 @@ final class ReferenceElementwise {
             case 5 -> z * z;
             case 6 -> Math.abs(z);
             case 7, 8, 9 -> ReferenceActivations.f(p.kind() == 9 ? 1 : p.kind() - 2, z);
-            default -> throw new IllegalArgumentException("unary kind " + p.kind() + " is not known");
+            default ->
+                throw new IllegalArgumentException("unary kind " + p.kind() + " is not known");
           };
     }
     ReferenceBackend.need(t, 1, "y").copyFrom(x);
@@ -85,7 +87,8 @@ final class ReferenceElementwise {
   static void dropout(Params.Dropout p, @Nullable Tensor[] t) {
     double[] x = ReferenceBackend.need(t, 0, "x").toDoubles();
     for (int i = 0; i < x.length; i++) {
-      long word = Philox.word(i % 4, i / 4, 0, (int) p.offset(), (int) (p.offset() >>> 32), p.seed());
+      long word =
+          Philox.word(i % 4, i / 4, 0, (int) p.offset(), (int) (p.offset() >>> 32), p.seed());
       x[i] = Philox.keeps(word, p.p()) ? x[i] / (1 - (double) p.p()) : 0;
     }
     ReferenceBackend.need(t, 1, "y").copyFrom(x);
@@ -102,7 +105,8 @@ final class ReferenceElementwise {
 
   /** squares -&gt; norm factor. */
   static void clip(Params.Clip p, @Nullable Tensor[] t) {
-    double norm = Math.sqrt(Arrays.stream(ReferenceBackend.need(t, 0, "squares").toDoubles()).sum());
+    double norm =
+        Math.sqrt(Arrays.stream(ReferenceBackend.need(t, 0, "squares").toDoubles()).sum());
     double factor = p.maxNorm() <= 0 ? 1 : Math.min(1, p.maxNorm() / (norm + 1e-6));
     ReferenceBackend.need(t, 1, "norm").copyFrom(new double[] {norm});
     ReferenceBackend.need(t, 2, "factor").copyFrom(new double[] {factor});
@@ -124,7 +128,9 @@ final class ReferenceElementwise {
       m[i] = b1 * m[i] + (1 - b1) * grad;
       v[i] = b2 * v[i] + (1 - b2) * grad * grad;
       double root = Math.sqrt(v[i]) / Math.sqrt(p.correction2()) + p.eps();
-      w[i] = w[i] * (1 - (double) p.lr() * p.weightDecay()) - p.lr() / (double) p.correction1() * m[i] / root;
+      w[i] =
+          w[i] * (1 - (double) p.lr() * p.weightDecay())
+              - p.lr() / (double) p.correction1() * m[i] / root;
     }
     ReferenceBackend.need(t, 3, "m").copyFrom(m);
     ReferenceBackend.need(t, 4, "v").copyFrom(v);
@@ -141,7 +147,8 @@ final class ReferenceElementwise {
     Tensor y = ReferenceBackend.need(t, t.length - 1, "y");
     double[] weights = ReferenceBackend.need(t, 1, "weights").toDoubles();
     if (weights.length != t.length - 3) {
-      throw new IllegalArgumentException(weights.length + " weights for " + (t.length - 3) + " sources");
+      throw new IllegalArgumentException(
+          weights.length + " weights for " + (t.length - 3) + " sources");
     }
     Tensor base = t[0];
     if (base != null && base.dtype() == y.dtype() && Arrays.stream(weights).allMatch(w -> w == 0)) {
@@ -153,7 +160,8 @@ final class ReferenceElementwise {
     for (int s = 0; s < weights.length; s++) {
       double[] x = ReferenceBackend.need(t, 2 + s, "source").toDoubles();
       if (x.length != out.length) {
-        throw new IllegalArgumentException("source " + s + " has " + x.length + " elements, expected " + out.length);
+        throw new IllegalArgumentException(
+            "source " + s + " has " + x.length + " elements, expected " + out.length);
       }
       for (int i = 0; i < out.length; i++) {
         out[i] += weights[s] == 0 ? 0 : weights[s] * (x[i] - b[i]);
@@ -163,10 +171,16 @@ final class ReferenceElementwise {
   }
 
   /** c = alpha a b + beta c + bias, 2 or 3 dimensions. */
-  static void matmul(Tensor a, Tensor b, @Nullable Tensor bias, Tensor c, double alpha, double beta) {
+  static void matmul(
+      Tensor a, Tensor b, @Nullable Tensor bias, Tensor c, double alpha, double beta) {
     int rank = c.rank();
-    if (a.rank() != rank || b.rank() != rank || a.dim(-1) != b.dim(-2) || a.dim(-2) != c.dim(-2) || b.dim(-1) != c.dim(-1)) {
-      throw new IllegalArgumentException("matmul of " + a + " and " + b + " into " + c + ": the shapes do not go together");
+    if (a.rank() != rank
+        || b.rank() != rank
+        || a.dim(-1) != b.dim(-2)
+        || a.dim(-2) != c.dim(-2)
+        || b.dim(-1) != c.dim(-1)) {
+      throw new IllegalArgumentException(
+          "matmul of " + a + " and " + b + " into " + c + ": the shapes do not go together");
     }
     int m = (int) c.dim(-2);
     int n = (int) c.dim(-1);

@@ -4,7 +4,10 @@ import io.heddle.op.Params;
 import io.heddle.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
-/** Layer norm (Ba et al. 2016) and RMS norm (Zhang &amp; Sennrich 2019), with the residual sum fused in. */
+/**
+ * Layer norm (Ba et al. 2016) and RMS norm (Zhang &amp; Sennrich 2019), with the residual sum fused
+ * in.
+ */
 final class ReferenceNorms {
   private ReferenceNorms() {}
 
@@ -56,7 +59,10 @@ final class ReferenceNorms {
     return sum / f;
   }
 
-  /** dy ds? s weight mean? rstd -&gt; dx dweight? dbias?: dx = ds + rstd (g - mean(g) - xhat mean(g xhat)), g = dy w. */
+  /**
+   * dy ds? s weight mean? rstd -&gt; dx dweight? dbias?: dx = ds + rstd (g - mean(g) - xhat mean(g
+   * xhat)), g = dy w.
+   */
   static void backward(Params.Norm p, @Nullable Tensor[] t) {
     Tensor s = ReferenceBackend.need(t, 2, "s");
     int f = Values.features(s);

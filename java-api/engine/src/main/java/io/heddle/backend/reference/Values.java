@@ -4,7 +4,9 @@ import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
-/** What the formulas share: rows of the last dimension, and sums that are added to or overwritten. */
+/**
+ * What the formulas share: rows of the last dimension, and sums that are added to or overwritten.
+ */
 final class Values {
   private Values() {}
 
@@ -41,7 +43,8 @@ final class Values {
   static double rounded(double value, DType dtype) {
     return switch (dtype) {
       case F32 -> (float) value;
-      case BF16 -> io.heddle.tensor.Elements.bf16ToFloat(io.heddle.tensor.Elements.doubleToBf16(value));
+      case BF16 ->
+          io.heddle.tensor.Elements.bf16ToFloat(io.heddle.tensor.Elements.doubleToBf16(value));
       case F16 -> Float.float16ToFloat(io.heddle.tensor.Elements.doubleToF16(value));
       default -> value;
     };
@@ -50,7 +53,8 @@ final class Values {
   /** Refuses an operand of another size. */
   static void size(String name, Tensor x, long expected) {
     if (x.size() != expected) {
-      throw new IllegalArgumentException("'" + name + "' is " + x + ", expected " + expected + " elements");
+      throw new IllegalArgumentException(
+          "'" + name + "' is " + x + ", expected " + expected + " elements");
     }
   }
 
@@ -58,7 +62,8 @@ final class Values {
   static int id(String name, double[] ids, int i, long limit) {
     int id = (int) ids[i];
     if (id < 0 || id >= limit) {
-      throw new IllegalArgumentException("'" + name + "' has " + id + " at " + i + ", outside [0, " + limit + ")");
+      throw new IllegalArgumentException(
+          "'" + name + "' has " + id + " at " + i + ", outside [0, " + limit + ")");
     }
     return id;
   }

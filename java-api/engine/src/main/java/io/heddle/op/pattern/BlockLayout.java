@@ -13,9 +13,11 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Patterns compiled to what attention kernels walk: for each block of 64 queries the list of key blocks that hold anything to see, and
- * the transposed lists for the backward pass. An entry is (block, mask): mask 0 is FULL, any other one of a small set of distinct 64x64
- * bit masks. Windows and causal patterns have a handful of masks at any length, so memory grows with the number of non-empty blocks only.
+ * Patterns compiled to what attention kernels walk: for each block of 64 queries the list of key
+ * blocks that hold anything to see, and the transposed lists for the backward pass. An entry is
+ * (block, mask): mask 0 is FULL, any other one of a small set of distinct 64x64 bit masks. Windows
+ * and causal patterns have a handful of masks at any length, so memory grows with the number of
+ * non-empty blocks only.
  */
 public final class BlockLayout {
   /** Queries and keys in a block. */
@@ -68,7 +70,8 @@ public final class BlockLayout {
    */
   public static BlockLayout compile(
       List<? extends List<AttentionPattern>> patterns, int[] headGroup, long queries, long keys) {
-    Builder builder = new Builder(patterns.size(), patterns.get(0).size(), headGroup, queries, keys);
+    Builder builder =
+        new Builder(patterns.size(), patterns.get(0).size(), headGroup, queries, keys);
     for (List<AttentionPattern> batch : patterns) {
       for (AttentionPattern pattern : batch) {
         builder.add(pattern);
@@ -78,7 +81,10 @@ public final class BlockLayout {
     return new BlockLayout(builder);
   }
 
-  /** Pairs (q, k) that are seen, summed over batch rows and heads; times 4 D it is the FLOP count of a forward pass. */
+  /**
+   * Pairs (q, k) that are seen, summed over batch rows and heads; times 4 D it is the FLOP count of
+   * a forward pass.
+   */
   public long pairs(int batch) {
     return pairs * (batches == 1 ? batch : 1);
   }

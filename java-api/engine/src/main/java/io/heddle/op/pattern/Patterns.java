@@ -20,20 +20,28 @@ public final class Patterns {
   /** Keys from {@code left} before the query to {@code right} after it, both inclusive. */
   public static AttentionPattern window(long left, long right) {
     if (left < 0 || right < 0) {
-      throw new IllegalArgumentException("window (" + left + ", " + right + ") must not be negative");
+      throw new IllegalArgumentException(
+          "window (" + left + ", " + right + ") must not be negative");
     }
     return new Band(left, right);
   }
 
-  /** Keys of the query's block of {@code size} positions and of {@code previous} blocks before it (MASFormer's block attention). */
+  /**
+   * Keys of the query's block of {@code size} positions and of {@code previous} blocks before it
+   * (MASFormer's block attention).
+   */
   public static AttentionPattern block(long size, long previous) {
     if (size < 1 || previous < 0) {
-      throw new IllegalArgumentException("block of " + size + " with " + previous + " previous ones");
+      throw new IllegalArgumentException(
+          "block of " + size + " with " + previous + " previous ones");
     }
     return new Block(size, previous);
   }
 
-  /** Keys at distances 0, step, 2 step, ... up to {@code left} before the query (Longformer's dilated window). */
+  /**
+   * Keys at distances 0, step, 2 step, ... up to {@code left} before the query (Longformer's
+   * dilated window).
+   */
   public static AttentionPattern dilated(long left, long step) {
     if (left < 0 || step < 1) {
       throw new IllegalArgumentException("dilated window of " + left + " with step " + step);

@@ -16,7 +16,13 @@ import io.heddle.train.TrainConfig;
  * @param stride tokens scored in each evaluation window; the rest of the window is context
  */
 public record LmConfig(
-    DecoderConfig model, DType dtype, TrainConfig train, int length, int rows, double holdOut, int stride) {
+    DecoderConfig model,
+    DType dtype,
+    TrainConfig train,
+    int length,
+    int rows,
+    double holdOut,
+    int stride) {
   /** Checks the lengths. */
   public LmConfig {
     if (length < 1 || rows < 1 || length > model.context()) {

@@ -26,8 +26,10 @@ public final class LmData {
   /** Tokenises; an end of text stands before every document. */
   public static LmData of(Tokenizer tokenizer, List<Document> train, List<Document> held) {
     List<int[]> parts = train.stream().map(d -> tokens(tokenizer, d)).toList();
-    List<int[]> heldParts = held.stream().filter(d -> !d.text().isEmpty()).map(d -> tokens(tokenizer, d)).toList();
-    long bytes = held.stream().mapToLong(d -> d.text().getBytes(StandardCharsets.UTF_8).length).sum();
+    List<int[]> heldParts =
+        held.stream().filter(d -> !d.text().isEmpty()).map(d -> tokens(tokenizer, d)).toList();
+    long bytes =
+        held.stream().mapToLong(d -> d.text().getBytes(StandardCharsets.UTF_8).length).sum();
     return new LmData(tokenizer, join(parts), heldParts, bytes);
   }
 
@@ -35,7 +37,10 @@ public final class LmData {
     int[] ids = tokenizer.encode(document.text());
     int[] out = new int[ids.length + 1];
     out[0] =
-        tokenizer.endOfText().orElseThrow(() -> new IllegalArgumentException("the tokenizer has no end-of-text token"));
+        tokenizer
+            .endOfText()
+            .orElseThrow(
+                () -> new IllegalArgumentException("the tokenizer has no end-of-text token"));
     System.arraycopy(ids, 0, out, 1, ids.length);
     return out;
   }
@@ -70,13 +75,20 @@ public final class LmData {
     return EvaluationWindows.cut(held, length, stride, rows);
   }
 
-  /** A part of the held-out text for evaluations on the way: about {@code tokens} tokens, from all documents alike. */
+  /**
+   * A part of the held-out text for evaluations on the way: about {@code tokens} tokens, from all
+   * documents alike.
+   */
   public Sample sample(int tokens) {
     long total = held.stream().mapToLong(d -> d.length).sum();
     List<int[]> parts = new ArrayList<>();
     long bytes = 0;
     for (int[] document : held) {
-      int n = (int) Math.min(document.length, Math.max(2, (long) tokens * document.length / Math.max(total, 1)));
+      int n =
+          (int)
+              Math.min(
+                  document.length,
+                  Math.max(2, (long) tokens * document.length / Math.max(total, 1)));
       int[] part = java.util.Arrays.copyOf(document, n);
       parts.add(part);
       bytes += tokenizer.decodeBytes(java.util.Arrays.copyOfRange(part, 1, n)).length;

@@ -14,11 +14,15 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
-/** The report of a language-modelling run: what was trained, how the loss fell, how fast, and who saw whom. */
+/**
+ * The report of a language-modelling run: what was trained, how the loss fell, how fast, and who
+ * saw whom.
+ */
 final class LmReport {
   private LmReport() {}
 
-  static void write(RunDirectory run, String title, Decoder model, LmData data, Score held) throws IOException {
+  static void write(RunDirectory run, String title, Decoder model, LmData data, Score held)
+      throws IOException {
     Map<String, Object> facts = new LinkedHashMap<>();
     facts.put("parameters", model.parameters().count());
     facts.put("element type", model.parameters().dtype());
@@ -49,7 +53,10 @@ final class LmReport {
   }
 
   private static double[] steps(List<JsonNode> lines, String key) {
-    return lines.stream().filter(l -> l.has(key)).mapToDouble(l -> l.get("step").asDouble() + 1).toArray();
+    return lines.stream()
+        .filter(l -> l.has(key))
+        .mapToDouble(l -> l.get("step").asDouble() + 1)
+        .toArray();
   }
 
   private static LineChart loss(RunDirectory run) {
@@ -67,7 +74,8 @@ final class LmReport {
     for (int i = 0; i < rate.length; i++) {
       rate[i] = tokens[i] / seconds[i];
     }
-    return new LineChart("Speed", "step", "tokens per second").series("training", steps(lines, "seconds"), rate);
+    return new LineChart("Speed", "step", "tokens per second")
+        .series("training", steps(lines, "seconds"), rate);
   }
 
   private static String layouts(Decoder model) {
@@ -75,7 +83,8 @@ final class LmReport {
     LayoutPicture picture = new LayoutPicture();
     long length = model.config().context();
     for (int layer = 0; layer < schedule.layers(); layer++) {
-      List<AttentionPattern> groups = schedule.groups(layer).stream().map(Schedule::pattern).toList();
+      List<AttentionPattern> groups =
+          schedule.groups(layer).stream().map(Schedule::pattern).toList();
       picture.layer(
           "layer " + layer + ": " + schedule.describe(layer),
           length,

@@ -19,7 +19,10 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** Trains a language model in a run directory: resumes, evaluates, saves the model and writes the report. */
+/**
+ * Trains a language model in a run directory: resumes, evaluates, saves the model and writes the
+ * report.
+ */
 public final class LmRun {
   private static final int SAMPLE_TOKENS = 16384;
 
@@ -31,7 +34,12 @@ public final class LmRun {
   private final Trainer trainer;
 
   /** A run. */
-  public LmRun(LmConfig config, LmData data, Backend backend, RunDirectory directory, ProgressListener progress) {
+  public LmRun(
+      LmConfig config,
+      LmData data,
+      Backend backend,
+      RunDirectory directory,
+      ProgressListener progress) {
     this.config = config;
     this.data = data;
     this.backend = backend;
@@ -58,7 +66,8 @@ public final class LmRun {
   public Outcome run(String task, @Nullable Path start) {
     PackedTokens packed =
         new PackedTokens(data.train(), config.length(), config.rows(), config.train().seed());
-    try (Decoder model = start == null ? random() : ModelFolder.load(start, backend, config.dtype())) {
+    try (Decoder model =
+        start == null ? random() : ModelFolder.load(start, backend, config.dtype())) {
       Trainer.Result result =
           trainer.fit(
               task,
@@ -71,7 +80,10 @@ public final class LmRun {
       }
       Score held =
           LanguageModeling.evaluate(
-              model, data.heldBatches(config.length(), config.stride(), config.rows()), data.heldBytes(), progress);
+              model,
+              data.heldBatches(config.length(), config.stride(), config.rows()),
+              data.heldBytes(),
+              progress);
       Path folder = directory.root().resolve("model");
       ModelFolder.save(model, folder, Map.of());
       data.tokenizer().save(folder);
@@ -79,7 +91,8 @@ public final class LmRun {
       LmReport.write(directory, task, model, data, held);
       return new Outcome(true, held, folder);
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot write to " + directory.root() + ": " + e.getMessage(), e);
+      throw new UncheckedIOException(
+          "cannot write to " + directory.root() + ": " + e.getMessage(), e);
     }
   }
 
@@ -87,7 +100,8 @@ public final class LmRun {
     return Decoder.random(config.model(), backend, config.dtype(), config.train().seed());
   }
 
-  // On the way a part of the held-out text is scored, in windows without overlap: cheap, and the same every time.
+  // On the way a part of the held-out text is scored, in windows without overlap: cheap, and the
+  // same every time.
   private Evaluation sampleEvaluation(Decoder model) {
     LmData.Sample sample = data.sample(SAMPLE_TOKENS);
     List<TokenBatch> batches =

@@ -6,8 +6,8 @@ import java.util.Map;
 import java.util.function.ToDoubleFunction;
 
 /**
- * Chooses merge weights: first one weight shared by all sources, from a list; then coordinate steps around it, halved once. Deterministic;
- * no candidate is evaluated twice.
+ * Chooses merge weights: first one weight shared by all sources, from a list; then coordinate steps
+ * around it, halved once. Deterministic; no candidate is evaluated twice.
  */
 public final class CoefficientSearch {
   private final ToDoubleFunction<double[]> objective;
@@ -50,7 +50,8 @@ public final class CoefficientSearch {
     for (int i = 0; i < candidate.length; i++) {
       candidate[i] = Math.round(candidate[i] * 1e6) / 1e6;
     }
-    double value = known.computeIfAbsent(Arrays.toString(candidate), k -> objective.applyAsDouble(candidate));
+    double value =
+        known.computeIfAbsent(Arrays.toString(candidate), k -> objective.applyAsDouble(candidate));
     if (value < bestValue) {
       bestValue = value;
       best = candidate.clone();

@@ -21,7 +21,8 @@ final class DemReport {
     List<String> header = new ArrayList<>(List.of("model"));
     header.addAll(f.distributions());
     List<List<Object>> table = new ArrayList<>();
-    BarChart bars = new BarChart("Perplexity on test text, by distribution", "perplexity", f.distributions());
+    BarChart bars =
+        new BarChart("Perplexity on test text, by distribution", "perplexity", f.distributions());
     for (DemStudy.Row row : f.rows()) {
       List<Object> cells = new ArrayList<>(List.of(row.model()));
       for (double perplexity : row.perplexities()) {
@@ -42,7 +43,9 @@ final class DemReport {
                 "A small language model learns English from WordNet's definitions, with full attention in one layer and a window of 32"
                     + " tokens in the others, beside a twin with full attention everywhere. Two copies go on learning, one on animals and"
                     + " plants, one on verbs; weighted differences of their weights are then added to the base (DEM). Weights were chosen"
-                    + " on validation text among " + f.evaluations() + " candidates.")
+                    + " on validation text among "
+                    + f.evaluations()
+                    + " candidates.")
             .section("Perplexity on test text")
             .table(header, table)
             .chart(bars)
@@ -50,7 +53,9 @@ final class DemReport {
             .chart(loss(root))
             .chart(speed(root))
             .section("Who sees whom")
-            .svg("Attention of the mixed model: row = query, column = key, filled = seen.", layouts());
+            .svg(
+                "Attention of the mixed model: row = query, column = key, filled = seen.",
+                layouts());
     report.section("Sentences drawn from the merged model");
     f.samples().forEach(report::paragraph);
     report.write(root.resolve("report.html"));
@@ -61,14 +66,20 @@ final class DemReport {
   }
 
   private static double[] steps(List<JsonNode> lines, String key) {
-    return lines.stream().filter(l -> l.has(key)).mapToDouble(l -> l.get("step").asDouble() + 1).toArray();
+    return lines.stream()
+        .filter(l -> l.has(key))
+        .mapToDouble(l -> l.get("step").asDouble() + 1)
+        .toArray();
   }
 
   private static LineChart loss(Path root) {
     LineChart chart = new LineChart("Training loss", "step", "nats per token");
     for (String stage : new String[] {"base", "twin"}) {
       List<JsonNode> lines = new RunDirectory(root.resolve(stage)).lines("metrics.jsonl");
-      chart.series(stage.equals("base") ? "mixed attention" : "full attention", steps(lines, "loss"), values(lines, "loss"));
+      chart.series(
+          stage.equals("base") ? "mixed attention" : "full attention",
+          steps(lines, "loss"),
+          values(lines, "loss"));
     }
     return chart;
   }
@@ -82,7 +93,10 @@ final class DemReport {
       for (int i = 0; i < rate.length; i++) {
         rate[i] /= seconds[i];
       }
-      chart.series(stage.equals("base") ? "mixed attention" : "full attention", steps(lines, "seconds"), rate);
+      chart.series(
+          stage.equals("base") ? "mixed attention" : "full attention",
+          steps(lines, "seconds"),
+          rate);
     }
     return chart;
   }
@@ -92,7 +106,11 @@ final class DemReport {
     LayoutPicture picture = new LayoutPicture();
     for (int layer = 0; layer < schedule.layers(); layer++) {
       AttentionPattern pattern = Schedule.pattern(schedule.groups(layer).get(0));
-      picture.layer("layer " + layer + ": " + schedule.describe(layer), DemStudy.LENGTH, DemStudy.LENGTH, pattern::allows);
+      picture.layer(
+          "layer " + layer + ": " + schedule.describe(layer),
+          DemStudy.LENGTH,
+          DemStudy.LENGTH,
+          pattern::allows);
     }
     return picture.svg();
   }

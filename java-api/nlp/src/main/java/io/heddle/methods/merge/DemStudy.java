@@ -31,8 +31,9 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The embedded study: a mixed-attention language model on WordNet's English beside its full-attention twin; two fine-tuned descendants on
- * two different distributions; their merge as a Distribution Edited Model beside every baseline. Each stage has a run directory, so an
+ * The embedded study: a mixed-attention language model on WordNet's English beside its
+ * full-attention twin; two fine-tuned descendants on two different distributions; their merge as a
+ * Distribution Edited Model beside every baseline. Each stage has a run directory, so an
  * interrupted study goes on where it was.
  */
 public final class DemStudy {
@@ -59,7 +60,8 @@ public final class DemStudy {
    * Sizes of the study.
    *
    * @param baseSteps steps of the base and of its twin
-   * @param tuneSteps steps of each fine-tuning; the data-mixing baseline gets as many as both together
+   * @param tuneSteps steps of each fine-tuning; the data-mixing baseline gets as many as both
+   *     together
    * @param seed of everything random
    */
   public record Settings(long baseSteps, long tuneSteps, long seed) {
@@ -68,7 +70,12 @@ public final class DemStudy {
   }
 
   /** A distribution of text, in three disjoint parts. */
-  private record Source(String name, LmData data, List<TokenBatch> validation, List<TokenBatch> test, long testBytes) {}
+  private record Source(
+      String name,
+      LmData data,
+      List<TokenBatch> validation,
+      List<TokenBatch> test,
+      long testBytes) {}
 
   /**
    * One row of the table.
@@ -126,13 +133,18 @@ public final class DemStudy {
     Source mixed = mix(tokenizer, wordNet);
     Path base = stage("base", general, SCHEDULE, null, settings.baseSteps());
     Path twin = stage("twin", general, "full", null, settings.baseSteps());
-    Path first = base == null ? null : stage("tune-nature", nature, SCHEDULE, base, settings.tuneSteps());
-    Path second = base == null ? null : stage("tune-verbs", verbs, SCHEDULE, base, settings.tuneSteps());
-    Path both = base == null ? null : stage("tune-mixed", mixed, SCHEDULE, base, 2 * settings.tuneSteps());
+    Path first =
+        base == null ? null : stage("tune-nature", nature, SCHEDULE, base, settings.tuneSteps());
+    Path second =
+        base == null ? null : stage("tune-verbs", verbs, SCHEDULE, base, settings.tuneSteps());
+    Path both =
+        base == null ? null : stage("tune-mixed", mixed, SCHEDULE, base, 2 * settings.tuneSteps());
     if (base == null || twin == null || first == null || second == null || both == null) {
       return null;
     }
-    Findings findings = compare(List.of(general, nature, verbs), List.of(base, twin, first, second, both), tokenizer);
+    Findings findings =
+        compare(
+            List.of(general, nature, verbs), List.of(base, twin, first, second, both), tokenizer);
     DemReport.write(root, findings);
     return findings;
   }
@@ -149,15 +161,20 @@ public final class DemStudy {
   }
 
   private static String cut(String text, int characters) {
-    return text.length() <= characters ? text : text.substring(0, text.indexOf('\n', characters) + 1);
+    return text.length() <= characters
+        ? text
+        : text.substring(0, text.indexOf('\n', characters) + 1);
   }
 
   private static Source source(
       String name, WordNetText wordNet, Tokenizer tokenizer, int characters, String... topics) {
-    Document train = new Document(name, cut(wordNet.text(WordNetText.Part.TRAIN, topics), characters));
+    Document train =
+        new Document(name, cut(wordNet.text(WordNetText.Part.TRAIN, topics), characters));
     Document validation =
-        new Document(name, cut(wordNet.text(WordNetText.Part.VALIDATION, topics), VALIDATION_CHARACTERS));
-    Document test = new Document(name, cut(wordNet.text(WordNetText.Part.TEST, topics), TEST_CHARACTERS));
+        new Document(
+            name, cut(wordNet.text(WordNetText.Part.VALIDATION, topics), VALIDATION_CHARACTERS));
+    Document test =
+        new Document(name, cut(wordNet.text(WordNetText.Part.TEST, topics), TEST_CHARACTERS));
     return source(name, tokenizer, train, validation, test);
   }
 
@@ -166,7 +183,11 @@ public final class DemStudy {
     LmData data = LmData.of(tokenizer, List.of(train), List.of(validation));
     LmData tested = LmData.of(tokenizer, List.of(), List.of(test));
     return new Source(
-        name, data, data.heldBatches(LENGTH, LENGTH, ROWS), tested.heldBatches(LENGTH, LENGTH / 2, ROWS), tested.heldBytes());
+        name,
+        data,
+        data.heldBatches(LENGTH, LENGTH, ROWS),
+        tested.heldBatches(LENGTH, LENGTH / 2, ROWS),
+        tested.heldBytes());
   }
 
   // The data-mixing baseline: both sources concatenated, line by line in a random but fixed order.
@@ -176,7 +197,8 @@ public final class DemStudy {
   }
 
   private @Nullable Path stage(
-      String name, Source source, String schedule, @Nullable Path start, long steps) throws IOException {
+      String name, Source source, String schedule, @Nullable Path start, long steps)
+      throws IOException {
     Path folder = root.resolve(name);
     Path model = folder.resolve("model");
     if (Files.exists(folder.resolve("result.json"))) {
@@ -186,13 +208,29 @@ public final class DemStudy {
       return null;
     }
     DecoderConfig shape =
-        DecoderConfig.llama(source.data.tokenizer().vocabularySize(), 128, LAYERS, HEADS, HEADS, 352, LENGTH, schedule);
+        DecoderConfig.llama(
+            source.data.tokenizer().vocabularySize(),
+            128,
+            LAYERS,
+            HEADS,
+            HEADS,
+            352,
+            LENGTH,
+            schedule);
     float rate = start == null ? 4e-3f : 1e-3f;
-    TrainConfig loop = TrainConfig.of(steps, rate, settings.seed()).every(Math.max(1, steps / 5), Math.max(1, steps / 4));
+    TrainConfig loop =
+        TrainConfig.of(steps, rate, settings.seed())
+            .every(Math.max(1, steps / 5), Math.max(1, steps / 4));
     RunDirectory directory = new RunDirectory(folder);
-    directory.begin(RunDirectory.object().put("stage", name).put("steps", steps).put("seed", settings.seed()));
+    directory.begin(
+        RunDirectory.object().put("stage", name).put("steps", steps).put("seed", settings.seed()));
     LmRun run =
-        new LmRun(new LmConfig(shape, DType.F32, loop, LENGTH, ROWS, 0, LENGTH), source.data, backend, directory, progress);
+        new LmRun(
+            new LmConfig(shape, DType.F32, loop, LENGTH, ROWS, 0, LENGTH),
+            source.data,
+            backend,
+            directory,
+            progress);
     running = run;
     LmRun.Outcome outcome = run.run(name, start);
     running = null;
@@ -210,7 +248,10 @@ public final class DemStudy {
       ModelSum sum = new ModelSum(models.get(0), models.subList(2, 4), scratch);
       List<Row> rows = new ArrayList<>();
       String[] names = {
-        "base, mixed attention", "base, full attention", "fine-tuned on nature", "fine-tuned on verbs",
+        "base, mixed attention",
+        "base, full attention",
+        "fine-tuned on nature",
+        "fine-tuned on verbs",
         "data mixing, as many steps as both"
       };
       for (int i = 0; i < names.length; i++) {
@@ -219,18 +260,26 @@ public final class DemStudy {
       rows.add(row("uniform average", sum.form(0.5, 0.5), sources));
       CoefficientSearch search =
           new CoefficientSearch(
-              w -> validation(sum.form(w), sources.get(1)) + validation(sum.form(w), sources.get(2)));
+              w ->
+                  validation(sum.form(w), sources.get(1))
+                      + validation(sum.form(w), sources.get(2)));
       double[] weights = search.run(2, new double[] {0.4, 0.6, 0.8, 1.0}, 0.2);
       Decoder merged = sum.form(weights);
       rows.add(row("DEM, w = " + Arrays.toString(weights), merged, sources));
-      ModelFolder.save(merged, root.resolve("dem"), Map.of("heddle.weights", Arrays.toString(weights)));
+      ModelFolder.save(
+          merged, root.resolve("dem"), Map.of("heddle.weights", Arrays.toString(weights)));
       tokenizer.save(root.resolve("dem"));
       List<Double> unigram = sources.stream().map(s -> Math.exp(s.data.unigramNats())).toList();
       return new Findings(
-          sources.stream().map(Source::name).toList(), rows, unigram, Arrays.stream(weights).boxed().toList(),
-          search.evaluations(), samples(merged, tokenizer));
+          sources.stream().map(Source::name).toList(),
+          rows,
+          unigram,
+          Arrays.stream(weights).boxed().toList(),
+          search.evaluations(),
+          samples(merged, tokenizer));
     } catch (IOException e) {
-      throw new java.io.UncheckedIOException("cannot write the merged model to " + root.resolve("dem"), e);
+      throw new java.io.UncheckedIOException(
+          "cannot write the merged model to " + root.resolve("dem"), e);
     } finally {
       models.forEach(Decoder::close);
     }
@@ -244,7 +293,8 @@ public final class DemStudy {
     List<Double> perplexities = new ArrayList<>();
     for (Source source : sources) {
       perplexities.add(
-          LanguageModeling.evaluate(model, source.test, source.testBytes, ProgressListener.NONE).perplexity());
+          LanguageModeling.evaluate(model, source.test, source.testBytes, ProgressListener.NONE)
+              .perplexity());
     }
     return new Row(name, perplexities);
   }
@@ -254,7 +304,9 @@ public final class DemStudy {
     int newline = tokenizer.encode("\n")[0];
     for (String prompt : new String[] {"oak:", "wolf:", "to run:", "river:"}) {
       int[] ids = tokenizer.encode("\n" + prompt);
-      int[] all = new Sampler(new Sampler.Options(0.7, 40, 0.95, settings.seed())).generate(model, ids, 48, id -> id != newline);
+      int[] all =
+          new Sampler(new Sampler.Options(0.7, 40, 0.95, settings.seed()))
+              .generate(model, ids, 48, id -> id != newline);
       out.put(prompt, tokenizer.decode(all).strip());
     }
     return List.copyOf(out.values());

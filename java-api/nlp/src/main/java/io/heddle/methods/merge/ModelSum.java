@@ -9,8 +9,8 @@ import io.heddle.tensor.Tensor;
 import java.util.List;
 
 /**
- * Weighted differences of models in memory, {@code target = base + sum_i w_i (source_i - base)}: what a coefficient search evaluates, with
- * no checkpoint written.
+ * Weighted differences of models in memory, {@code target = base + sum_i w_i (source_i - base)}:
+ * what a coefficient search evaluates, with no checkpoint written.
  */
 public final class ModelSum {
   private final Decoder base;
@@ -27,7 +27,8 @@ public final class ModelSum {
   /** Forms the sum with these weights, one per source, and gives the model that holds it. */
   public Decoder form(double... weights) {
     if (weights.length != sources.size()) {
-      throw new IllegalArgumentException(weights.length + " weights for " + sources.size() + " sources");
+      throw new IllegalArgumentException(
+          weights.length + " weights for " + sources.size() + " sources");
     }
     try (Scope scope = new Scope(target.backend().memory())) {
       Tensor w = scope.tensor(DType.F64, weights.length).copyFrom(weights);
