@@ -26,7 +26,9 @@ final class ConformanceCases {
     /** Without gaps between its elements, at an odd offset. */
     PACKED,
     /** A slice of a larger tensor in its first and last dimension. */
-    SLICED
+    SLICED,
+    /** The same of four dimensions, with the second inside the third: the heads of a token side by side, as in a packed product. */
+    HEADS
   }
 
   /** One tensor of a call; {@code values} are its content before the call, for outputs too. */
@@ -93,6 +95,14 @@ final class ConformanceCases {
 
   private static Arg out(DType dtype, long... shape) {
     return new Arg(dtype, Place.SLICED, filled(size(shape), -77), shape);
+  }
+
+  private Arg heads(DType dtype, long... shape) {
+    return new Arg(dtype, Place.HEADS, Lab.normal(++seed, size(shape)), shape);
+  }
+
+  private static Arg emptyHeads(DType dtype, long... shape) {
+    return new Arg(dtype, Place.HEADS, filled(size(shape), -77), shape);
   }
 
   private static Arg ints(int[] values, long... shape) {
@@ -179,7 +189,7 @@ final class ConformanceCases {
           in(t, 2, 3, 3, n), ints(positions, 2, 3), inv, out(t, 2, 3, 3, n));
       add(
           OpCode.ROTARY, "inverse interleaved " + interleaved + " " + n, t, new Params.Rotary(interleaved, 1, 1), Exactness.SUM, 2,
-          in(t, 2, 3, 6, n), ints(positions, 6), inv, out(t, 2, 3, 6, n));
+          heads(t, 2, 3, 6, n), ints(positions, 6), inv, emptyHeads(t, 2, 3, 6, n));
     }
   }
 
@@ -369,14 +379,14 @@ final class ConformanceCases {
     }
   }
 
-  // q, k and v lie as transposed views would: the head dimension outside of the sequence, sliced out of wider rows.
+  // q, k and v lie as transposed views of a packed product.
   private void attention(DType t, Spec s, Options o) {
     String options =
         s.name + " " + s.b + "x" + s.heads + "/" + s.kvHeads + "x" + s.queries + "x" + s.keys + "x" + s.d;
     Params params = new Params.Attention(11, 5, (float) (1 / Math.sqrt(s.d)), o.softcap, o.dropout);
-    Arg q = in(t, s.b, s.heads, s.queries, s.d);
-    Arg k = in(t, s.b, s.kvHeads, s.keys, s.d);
-    Arg v = in(t, s.b, s.kvHeads, s.keys, s.d);
+    Arg q = heads(t, s.b, s.heads, s.queries, s.d);
+    Arg k = heads(t, s.b, s.kvHeads, s.keys, s.d);
+    Arg v = heads(t, s.b, s.kvHeads, s.keys, s.d);
     Arg[] l = new Arg[6];
     try (Lab lab = new Lab("reference")) {
       Tensor[] lists = new Tensor[6];
@@ -392,7 +402,7 @@ final class ConformanceCases {
       Arg slopes = o.slopes ? new Arg(DType.F32, Place.PACKED, new double[] {0.5, 0.25, 0.125, 0.0625}, 4) : null;
       long[] lseShape = {s.b, s.heads, s.queries};
       add(
-          OpCode.ATTENTION_FWD, options, t, params, Exactness.SUM, s.keys, q, k, v, l[0], l[1], l[4], l[5], slopes, out(t, q.shape),
+          OpCode.ATTENTION_FWD, options, t, params, Exactness.SUM, s.keys, q, k, v, l[0], l[1], l[4], l[5], slopes, emptyHeads(t, q.shape),
           s.queries % 2 == 0 && !s.name.equals("everything") ? null : out(DType.F32, lseShape));
       // The backward op gets what the reference's forward op gives.
       Tensor output = lab.out(t, q.shape);
@@ -402,8 +412,8 @@ final class ConformanceCases {
           lists[0], lists[1], lists[4], lists[5], slopes == null ? null : lab.put(DType.F32, slopes.values, 4), output, lse);
       add(
           OpCode.ATTENTION_BWD, options, t, params, Exactness.SUM, Math.max(s.keys, s.queries) * (long) (s.heads / s.kvHeads), q, k, v,
-          new Arg(t, Place.SLICED, output.toDoubles(), q.shape), new Arg(DType.F32, Place.PACKED, lse.toDoubles(), lseShape),
-          in(t, q.shape), l[0], l[1], l[2], l[3], l[4], l[5], slopes, out(t, q.shape), out(t, k.shape), out(t, k.shape));
+          new Arg(t, Place.HEADS, output.toDoubles(), q.shape), new Arg(DType.F32, Place.PACKED, lse.toDoubles(), lseShape),
+          heads(t, q.shape), l[0], l[1], l[2], l[3], l[4], l[5], slopes, emptyHeads(t, q.shape), emptyHeads(t, k.shape), emptyHeads(t, k.shape));
     }
   }
 
