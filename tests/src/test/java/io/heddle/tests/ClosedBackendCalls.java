@@ -1,5 +1,7 @@
 package io.heddle.tests;
 
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
 import io.heddle.backend.Backend;
 import io.heddle.backend.BackendOptions;
 import io.heddle.binding.Door;
@@ -28,13 +30,8 @@ final class ClosedBackendCalls {
             () -> backend.transfer(x, y),
             backend::synchronize,
             () -> scope.tensor(DType.F32, 4));
-    for (int i = 0; i < calls.size(); i++) {
-      try {
-        calls.get(i).run();
-        throw new AssertionError("call " + i + " passed");
-      } catch (IllegalStateException e) {
-        continue; // as it must be
-      }
+    for (Runnable call : calls) {
+      assertThrows(IllegalStateException.class, call::run);
     }
     backend.close();
     scope.close();
