@@ -1,19 +1,18 @@
 package io.heddle.tests;
 
+import io.heddle.train.RunDirectory;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import io.heddle.train.RunDirectory;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -22,22 +21,10 @@ import org.junit.jupiter.api.io.TempDir;
 class ReplayTest {
   private static final Path REPLAY = Repository.root().resolve("native/target/cmake/heddle_replay");
 
-  private record Ended(int status, String output) {}
-
-  private static Ended run(ProcessBuilder builder, Path log)
-      throws IOException, InterruptedException {
-    Process process = builder.redirectErrorStream(true).redirectOutput(log.toFile()).start();
-    if (!process.waitFor(60, TimeUnit.SECONDS)) {
-      process.destroyForcibly();
-      throw new AssertionError(builder.command() + " did not end");
-    }
-    return new Ended(process.exitValue(), Files.readString(log, StandardCharsets.ISO_8859_1));
-  }
-
-  private static Ended replay(Path log, List<Path> files) throws IOException, InterruptedException {
+  private static ChildJvm.Ended replay(Path folder, List<Path> files) throws IOException, InterruptedException {
     List<String> command = new ArrayList<>(List.of(REPLAY.toString()));
     files.forEach(f -> command.add(f.toString()));
-    return run(new ProcessBuilder(command), log);
+    return ChildJvm.run(command, folder, Map.of());
   }
 
   @Test
@@ -47,27 +34,15 @@ class ReplayTest {
     Path calls = Repository.root().resolve("tests/target/recorded");
     RunDirectory.delete(calls);
     Files.createDirectories(calls);
-    Path log = folder.resolve("log");
-    String library = System.getProperty("heddle.library");
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.add("--enable-native-access=ALL-UNNAMED");
-    if (library != null) {
-      command.add("-Dheddle.library=" + library);
-    }
-    command.addAll(
-        List.of("-cp", System.getProperty("java.class.path"), RecordedCalls.class.getName()));
-    ProcessBuilder recorder = new ProcessBuilder(command);
-    recorder.environment().put("HD_RECORD", calls.toString());
-    Ended recorded = run(recorder, log);
-    assertEquals(0, recorded.status, recorded.output);
+    ChildJvm.Ended recorded = ChildJvm.java(RecordedCalls.class, folder, Map.of("HD_RECORD", calls.toString()));
+    assertEquals(0, recorded.status(), recorded.output());
     List<Path> files;
     try (Stream<Path> all = Files.list(calls)) {
       files = all.sorted().toList();
     }
     assertEquals(5, files.size(), files.toString());
-    Ended replayed = replay(log, files);
-    assertEquals(0, replayed.status, replayed.output);
+    ChildJvm.Ended replayed = replay(folder, files);
+    assertEquals(0, replayed.status(), replayed.output());
 
     for (Path file : files) {
       byte[] bytes = Files.readAllBytes(file);
@@ -76,16 +51,16 @@ class ReplayTest {
       byte[] other = bytes.clone();
       other[other.length - 2] ^= 0x15;
       Files.write(damaged, other);
-      assertEquals(1, replay(log, List.of(damaged)).status, file + " with another output");
+      assertEquals(1, replay(folder, List.of(damaged)).status(), file + " with another output");
       byte[] magic = bytes.clone();
       magic[0] = 'X';
       Files.write(damaged, magic);
-      assertEquals(2, replay(log, List.of(damaged)).status, file + " with another magic");
+      assertEquals(2, replay(folder, List.of(damaged)).status(), file + " with another magic");
       Files.write(damaged, Arrays.copyOf(bytes, bytes.length / 2));
-      Ended cut = replay(log, List.of(damaged));
-      assertNotEquals(0, cut.status, file + " cut in two");
-      assertTrue(cut.status < 128, file + " cut in two must not crash: " + cut.output);
+      ChildJvm.Ended cut = replay(folder, List.of(damaged));
+      assertNotEquals(0, cut.status(), file + " cut in two");
+      assertTrue(cut.status() < 128, file + " cut in two must not crash: " + cut.output());
     }
-    assertNotEquals(0, replay(log, List.of(folder.resolve("absent.hdr"))).status);
+    assertNotEquals(0, replay(folder, List.of(folder.resolve("absent.hdr"))).status());
   }
 }

@@ -105,7 +105,7 @@ class MainTest {
   @Test
   void tokenizeNeedsATokenizer() {
     assertEquals(2, run("tokenize"));
-    assertTrue(err.toString().startsWith("heddle: missing required option: '--tokenizer=PATH'"));
+    assertTrue(err.toString().startsWith("heddle: missing required option: '--tokenizer="));
     assertEquals(1, run("tokenize", "--tokenizer", "no/such/folder"));
     assertEquals(3, err.toString().lines().count(), err.toString());
   }
