@@ -69,7 +69,19 @@ class BindingTest {
     Tensor lse = lab.out(DType.F32, 2, 2, 90);
     BlockLayout.Tensors t = lab.layout(BlockLayout.of(Patterns.window(40, 0), 2, 90, 90));
     Params.Attention params = new Params.Attention(9, 8, 0.25f, 2, 0.125f);
-    lab.run(OpCode.ATTENTION_FWD, params, q, q, q, t.rowPtr(), t.rowBlocks(), t.masks(), t.headGroup(), null, o, lse);
+    lab.run(
+        OpCode.ATTENTION_FWD,
+        params,
+        q,
+        q,
+        q,
+        t.rowPtr(),
+        t.rowBlocks(),
+        t.masks(),
+        t.headGroup(),
+        null,
+        o,
+        lse);
     results.add(lab.get(o));
     results.add(lab.get(lse));
     Tensor c = lab.out(DType.F32, 30, 30);
@@ -114,7 +126,8 @@ class BindingTest {
     assertTrue(door.probe(door.backend("cpu")).available());
     assertThrows(IllegalArgumentException.class, () -> door.backend("abacus"));
     assertThrows(IllegalArgumentException.class, () -> Door.open("pigeon"));
-    IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> Backends.open("abacus"));
+    IllegalArgumentException e =
+        assertThrows(IllegalArgumentException.class, () -> Backends.open("abacus"));
     assertTrue(e.getMessage().contains("abacus") && e.getMessage().contains("cpu"), e.getMessage());
   }
 
@@ -140,21 +153,84 @@ class BindingTest {
       refused(() -> lab.run(OpCode.BIAS_ACT_FWD, GELU, x, null, null), "bias_act_fwd", "y");
       refused(() -> lab.run(OpCode.BIAS_ACT_FWD, GELU, x, null, wide), "bias_act_fwd", "y");
       refused(() -> lab.run(OpCode.BIAS_ACT_FWD, GELU, x, wide, y), "bias_act_fwd", "bias");
-      refused(() -> lab.run(OpCode.BIAS_ACT_FWD, GELU, x, null, lab.out(DType.I32, 3, 4)), "bias_act_fwd", "y");
-      refused(() -> lab.run(OpCode.BIAS_ACT_FWD, new Params.Activation(99, 0), x, null, y), "bias_act_fwd");
-      refused(() -> lab.run(OpCode.BIAS_ACT_FWD, new Params.Dropout(1, 2, 0.5f), x, null, y), "bias_act_fwd");
-      refused(() -> lab.run(OpCode.EMBEDDING_FWD, new Params.Embedding(0), x, y, y), "embedding_fwd", "ids");
-      refused(() -> lab.run(OpCode.EMBEDDING_FWD, new Params.Embedding(0), x, lab.ints(new int[] {0, 3, 2}, 3), y), "embedding_fwd", "3");
-      refused(() -> lab.run(OpCode.EMBEDDING_FWD, new Params.Embedding(0), x, lab.ints(new int[] {0, -1, 2}, 3), y), "embedding_fwd", "-1");
       refused(
-          () -> lab.run(OpCode.CROSS_ENTROPY, new Params.CrossEntropy(-100, 0, 1), x, lab.ints(new int[] {0, 4, 2}, 3), lab.out(DType.F32, 3), null),
-          "cross_entropy", "4");
-      refused(() -> lab.run(OpCode.NORM_FWD, new Params.Norm(0, 1e-5f, 0, 0), x, null, ids, null, y, null, null, null), "norm_fwd", "weight");
+          () -> lab.run(OpCode.BIAS_ACT_FWD, GELU, x, null, lab.out(DType.I32, 3, 4)),
+          "bias_act_fwd",
+          "y");
+      refused(
+          () -> lab.run(OpCode.BIAS_ACT_FWD, new Params.Activation(99, 0), x, null, y),
+          "bias_act_fwd");
+      refused(
+          () -> lab.run(OpCode.BIAS_ACT_FWD, new Params.Dropout(1, 2, 0.5f), x, null, y),
+          "bias_act_fwd");
+      refused(
+          () -> lab.run(OpCode.EMBEDDING_FWD, new Params.Embedding(0), x, y, y),
+          "embedding_fwd",
+          "ids");
+      refused(
+          () ->
+              lab.run(
+                  OpCode.EMBEDDING_FWD,
+                  new Params.Embedding(0),
+                  x,
+                  lab.ints(new int[] {0, 3, 2}, 3),
+                  y),
+          "embedding_fwd",
+          "3");
+      refused(
+          () ->
+              lab.run(
+                  OpCode.EMBEDDING_FWD,
+                  new Params.Embedding(0),
+                  x,
+                  lab.ints(new int[] {0, -1, 2}, 3),
+                  y),
+          "embedding_fwd",
+          "-1");
+      refused(
+          () ->
+              lab.run(
+                  OpCode.CROSS_ENTROPY,
+                  new Params.CrossEntropy(-100, 0, 1),
+                  x,
+                  lab.ints(new int[] {0, 4, 2}, 3),
+                  lab.out(DType.F32, 3),
+                  null),
+          "cross_entropy",
+          "4");
+      refused(
+          () ->
+              lab.run(
+                  OpCode.NORM_FWD,
+                  new Params.Norm(0, 1e-5f, 0, 0),
+                  x,
+                  null,
+                  ids,
+                  null,
+                  y,
+                  null,
+                  null,
+                  null),
+          "norm_fwd",
+          "weight");
       Tensor q = lab.out(DType.F32, 1, 3, 5, 8);
       Tensor k = lab.out(DType.F32, 1, 2, 5, 8);
       Params.Attention attention = new Params.Attention(0, 0, 1, 0, 0);
       refused(
-          () -> lab.run(OpCode.ATTENTION_FWD, attention, q, k, k, null, null, null, null, null, lab.out(DType.F32, 1, 3, 5, 8), null),
+          () ->
+              lab.run(
+                  OpCode.ATTENTION_FWD,
+                  attention,
+                  q,
+                  k,
+                  k,
+                  null,
+                  null,
+                  null,
+                  null,
+                  null,
+                  lab.out(DType.F32, 1, 3, 5, 8),
+                  null),
           "attention_fwd");
       // Still of use after all that.
       lab.run(OpCode.BIAS_ACT_FWD, new Params.Activation(0, 0), x, null, y);
@@ -170,8 +246,11 @@ class BindingTest {
     Tensor y = lab.out(DType.F32, 3, 4);
     Tensor part = x.slice(0, 0, 3);
     lab.scope.free(x);
-    IllegalStateException e = assertThrows(IllegalStateException.class, () -> lab.run(OpCode.SOFTMAX_FWD, Lab.NONE, x, y));
-    assertTrue(e.getMessage().contains("softmax_fwd") && e.getMessage().contains("'x'"), e.getMessage());
+    IllegalStateException e =
+        assertThrows(
+            IllegalStateException.class, () -> lab.run(OpCode.SOFTMAX_FWD, Lab.NONE, x, y));
+    assertTrue(
+        e.getMessage().contains("softmax_fwd") && e.getMessage().contains("'x'"), e.getMessage());
     assertThrows(IllegalStateException.class, () -> lab.run(OpCode.SOFTMAX_FWD, Lab.NONE, part, y));
     assertThrows(IllegalStateException.class, () -> x.get(0, 0));
     assertThrows(IllegalStateException.class, part::toFloats);
@@ -184,7 +263,8 @@ class BindingTest {
   /** In a JVM of its own: a stale context must be an error, never a crash. */
   @ParameterizedTest
   @ValueSource(strings = {"javacpp", "ffm"})
-  void aClosedBackendRefuses(String transport, @TempDir Path folder) throws IOException, InterruptedException {
+  void aClosedBackendRefuses(String transport, @TempDir Path folder)
+      throws IOException, InterruptedException {
     ChildJvm.Ended ended = ChildJvm.java(ClosedBackendCalls.class, folder, Map.of(), transport);
     assertEquals(0, ended.status(), ended.output());
   }
@@ -219,7 +299,10 @@ class BindingTest {
         shared.close();
         worker.join(20_000);
         assertTrue(!worker.isAlive(), "the worker goes on");
-        assertSame(IllegalStateException.class, ended.get() == null ? null : ended.get().getClass(), String.valueOf(ended.get()));
+        assertSame(
+            IllegalStateException.class,
+            ended.get() == null ? null : ended.get().getClass(),
+            String.valueOf(ended.get()));
       }
     }
   }

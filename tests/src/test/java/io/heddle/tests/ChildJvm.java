@@ -10,7 +10,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
-/** Runs programs beside the test: with another environment, or where a crash would end the test run. */
+/**
+ * Runs programs beside the test: with another environment, or where a crash would end the test run.
+ */
 final class ChildJvm {
   private ChildJvm() {}
 
@@ -18,7 +20,8 @@ final class ChildJvm {
   record Ended(int status, String output) {}
 
   /** Runs {@code main} with this class path; its log and its crash reports go to {@code folder}. */
-  static Ended java(Class<?> main, Path folder, Map<String, String> environment, String... arguments)
+  static Ended java(
+      Class<?> main, Path folder, Map<String, String> environment, String... arguments)
       throws IOException, InterruptedException {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
@@ -35,7 +38,8 @@ final class ChildJvm {
   }
 
   /** Runs a command for at most a minute. */
-  static Ended run(List<String> command, Path folder, Map<String, String> environment) throws IOException, InterruptedException {
+  static Ended run(List<String> command, Path folder, Map<String, String> environment)
+      throws IOException, InterruptedException {
     Path log = folder.resolve("log");
     ProcessBuilder builder = new ProcessBuilder(command);
     builder.environment().putAll(environment);

@@ -12,11 +12,17 @@ import io.heddle.tensor.Scope;
 import io.heddle.tensor.Tensor;
 import java.util.List;
 
-/** The program of {@link BindingTest} that uses a backend after its close: a stale context could crash it. */
+/**
+ * The program of {@link BindingTest} that uses a backend after its close: a stale context could
+ * crash it.
+ */
 final class ClosedBackendCalls {
   private ClosedBackendCalls() {}
 
-  /** Exits with 0 if each call on the closed backend of transport {@code args[0]} throws IllegalStateException. */
+  /**
+   * Exits with 0 if each call on the closed backend of transport {@code args[0]} throws
+   * IllegalStateException.
+   */
   public static void main(String[] args) {
     Backend backend = new CpuBackend(Door.open(args[0]), BackendOptions.DEFAULT);
     Scope scope = new Scope(backend.memory());

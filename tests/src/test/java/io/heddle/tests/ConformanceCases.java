@@ -27,7 +27,10 @@ final class ConformanceCases {
     PACKED,
     /** A slice of a larger tensor in its first and last dimension. */
     SLICED,
-    /** The same of four dimensions, with the second inside the third: the heads of a token side by side, as in a packed product. */
+    /**
+     * The same of four dimensions, with the second inside the third: the heads of a token side by
+     * side, as in a packed product.
+     */
     HEADS
   }
 
@@ -40,7 +43,14 @@ final class ConformanceCases {
    * @param terms how many terms the longest sum of the op has
    * @param args null for an absent tensor
    */
-  record Case(OpCode op, String options, DType dtype, Params params, Exactness exactness, long terms, List<Arg> args) {
+  record Case(
+      OpCode op,
+      String options,
+      DType dtype,
+      Params params,
+      Exactness exactness,
+      long terms,
+      List<Arg> args) {
     @Override
     public String toString() {
       return op.opName() + " " + options + " " + dtype;
@@ -68,7 +78,14 @@ final class ConformanceCases {
     return c.cases;
   }
 
-  private void add(OpCode op, String options, DType dtype, Params params, Exactness exactness, long terms, Arg... args) {
+  private void add(
+      OpCode op,
+      String options,
+      DType dtype,
+      Params params,
+      Exactness exactness,
+      long terms,
+      Arg... args) {
     cases.add(new Case(op, options, dtype, params, exactness, terms, Arrays.asList(args)));
   }
 
@@ -90,7 +107,11 @@ final class ConformanceCases {
   }
 
   private Arg positive(DType dtype, long... shape) {
-    return new Arg(dtype, Place.SLICED, Arrays.stream(Lab.normal(++seed, size(shape))).map(x -> 0.1 + Math.abs(x)).toArray(), shape);
+    return new Arg(
+        dtype,
+        Place.SLICED,
+        Arrays.stream(Lab.normal(++seed, size(shape))).map(x -> 0.1 + Math.abs(x)).toArray(),
+        shape);
   }
 
   private static Arg out(DType dtype, long... shape) {
@@ -106,7 +127,8 @@ final class ConformanceCases {
   }
 
   private static Arg ints(int[] values, long... shape) {
-    return new Arg(DType.I32, Place.PACKED, Arrays.stream(values).asDoubleStream().toArray(), shape);
+    return new Arg(
+        DType.I32, Place.PACKED, Arrays.stream(values).asDoubleStream().toArray(), shape);
   }
 
   private static double[] filled(int n, double value) {
@@ -124,22 +146,61 @@ final class ConformanceCases {
     String size = r + "x" + n;
     for (int kind = 0; kind < 2; kind++) {
       for (boolean all : new boolean[] {true, false}) {
-        String options = (kind == 0 ? "layer " : "rms ") + size + (all ? " residual bias" : " bare");
+        String options =
+            (kind == 0 ? "layer " : "rms ") + size + (all ? " residual bias" : " bare");
         Params params = new Params.Norm(kind, 1e-3f, all ? 1 : 0, 0);
         Arg mean = kind == 0 ? out(DType.F32, r) : null;
         add(
-            OpCode.NORM_FWD, options, t, params, Exactness.SUM, n, in(t, r, n), all ? in(t, r, n) : null, in(t, n), all ? in(t, n) : null,
-            out(t, r, n), all ? out(t, r, n) : null, mean, out(DType.F32, r));
+            OpCode.NORM_FWD,
+            options,
+            t,
+            params,
+            Exactness.SUM,
+            n,
+            in(t, r, n),
+            all ? in(t, r, n) : null,
+            in(t, n),
+            all ? in(t, n) : null,
+            out(t, r, n),
+            all ? out(t, r, n) : null,
+            mean,
+            out(DType.F32, r));
         Arg s = in(t, r, n);
         double[][] statistics = statistics(rounded(s), (int) r, n, kind == 1, 1e-3);
         Arg meanIn = kind == 0 ? new Arg(DType.F32, Place.PACKED, statistics[0], r) : null;
         Arg rstd = new Arg(DType.F32, Place.PACKED, statistics[1], r);
         add(
-            OpCode.NORM_BWD, options, t, params, Exactness.SUM, Math.max(n, r), in(t, r, n), all ? in(t, r, n) : null, s, in(t, n), meanIn,
-            rstd, out(t, r, n), out(DType.F32, n), all ? out(t, n) : null);
+            OpCode.NORM_BWD,
+            options,
+            t,
+            params,
+            Exactness.SUM,
+            Math.max(n, r),
+            in(t, r, n),
+            all ? in(t, r, n) : null,
+            s,
+            in(t, n),
+            meanIn,
+            rstd,
+            out(t, r, n),
+            out(DType.F32, n),
+            all ? out(t, n) : null);
         add(
-            OpCode.NORM_BWD, options + " accumulate", t, new Params.Norm(kind, 1e-3f, 0, 1), Exactness.SUM, Math.max(n, r), in(t, r, n),
-            null, s, in(t, n), meanIn, rstd, out(t, r, n), in(DType.F32, n), in(DType.F32, n));
+            OpCode.NORM_BWD,
+            options + " accumulate",
+            t,
+            new Params.Norm(kind, 1e-3f, 0, 1),
+            Exactness.SUM,
+            Math.max(n, r),
+            in(t, r, n),
+            null,
+            s,
+            in(t, n),
+            meanIn,
+            rstd,
+            out(t, r, n),
+            in(DType.F32, n),
+            in(DType.F32, n));
       }
     }
     for (int kind = 0; kind < 7; kind++) {
@@ -147,16 +208,63 @@ final class ConformanceCases {
       String options = "kind " + kind + " " + size;
       Arg bias = kind % 2 == 0 ? in(t, n) : null;
       Arg bias2 = kind % 2 == 0 ? in(t, 2L * n) : null;
-      add(OpCode.BIAS_ACT_FWD, options, t, params, Exactness.SUM, 1, in(t, r, n), bias, out(t, r, n));
-      add(OpCode.BIAS_ACT_BWD, options, t, params, Exactness.SUM, r, in(t, r, n), in(t, r, n), bias, out(t, r, n), bias == null ? null : out(DType.F32, n));
-      add(OpCode.GLU_FWD, options, t, params, Exactness.SUM, 1, in(t, r, 2L * n), bias2, out(t, r, n));
       add(
-          OpCode.GLU_BWD, options, t, params, Exactness.SUM, r, in(t, r, n), in(t, r, 2L * n), bias2, out(t, r, 2L * n),
+          OpCode.BIAS_ACT_FWD,
+          options,
+          t,
+          params,
+          Exactness.SUM,
+          1,
+          in(t, r, n),
+          bias,
+          out(t, r, n));
+      add(
+          OpCode.BIAS_ACT_BWD,
+          options,
+          t,
+          params,
+          Exactness.SUM,
+          r,
+          in(t, r, n),
+          in(t, r, n),
+          bias,
+          out(t, r, n),
+          bias == null ? null : out(DType.F32, n));
+      add(
+          OpCode.GLU_FWD,
+          options,
+          t,
+          params,
+          Exactness.SUM,
+          1,
+          in(t, r, 2L * n),
+          bias2,
+          out(t, r, n));
+      add(
+          OpCode.GLU_BWD,
+          options,
+          t,
+          params,
+          Exactness.SUM,
+          r,
+          in(t, r, n),
+          in(t, r, 2L * n),
+          bias2,
+          out(t, r, 2L * n),
           bias2 == null ? null : out(t, 2L * n));
     }
     add(
-        OpCode.BIAS_ACT_BWD, "accumulate " + size, t, new Params.Activation(2, 1), Exactness.SUM, r, in(t, r, n), in(t, r, n), in(t, n),
-        out(t, r, n), in(DType.F32, n));
+        OpCode.BIAS_ACT_BWD,
+        "accumulate " + size,
+        t,
+        new Params.Activation(2, 1),
+        Exactness.SUM,
+        r,
+        in(t, r, n),
+        in(t, r, n),
+        in(t, n),
+        out(t, r, n),
+        in(DType.F32, n));
     add(OpCode.SOFTMAX_FWD, size, t, Lab.NONE, Exactness.SUM, n, in(t, r, n), out(t, r, n));
     Arg y = in(t, r, n);
     Arrays.setAll(y.values, i -> Math.abs(y.values[i]) / n);
@@ -169,12 +277,47 @@ final class ConformanceCases {
     }
     for (float smoothing : new float[] {0, 0.125f}) {
       add(
-          OpCode.CROSS_ENTROPY, "smoothing " + smoothing + " " + size, t, new Params.CrossEntropy(-100, smoothing, 0.25f), Exactness.SUM, n,
-          in(t, r, n), ints(targets, r), out(DType.F32, r), smoothing > 0 || n % 2 == 0 ? out(t, r, n) : null);
+          OpCode.CROSS_ENTROPY,
+          "smoothing " + smoothing + " " + size,
+          t,
+          new Params.CrossEntropy(-100, smoothing, 0.25f),
+          Exactness.SUM,
+          n,
+          in(t, r, n),
+          ints(targets, r),
+          out(DType.F32, r),
+          smoothing > 0 || n % 2 == 0 ? out(t, r, n) : null);
     }
-    add(OpCode.EMBEDDING_FWD, size, t, new Params.Embedding(0), Exactness.EXACT, 1, in(t, 5, n), ints(ids, r), out(t, r, n));
-    add(OpCode.EMBEDDING_BWD, size, t, new Params.Embedding(0), Exactness.SUM, r, in(t, r, n), ints(ids, r), out(DType.F32, 5, n));
-    add(OpCode.EMBEDDING_BWD, "accumulate " + size, t, new Params.Embedding(1), Exactness.SUM, r, in(t, r, n), ints(ids, r), in(DType.F32, 5, n));
+    add(
+        OpCode.EMBEDDING_FWD,
+        size,
+        t,
+        new Params.Embedding(0),
+        Exactness.EXACT,
+        1,
+        in(t, 5, n),
+        ints(ids, r),
+        out(t, r, n));
+    add(
+        OpCode.EMBEDDING_BWD,
+        size,
+        t,
+        new Params.Embedding(0),
+        Exactness.SUM,
+        r,
+        in(t, r, n),
+        ints(ids, r),
+        out(DType.F32, 5, n));
+    add(
+        OpCode.EMBEDDING_BWD,
+        "accumulate " + size,
+        t,
+        new Params.Embedding(1),
+        Exactness.SUM,
+        r,
+        in(t, r, n),
+        ints(ids, r),
+        in(DType.F32, 5, n));
     if (n % 2 == 0 || n == 1) {
       return;
     }
@@ -185,11 +328,27 @@ final class ConformanceCases {
       Arg inv = new Arg(DType.F32, Place.PACKED, frequency, half);
       int[] positions = {5, 0, 131071, 77, 5, 8};
       add(
-          OpCode.ROTARY, "interleaved " + interleaved + " batched " + n, t, new Params.Rotary(interleaved, 0, 1.25f), Exactness.SUM, 2,
-          in(t, 2, 3, 3, n), ints(positions, 2, 3), inv, out(t, 2, 3, 3, n));
+          OpCode.ROTARY,
+          "interleaved " + interleaved + " batched " + n,
+          t,
+          new Params.Rotary(interleaved, 0, 1.25f),
+          Exactness.SUM,
+          2,
+          in(t, 2, 3, 3, n),
+          ints(positions, 2, 3),
+          inv,
+          out(t, 2, 3, 3, n));
       add(
-          OpCode.ROTARY, "inverse interleaved " + interleaved + " " + n, t, new Params.Rotary(interleaved, 1, 1), Exactness.SUM, 2,
-          heads(t, 2, 3, 6, n), ints(positions, 6), inv, emptyHeads(t, 2, 3, 6, n));
+          OpCode.ROTARY,
+          "inverse interleaved " + interleaved + " " + n,
+          t,
+          new Params.Rotary(interleaved, 1, 1),
+          Exactness.SUM,
+          2,
+          heads(t, 2, 3, 6, n),
+          ints(positions, 6),
+          inv,
+          emptyHeads(t, 2, 3, 6, n));
     }
   }
 
@@ -205,7 +364,10 @@ final class ConformanceCases {
       double[] row = Arrays.copyOfRange(s, i * n, (i + 1) * n);
       double mean = rms ? 0 : Arrays.stream(row).average().orElse(0);
       out[0][i] = mean;
-      out[1][i] = 1 / Math.sqrt(Arrays.stream(row).map(x -> (x - mean) * (x - mean)).average().orElse(0) + eps);
+      out[1][i] =
+          1
+              / Math.sqrt(
+                  Arrays.stream(row).map(x -> (x - mean) * (x - mean)).average().orElse(0) + eps);
     }
     return out;
   }
@@ -215,25 +377,103 @@ final class ConformanceCases {
     long r = 3;
     String size = r + "x" + n;
     add(OpCode.COPY, size, t, Lab.NONE, Exactness.EXACT, 1, in(t, r, n), out(t, r, n));
-    add(OpCode.COPY, "to f32 " + size, t, Lab.NONE, Exactness.EXACT, 1, in(t, r, n), out(DType.F32, r, n));
-    add(OpCode.COPY, "from f32 " + size, t, Lab.NONE, Exactness.EXACT, 1, in(DType.F32, r, n), out(t, r, n));
-    add(OpCode.COPY, "to f16 " + size, t, Lab.NONE, Exactness.EXACT, 1, in(t, r, n), out(DType.F16, r, n));
-    add(OpCode.DROPOUT, size, t, new Params.Dropout(42, 1L << 40, 0.3f), Exactness.ROUND, 1, in(t, r, n), out(t, r, n));
+    add(
+        OpCode.COPY,
+        "to f32 " + size,
+        t,
+        Lab.NONE,
+        Exactness.EXACT,
+        1,
+        in(t, r, n),
+        out(DType.F32, r, n));
+    add(
+        OpCode.COPY,
+        "from f32 " + size,
+        t,
+        Lab.NONE,
+        Exactness.EXACT,
+        1,
+        in(DType.F32, r, n),
+        out(t, r, n));
+    add(
+        OpCode.COPY,
+        "to f16 " + size,
+        t,
+        Lab.NONE,
+        Exactness.EXACT,
+        1,
+        in(t, r, n),
+        out(DType.F16, r, n));
+    add(
+        OpCode.DROPOUT,
+        size,
+        t,
+        new Params.Dropout(42, 1L << 40, 0.3f),
+        Exactness.ROUND,
+        1,
+        in(t, r, n),
+        out(t, r, n));
     for (int kind = 0; kind < 6; kind++) {
       add(
-          OpCode.BINARY, "kind " + kind + " " + size, t, new Params.Binary(kind, 0.5f, 1.5f), Exactness.SUM, 1, in(t, r, n),
-          positive(t, r, n), out(t, r, n));
+          OpCode.BINARY,
+          "kind " + kind + " " + size,
+          t,
+          new Params.Binary(kind, 0.5f, 1.5f),
+          Exactness.SUM,
+          1,
+          in(t, r, n),
+          positive(t, r, n),
+          out(t, r, n));
     }
     for (int kind = 0; kind < 10; kind++) {
-      add(OpCode.UNARY, "kind " + kind + " " + size, t, new Params.Unary(kind, 0.75f, 0.25f), Exactness.SUM, 1, positive(t, r, n), out(t, r, n));
+      add(
+          OpCode.UNARY,
+          "kind " + kind + " " + size,
+          t,
+          new Params.Unary(kind, 0.75f, 0.25f),
+          Exactness.SUM,
+          1,
+          positive(t, r, n),
+          out(t, r, n));
     }
-    add(OpCode.SUM_SQUARES, size, t, Lab.NONE, Exactness.SUM, r * n, in(t, r, n), out(DType.F32, 1));
+    add(
+        OpCode.SUM_SQUARES,
+        size,
+        t,
+        Lab.NONE,
+        Exactness.SUM,
+        r * n,
+        in(t, r, n),
+        out(DType.F32, 1));
     if (n == 0) {
       add(OpCode.SOFTMAX_FWD, "0x16", t, Lab.NONE, Exactness.SUM, 1, in(t, 0, 16), out(t, 0, 16));
       add(
-          OpCode.NORM_FWD, "rms 0x16", t, new Params.Norm(1, 1e-3f, 0, 0), Exactness.SUM, 1, in(t, 0, 16), null, in(t, 16), null,
-          out(t, 0, 16), null, null, out(DType.F32, 0));
-      add(OpCode.BIAS_ACT_BWD, "0x16", t, new Params.Activation(1, 0), Exactness.SUM, 1, in(t, 0, 16), in(t, 0, 16), in(t, 16), out(t, 0, 16), out(DType.F32, 16));
+          OpCode.NORM_FWD,
+          "rms 0x16",
+          t,
+          new Params.Norm(1, 1e-3f, 0, 0),
+          Exactness.SUM,
+          1,
+          in(t, 0, 16),
+          null,
+          in(t, 16),
+          null,
+          out(t, 0, 16),
+          null,
+          null,
+          out(DType.F32, 0));
+      add(
+          OpCode.BIAS_ACT_BWD,
+          "0x16",
+          t,
+          new Params.Activation(1, 0),
+          Exactness.SUM,
+          1,
+          in(t, 0, 16),
+          in(t, 0, 16),
+          in(t, 16),
+          out(t, 0, 16),
+          out(DType.F32, 16));
       return;
     }
     Params adamw = new Params.Adamw(0.01f, 0.9f, 0.95f, 1e-8f, 0.1f, 0.19f, 0.0975f);
@@ -243,32 +483,115 @@ final class ConformanceCases {
     Arg master = packed(DType.F32, n);
     Arg param = new Arg(t, Place.PACKED, t == DType.F32 ? packed(t, n).values : master.values, n);
     add(
-        OpCode.ADAMW, "" + n, t, adamw, Exactness.SUM, 1, packed(t, n), n % 2 == 0 ? factor : null, param, packed(DType.F32, n), v,
+        OpCode.ADAMW,
+        "" + n,
+        t,
+        adamw,
+        Exactness.SUM,
+        1,
+        packed(t, n),
+        n % 2 == 0 ? factor : null,
+        param,
+        packed(DType.F32, n),
+        v,
         t == DType.F32 ? null : master);
     Arg squares = positive(DType.F32, n);
     for (float bound : new float[] {0.5f, 1e6f, 0}) {
-      add(OpCode.CLIP_FACTOR, n + " bound " + bound, DType.F32, new Params.Clip(bound), Exactness.SUM, n, squares, out(DType.F32, 1), out(DType.F32, 1));
+      add(
+          OpCode.CLIP_FACTOR,
+          n + " bound " + bound,
+          DType.F32,
+          new Params.Clip(bound),
+          Exactness.SUM,
+          n,
+          squares,
+          out(DType.F32, 1),
+          out(DType.F32, 1));
     }
     Arg weights = new Arg(DType.F64, Place.PACKED, new double[] {0.3, -1.25, 0.7}, 3);
     Arg target = new Arg(t, Place.PACKED, filled(n, -77), n);
     add(
-        OpCode.LINEAR_COMBINATION, "base " + n, t, Lab.NONE, Exactness.SUM, 1, packed(t, n), weights, packed(t, n), packed(DType.F32, n),
-        packed(DType.BF16, n), target);
+        OpCode.LINEAR_COMBINATION,
+        "base " + n,
+        t,
+        Lab.NONE,
+        Exactness.SUM,
+        1,
+        packed(t, n),
+        weights,
+        packed(t, n),
+        packed(DType.F32, n),
+        packed(DType.BF16, n),
+        target);
     add(
-        OpCode.LINEAR_COMBINATION, "no base " + n, t, Lab.NONE, Exactness.SUM, 1, null, weights, packed(t, n), packed(t, n), packed(t, n),
+        OpCode.LINEAR_COMBINATION,
+        "no base " + n,
+        t,
+        Lab.NONE,
+        Exactness.SUM,
+        1,
+        null,
+        weights,
+        packed(t, n),
+        packed(t, n),
+        packed(t, n),
         target);
     Arg zero = new Arg(DType.F64, Place.PACKED, new double[] {0}, 1);
-    add(OpCode.LINEAR_COMBINATION, "weight 0 " + n, t, Lab.NONE, Exactness.EXACT, 1, packed(t, n), zero, packed(t, n), target);
+    add(
+        OpCode.LINEAR_COMBINATION,
+        "weight 0 " + n,
+        t,
+        Lab.NONE,
+        Exactness.EXACT,
+        1,
+        packed(t, n),
+        zero,
+        packed(t, n),
+        target);
   }
 
   private void reductions(DType t) {
     for (int kind = 0; kind < 3; kind++) {
-      for (long[] to : new long[][] {{1, 1, 1}, {17, 1, 1}, {1, 9, 1}, {1, 1, 65}, {17, 9, 1}, {1, 9, 65}, {17, 1, 65}, {17, 9, 65}}) {
+      for (long[] to :
+          new long[][] {
+            {1, 1, 1},
+            {17, 1, 1},
+            {1, 9, 1},
+            {1, 1, 65},
+            {17, 9, 1},
+            {1, 9, 65},
+            {17, 1, 65},
+            {17, 9, 65}
+          }) {
         String options = "kind " + kind + " to " + Arrays.toString(to);
-        add(OpCode.REDUCE, options, t, new Params.Reduce(kind, 0), Exactness.SUM, 17 * 9 * 65, in(t, 17, 9, 65), out(DType.F32, to));
-        add(OpCode.REDUCE, options + " like x", t, new Params.Reduce(kind, 0), Exactness.SUM, 17 * 9 * 65, in(t, 17, 9, 65), out(t, to));
+        add(
+            OpCode.REDUCE,
+            options,
+            t,
+            new Params.Reduce(kind, 0),
+            Exactness.SUM,
+            17 * 9 * 65,
+            in(t, 17, 9, 65),
+            out(DType.F32, to));
+        add(
+            OpCode.REDUCE,
+            options + " like x",
+            t,
+            new Params.Reduce(kind, 0),
+            Exactness.SUM,
+            17 * 9 * 65,
+            in(t, 17, 9, 65),
+            out(t, to));
         if (kind < 2) {
-          add(OpCode.REDUCE, options + " accumulate", t, new Params.Reduce(kind, 1), Exactness.SUM, 17 * 9 * 65, in(t, 17, 9, 65), in(DType.F32, to));
+          add(
+              OpCode.REDUCE,
+              options + " accumulate",
+              t,
+              new Params.Reduce(kind, 1),
+              Exactness.SUM,
+              17 * 9 * 65,
+              in(t, 17, 9, 65),
+              in(DType.F32, to));
         }
       }
     }
@@ -276,7 +599,14 @@ final class ConformanceCases {
 
   /** What to attend to, and how. */
   private record Spec(
-      String name, int b, int heads, int kvHeads, int queries, int keys, int d, Consumer<Options> options) {}
+      String name,
+      int b,
+      int heads,
+      int kvHeads,
+      int queries,
+      int keys,
+      int d,
+      Consumer<Options> options) {}
 
   private static final class Options {
     List<List<AttentionPattern>> patterns;
@@ -302,20 +632,54 @@ final class ConformanceCases {
       all.add(new Spec("causal head size", 1, 2, 2, 33, 33, d, o -> o.pattern(Patterns.causal())));
     }
     all.add(new Spec("window", 2, 2, 2, 200, 200, 24, o -> o.pattern(Patterns.window(20, 0))));
-    all.add(new Spec("two-sided window", 1, 2, 2, 131, 131, 24, o -> o.pattern(Patterns.window(70, 9))));
-    all.add(new Spec("dilated", 1, 2, 2, 150, 150, 16, o -> o.pattern(Patterns.dilated(90, 3))));
-    all.add(new Spec("block-local", 1, 2, 2, 130, 130, 16, o -> o.pattern(Patterns.block(50, 1).and(Patterns.causal()))));
-    all.add(new Spec("global", 1, 2, 2, 131, 131, 16, o -> o.pattern(Patterns.global(3).or(Patterns.window(9, 9)))));
     all.add(
         new Spec(
-            "groups of heads", 2, 6, 3, 97, 97, 16,
+            "two-sided window", 1, 2, 2, 131, 131, 24, o -> o.pattern(Patterns.window(70, 9))));
+    all.add(new Spec("dilated", 1, 2, 2, 150, 150, 16, o -> o.pattern(Patterns.dilated(90, 3))));
+    all.add(
+        new Spec(
+            "block-local",
+            1,
+            2,
+            2,
+            130,
+            130,
+            16,
+            o -> o.pattern(Patterns.block(50, 1).and(Patterns.causal()))));
+    all.add(
+        new Spec(
+            "global",
+            1,
+            2,
+            2,
+            131,
+            131,
+            16,
+            o -> o.pattern(Patterns.global(3).or(Patterns.window(9, 9)))));
+    all.add(
+        new Spec(
+            "groups of heads",
+            2,
+            6,
+            3,
+            97,
+            97,
+            16,
             o -> {
-              o.patterns = List.of(List.of(Patterns.causal(), Patterns.window(8, 0), Patterns.dilated(64, 4)));
+              o.patterns =
+                  List.of(
+                      List.of(Patterns.causal(), Patterns.window(8, 0), Patterns.dilated(64, 4)));
               o.headGroup = new int[] {0, 1, 2, 2, 1, 0};
             }));
     all.add(
         new Spec(
-            "documents", 2, 4, 2, 100, 100, 16,
+            "documents",
+            2,
+            4,
+            2,
+            100,
+            100,
+            16,
             o -> {
               int[] first = new int[100];
               int[] second = new int[100];
@@ -325,16 +689,25 @@ final class ConformanceCases {
               }
               o.patterns =
                   List.of(
-                      List.of(Patterns.documents(first).and(Patterns.causal())), List.of(Patterns.documents(second).and(Patterns.causal())));
+                      List.of(Patterns.documents(first).and(Patterns.causal())),
+                      List.of(Patterns.documents(second).and(Patterns.causal())));
             }));
     all.add(new Spec("one query", 2, 4, 2, 1, 131, 64, o -> o.pattern(Patterns.causal())));
     all.add(new Spec("fewer queries", 1, 4, 1, 17, 127, 16, o -> o.pattern(Patterns.causal())));
-    all.add(new Spec("more queries, empty rows", 1, 2, 2, 127, 65, 16, o -> o.pattern(Patterns.causal())));
+    all.add(
+        new Spec(
+            "more queries, empty rows", 1, 2, 2, 127, 65, 16, o -> o.pattern(Patterns.causal())));
     all.add(new Spec("nothing seen", 1, 2, 2, 65, 65, 16, o -> o.pattern(Patterns.length(0))));
     all.add(new Spec("padding", 1, 2, 2, 65, 65, 16, o -> o.pattern(Patterns.length(40))));
     all.add(
         new Spec(
-            "alibi", 1, 4, 4, 65, 100, 16,
+            "alibi",
+            1,
+            4,
+            4,
+            65,
+            100,
+            16,
             o -> {
               o.pattern(Patterns.causal());
               o.slopes = true;
@@ -342,14 +715,26 @@ final class ConformanceCases {
     all.add(new Spec("alibi, all keys", 1, 4, 2, 65, 65, 16, o -> o.slopes = true));
     all.add(
         new Spec(
-            "softcap", 1, 2, 2, 65, 65, 16,
+            "softcap",
+            1,
+            2,
+            2,
+            65,
+            65,
+            16,
             o -> {
               o.pattern(Patterns.causal());
               o.softcap = 1.5f;
             }));
     all.add(
         new Spec(
-            "dropout", 2, 2, 2, 97, 97, 16,
+            "dropout",
+            2,
+            2,
+            2,
+            97,
+            97,
+            16,
             o -> {
               o.pattern(Patterns.causal());
               o.dropout = 0.4f;
@@ -357,7 +742,13 @@ final class ConformanceCases {
     all.add(new Spec("dropout, all keys", 1, 4, 2, 65, 67, 16, o -> o.dropout = 0.25f));
     all.add(
         new Spec(
-            "everything", 2, 4, 2, 70, 131, 16,
+            "everything",
+            2,
+            4,
+            2,
+            70,
+            131,
+            16,
             o -> {
               o.patterns =
                   List.of(
@@ -382,7 +773,8 @@ final class ConformanceCases {
   // q, k and v lie as transposed views of a packed product.
   private void attention(DType t, Spec s, Options o) {
     String options =
-        s.name + " " + s.b + "x" + s.heads + "/" + s.kvHeads + "x" + s.queries + "x" + s.keys + "x" + s.d;
+        s.name + " " + s.b + "x" + s.heads + "/" + s.kvHeads + "x" + s.queries + "x" + s.keys + "x"
+            + s.d;
     Params params = new Params.Attention(11, 5, (float) (1 / Math.sqrt(s.d)), o.softcap, o.dropout);
     Arg q = heads(t, s.b, s.heads, s.queries, s.d);
     Arg k = heads(t, s.b, s.kvHeads, s.keys, s.d);
@@ -392,28 +784,81 @@ final class ConformanceCases {
       Tensor[] lists = new Tensor[6];
       if (o.patterns != null) {
         int[] headGroup = o.headGroup == null ? new int[s.heads] : o.headGroup;
-        BlockLayout.Tensors x = lab.layout(BlockLayout.compile(o.patterns, headGroup, s.queries, s.keys));
-        lists = new Tensor[] {x.rowPtr(), x.rowBlocks(), x.colPtr(), x.colBlocks(), x.masks(), x.headGroup()};
+        BlockLayout.Tensors x =
+            lab.layout(BlockLayout.compile(o.patterns, headGroup, s.queries, s.keys));
+        lists =
+            new Tensor[] {
+              x.rowPtr(), x.rowBlocks(), x.colPtr(), x.colBlocks(), x.masks(), x.headGroup()
+            };
         for (int i = 0; i < 6; i++) {
-          l[i] = i == 4 ? null : new Arg(lists[i].dtype(), Place.PACKED, lists[i].toDoubles(), lists[i].shape());
+          l[i] =
+              i == 4
+                  ? null
+                  : new Arg(lists[i].dtype(), Place.PACKED, lists[i].toDoubles(), lists[i].shape());
         }
         l[4] = masks(lists[4]);
       }
-      Arg slopes = o.slopes ? new Arg(DType.F32, Place.PACKED, new double[] {0.5, 0.25, 0.125, 0.0625}, 4) : null;
+      Arg slopes =
+          o.slopes
+              ? new Arg(DType.F32, Place.PACKED, new double[] {0.5, 0.25, 0.125, 0.0625}, 4)
+              : null;
       long[] lseShape = {s.b, s.heads, s.queries};
       add(
-          OpCode.ATTENTION_FWD, options, t, params, Exactness.SUM, s.keys, q, k, v, l[0], l[1], l[4], l[5], slopes, emptyHeads(t, q.shape),
+          OpCode.ATTENTION_FWD,
+          options,
+          t,
+          params,
+          Exactness.SUM,
+          s.keys,
+          q,
+          k,
+          v,
+          l[0],
+          l[1],
+          l[4],
+          l[5],
+          slopes,
+          emptyHeads(t, q.shape),
           s.queries % 2 == 0 && !s.name.equals("everything") ? null : out(DType.F32, lseShape));
       // The backward op gets what the reference's forward op gives.
       Tensor output = lab.out(t, q.shape);
       Tensor lse = lab.out(DType.F32, lseShape);
       lab.run(
-          OpCode.ATTENTION_FWD, params, lab.put(t, q.values, q.shape), lab.put(t, k.values, k.shape), lab.put(t, v.values, v.shape),
-          lists[0], lists[1], lists[4], lists[5], slopes == null ? null : lab.put(DType.F32, slopes.values, 4), output, lse);
+          OpCode.ATTENTION_FWD,
+          params,
+          lab.put(t, q.values, q.shape),
+          lab.put(t, k.values, k.shape),
+          lab.put(t, v.values, v.shape),
+          lists[0],
+          lists[1],
+          lists[4],
+          lists[5],
+          slopes == null ? null : lab.put(DType.F32, slopes.values, 4),
+          output,
+          lse);
       add(
-          OpCode.ATTENTION_BWD, options, t, params, Exactness.SUM, Math.max(s.keys, s.queries) * (long) (s.heads / s.kvHeads), q, k, v,
-          new Arg(t, Place.HEADS, output.toDoubles(), q.shape), new Arg(DType.F32, Place.PACKED, lse.toDoubles(), lseShape),
-          heads(t, q.shape), l[0], l[1], l[2], l[3], l[4], l[5], slopes, emptyHeads(t, q.shape), emptyHeads(t, k.shape), emptyHeads(t, k.shape));
+          OpCode.ATTENTION_BWD,
+          options,
+          t,
+          params,
+          Exactness.SUM,
+          Math.max(s.keys, s.queries) * (long) (s.heads / s.kvHeads),
+          q,
+          k,
+          v,
+          new Arg(t, Place.HEADS, output.toDoubles(), q.shape),
+          new Arg(DType.F32, Place.PACKED, lse.toDoubles(), lseShape),
+          heads(t, q.shape),
+          l[0],
+          l[1],
+          l[2],
+          l[3],
+          l[4],
+          l[5],
+          slopes,
+          emptyHeads(t, q.shape),
+          emptyHeads(t, k.shape),
+          emptyHeads(t, k.shape));
     }
   }
 

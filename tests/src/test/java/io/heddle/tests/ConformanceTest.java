@@ -26,11 +26,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Every backend against the reference, on the same rounded inputs. The rule of SUM ops is |ours - reference| <= 2 |naive - exact| + floor.
- * The naive error of a sum of n rounded terms grows like sqrt(n) units of the type, so the bound, relative to the largest entry, is 1e-5
- * sqrt(n) in f32 (some 80 units for exp, tanh and division on the way). In bf16 sums run in f32 and what counts is the rounding of the
- * result (2^-9 of an entry) and of intermediate values (probabilities, normalised inputs) fed into the next sum: 1.5e-2. ROUND is one
- * unit of the type, EXACT is equality. Every output lies inside a larger buffer, whose other bytes must stay as they were.
+ * Every backend against the reference, on the same rounded inputs. The rule of SUM ops is |ours -
+ * reference| <= 2 |naive - exact| + floor. The naive error of a sum of n rounded terms grows like
+ * sqrt(n) units of the type, so the bound, relative to the largest entry, is 1e-5 sqrt(n) in f32
+ * (some 80 units for exp, tanh and division on the way). In bf16 sums run in f32 and what counts is
+ * the rounding of the result (2^-9 of an entry) and of intermediate values (probabilities,
+ * normalised inputs) fed into the next sum: 1.5e-2. ROUND is one unit of the type, EXACT is
+ * equality. Every output lies inside a larger buffer, whose other bytes must stay as they were.
  */
 class ConformanceTest {
   private static final List<Case> CASES = ConformanceCases.all();
@@ -72,7 +74,9 @@ class ConformanceTest {
         }
       }
     }
-    assertTrue(wrong.isEmpty(), () -> wrong.size() + " of " + CASES.size() + " cases:\n" + String.join("\n", wrong));
+    assertTrue(
+        wrong.isEmpty(),
+        () -> wrong.size() + " of " + CASES.size() + " cases:\n" + String.join("\n", wrong));
   }
 
   @Test
@@ -82,7 +86,8 @@ class ConformanceTest {
         Backend two = Backends.open("cpu", new BackendOptions(0, 2))) {
       for (Case c : CASES) {
         attempt(
-            c, wrong,
+            c,
+            wrong,
             () -> {
               List<double[]> expected = run(c, one);
               List<double[]> actual = run(c, two);
@@ -113,7 +118,8 @@ class ConformanceTest {
           case SUM -> c.dtype() == DType.F32 ? 1e-5 * Math.sqrt(Math.max(1, c.terms())) : 1.5e-2;
         };
     for (int i = 0; i < expected.size(); i++) {
-      // Entries that are all (nearly) zero because terms of size 1 cancel: the terms' rounding remains. With one key dq and dk are the
+      // Entries that are all (nearly) zero because terms of size 1 cancel: the terms' rounding
+      // remains. With one key dq and dk are the
       // difference of two equal sums of D products.
       double sums = c.op() == OpCode.ATTENTION_BWD ? 1e-1 : 1e-2;
       double floor = c.exactness() == Exactness.SUM ? sums : 1e-30;
@@ -148,7 +154,8 @@ class ConformanceTest {
       List<double[]> outputs = new ArrayList<>();
       for (int i = 0; i < n; i++) {
         if (placed[i] != null && placed[i].arg.dtype() != DType.I64) {
-          double[] values = readBack(c, i, placed[i], backend, host, c.op().signature().isOutput(i, n));
+          double[] values =
+              readBack(c, i, placed[i], backend, host, c.op().signature().isOutput(i, n));
           if (c.op().signature().isOutput(i, n)) {
             outputs.add(values);
           }
@@ -208,7 +215,8 @@ class ConformanceTest {
     return rows.slice(last, 2, 2 + shape[last]);
   }
 
-  private static double[] readBack(Case c, int i, Placed placed, Backend backend, Scope host, boolean output) {
+  private static double[] readBack(
+      Case c, int i, Placed placed, Backend backend, Scope host, boolean output) {
     Tensor after = host.tensor(placed.arg.dtype(), placed.buffer.shape());
     backend.transfer(placed.buffer, after);
     double[] values = viewOf(after, placed.arg).toDoubles();
@@ -218,7 +226,16 @@ class ConformanceTest {
       viewOf(before, placed.arg).copyFrom(values);
     }
     assertArrayEquals(
-        before.toDoubles(), after.toDoubles(), c + " on " + backend.name() + ": " + (output ? "around " : "input ") + "'" + name + "' was written");
+        before.toDoubles(),
+        after.toDoubles(),
+        c
+            + " on "
+            + backend.name()
+            + ": "
+            + (output ? "around " : "input ")
+            + "'"
+            + name
+            + "' was written");
     return values;
   }
 }

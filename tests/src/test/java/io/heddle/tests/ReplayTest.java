@@ -1,11 +1,11 @@
 package io.heddle.tests;
 
-import io.heddle.train.RunDirectory;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.heddle.train.RunDirectory;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,7 +21,8 @@ import org.junit.jupiter.api.io.TempDir;
 class ReplayTest {
   private static final Path REPLAY = Repository.root().resolve("native/target/cmake/heddle_replay");
 
-  private static ChildJvm.Ended replay(Path folder, List<Path> files) throws IOException, InterruptedException {
+  private static ChildJvm.Ended replay(Path folder, List<Path> files)
+      throws IOException, InterruptedException {
     List<String> command = new ArrayList<>(List.of(REPLAY.toString()));
     files.forEach(f -> command.add(f.toString()));
     return ChildJvm.run(command, folder, Map.of());
@@ -34,7 +35,8 @@ class ReplayTest {
     Path calls = Repository.root().resolve("tests/target/recorded");
     RunDirectory.delete(calls);
     Files.createDirectories(calls);
-    ChildJvm.Ended recorded = ChildJvm.java(RecordedCalls.class, folder, Map.of("HD_RECORD", calls.toString()));
+    ChildJvm.Ended recorded =
+        ChildJvm.java(RecordedCalls.class, folder, Map.of("HD_RECORD", calls.toString()));
     assertEquals(0, recorded.status(), recorded.output());
     List<Path> files;
     try (Stream<Path> all = Files.list(calls)) {
