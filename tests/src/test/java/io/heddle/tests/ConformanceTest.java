@@ -128,6 +128,7 @@ class ConformanceTest {
 
   // ---- running a case ----
 
+  @SuppressWarnings("ArrayRecordComponent") // held, never compared
   private record Placed(Tensor buffer, double[] before, Tensor view, Arg arg) {}
 
   /** Runs a case; the outputs that are present, in order. */
