@@ -1,6 +1,7 @@
 package io.heddle.tests;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.heddle.op.OpCode;
@@ -96,7 +97,7 @@ class GradientTest {
           lab.run(OpCode.NORM_FWD, params, x, residual, weight, bias, y, s, mean, rstd);
           return dot(y, dy) + dot(s, ds);
         };
-    assertEquals(value.get(), value.get());
+    assertTrue(Double.isFinite(value.get())); // fills what the backward op reads
     Tensor dx = out(3, 7);
     Tensor dweight = out(7);
     Tensor dbias = out(7);
@@ -173,7 +174,7 @@ class GradientTest {
           lab.run(OpCode.SOFTMAX_FWD, Lab.NONE, x, y);
           return dot(y, dy);
         };
-    value.get();
+    assertTrue(Double.isFinite(value.get())); // fills what the backward op reads
     lab.run(OpCode.SOFTMAX_BWD, Lab.NONE, dy, y, dx);
     check("dx", x, dx, value);
   }
@@ -239,7 +240,7 @@ class GradientTest {
           lab.run(OpCode.ATTENTION_FWD, params, q, k, v, t.rowPtr(), t.rowBlocks(), t.masks(), t.headGroup(), slopes, o, lse);
           return dot(o, grad);
         };
-    value.get();
+    assertTrue(Double.isFinite(value.get())); // fills what the backward op reads
     Tensor dq = out(shape);
     Tensor dk = out(cached);
     Tensor dv = out(cached);
