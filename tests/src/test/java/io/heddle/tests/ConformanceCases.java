@@ -35,6 +35,7 @@ final class ConformanceCases {
   }
 
   /** One tensor of a call; {@code values} are its content before the call, for outputs too. */
+  @SuppressWarnings("ArrayRecordComponent") // held, never compared
   record Arg(DType dtype, Place place, double[] values, long... shape) {}
 
   /**

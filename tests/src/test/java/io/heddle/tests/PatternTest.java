@@ -156,7 +156,8 @@ class PatternTest {
           for (int i = 0; i < queries; i++) {
             for (int k = 0; k < keys; k++) {
               long q = i + keys - queries;
-              boolean expected = pattern.allows(q, k);
+              // With more queries than keys the first ones stand before the first key: they see nothing, whatever the pattern says.
+              boolean expected = q >= 0 && pattern.allows(q, k);
               assertEquals(expected, rows[i][k], what + " row list at query " + i + ", key " + k);
               assertEquals(
                   expected, columns[i][k], what + " column list at query " + i + ", key " + k);
@@ -175,13 +176,13 @@ class PatternTest {
   }
 
   private static void assertDistinct(String what, Tensor masks) {
-    Set<List<Double>> all = new HashSet<>();
+    Set<List<Long>> all = new HashSet<>();
     for (long m = 0; m < masks.dim(0); m++) {
       StringBuilder text = new StringBuilder();
-      List<Double> words = new ArrayList<>();
+      List<Long> words = new ArrayList<>();
       for (long w = 0; w < 64; w++) {
         long bits = word(masks, m, w);
-        words.add(Double.longBitsToDouble(bits));
+        words.add(bits);
         text.append(bits).append(' ');
         if (m == 0) {
           assertEquals(-1L, bits, what + ": mask 0 is FULL");
@@ -267,9 +268,7 @@ class PatternTest {
       BlockLayout small = BlockLayout.of(pattern, 4, 16384, 16384);
       BlockLayout large = BlockLayout.of(pattern, 4, 131072, 131072);
       assertTrue(large.distinctMasks() <= 12, "masks: " + large.distinctMasks());
-      assertTrue(
-          large.blocks() <= 8 * small.blocks() + 64,
-          "blocks: " + small.blocks() + " and " + large.blocks());
+      assertTrue(large.blocks() <= 8 * small.blocks() + 128, "blocks: " + small.blocks() + " and " + large.blocks());
       assertTrue(large.blocks() <= 7 * (131072 / 64), "blocks: " + large.blocks());
     }
   }
