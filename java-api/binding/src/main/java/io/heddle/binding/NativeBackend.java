@@ -30,7 +30,10 @@ public abstract class NativeBackend implements Backend {
   protected final Door door;
   protected final Transport transport;
   protected final long context;
-  private boolean closed;
+
+  // The context's own lease: every call and every block of memory holds one, so that a close takes effect
+  // when the last of them is done, and a call after it is refused.
+  private final Storage life;
 
   /** Opens a context of the backend called {@code name}. */
   protected NativeBackend(String name, Door door, BackendOptions options) {
@@ -42,6 +45,20 @@ public abstract class NativeBackend implements Backend {
     if (context == 0) {
       throw new IllegalStateException(Door.text(transport::lastError));
     }
+    this.life = Storage.device(context, 0, 0, c -> door.check(transport.close(c)));
+  }
+
+  /** Takes a lease on the context; throws when the backend is closed. */
+  protected final void enter() {
+    if (life.isClosed()) {
+      throw new IllegalStateException("backend '" + name + "' is closed");
+    }
+    life.acquire();
+  }
+
+  /** Gives the lease back. */
+  protected final void leave() {
+    life.release();
   }
 
   @Override
@@ -63,17 +80,23 @@ public abstract class NativeBackend implements Backend {
   protected abstract Storage storage(long address, long bytes, Storage.Release release);
 
   private Storage allocate(long bytes) {
+    enter();
     long address = transport.alloc(context, bytes);
     if (address == 0) {
-      throw new OutOfNativeMemoryException(Door.text(transport::lastError));
+      String causes = Door.text(transport::lastError);
+      leave();
+      throw new OutOfNativeMemoryException(causes);
     }
     return storage(address, bytes, this::free);
   }
 
-  // Memory may be given back after the backend's close (a cleaner, a late scope): the process-wide
-  // cache takes it.
+  // The block's lease has kept the context, so memory may be given back after the backend's close.
   private void free(long address) {
-    door.check(transport.free(context, address));
+    try {
+      door.check(transport.free(context, address));
+    } finally {
+      leave();
+    }
   }
 
   // The enum is generated from the table whose row number the door expects.
@@ -98,6 +121,7 @@ public abstract class NativeBackend implements Backend {
     params.writeTo(values);
     int held = 0;
     int status;
+    enter();
     try {
       for (Tensor tensor : tensors) {
         long descriptor = 0;
@@ -121,6 +145,7 @@ public abstract class NativeBackend implements Backend {
           tensor.storage().release();
         }
       }
+      leave();
     }
     door.check(status);
   }
@@ -134,20 +159,39 @@ public abstract class NativeBackend implements Backend {
       throw new IllegalArgumentException(
           "transfer from " + from + " to " + to + ": they must be alike and contiguous");
     }
-    door.check(
-        transport.copy(context, to.address(), from.address(), from.size() * from.dtype().bytes()));
+    enter();
+    try {
+      from.storage().acquire();
+    } catch (IllegalStateException e) {
+      leave();
+      throw e;
+    }
+    try {
+      to.storage().acquire();
+      try {
+        long bytes = from.size() * from.dtype().bytes();
+        door.check(transport.copy(context, to.address(), from.address(), bytes));
+      } finally {
+        to.storage().release();
+      }
+    } finally {
+      from.storage().release();
+      leave();
+    }
   }
 
   @Override
   public final void synchronize() {
-    door.check(transport.sync(context));
+    enter();
+    try {
+      door.check(transport.sync(context));
+    } finally {
+      leave();
+    }
   }
 
   @Override
-  public synchronized void close() {
-    if (!closed) {
-      closed = true;
-      door.check(transport.close(context));
-    }
+  public void close() {
+    life.close();
   }
 }

@@ -28,6 +28,7 @@ public final class CpuBackend extends NativeBackend {
   public void matmul(Tensor a, Tensor b, @Nullable Tensor bias, Tensor c, float alpha, float beta) {
     Tensor[] all = bias == null ? new Tensor[] {a, b, c} : new Tensor[] {a, b, c, bias};
     int held = 0;
+    enter();
     try {
       for (Tensor tensor : all) {
         tensor.storage().acquire();
@@ -39,6 +40,7 @@ public final class CpuBackend extends NativeBackend {
       for (int i = 0; i < held; i++) {
         all[i].storage().release();
       }
+      leave();
     }
   }
 
