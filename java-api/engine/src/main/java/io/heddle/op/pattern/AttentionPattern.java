@@ -4,8 +4,8 @@ package io.heddle.op.pattern;
  * Which keys a query may see. The predicate is the definition; {@link #word} and {@link
  * #first}/{@link #end} only make its compilation to a {@link BlockLayout} fast. Positions count
  * from the start of the keys: with T queries over S keys, query i has position i + S - T (the last
- * query sees with the last
- * key); with more queries than keys the first ones come before all keys and see none.
+ * query sees with the last key); with more queries than keys the first ones come before all keys
+ * and see none.
  */
 @FunctionalInterface
 public interface AttentionPattern {
