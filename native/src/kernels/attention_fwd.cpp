@@ -3,7 +3,8 @@
 // Work: one task per (batch row, head, block of 64 queries); it walks the key blocks of its row of the layout, so empty blocks cost
 // nothing and FULL blocks are not masked. A tile of scores is 64 x 64 f32 (16 KiB) and stays in L1; K is packed transposed, V row-major.
 // Numerics: f32 throughout, 16-bit inputs widened when packed; base-2 exponentials of (score - running max) * log2 e.
-// Cost: 4 D FLOP per pair seen. Deterministic: a task's order is that of its list, whatever the thread count.
+// Cost: 4 D FLOP per pair seen; the first version, right before fast: its share of the peak is not measured yet, and 16-bit products are
+// still done in f32. Deterministic: a task's order is that of its list, whatever the thread count.
 #include <cstdlib>
 
 #include "cpu/kernels.h"

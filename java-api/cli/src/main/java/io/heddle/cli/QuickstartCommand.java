@@ -2,6 +2,7 @@ package io.heddle.cli;
 
 import io.heddle.backend.Backend;
 import io.heddle.methods.merge.DemStudy;
+import io.heddle.train.RunDirectory;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
@@ -93,7 +94,13 @@ final class QuickstartCommand implements Callable<Integer> {
     findings.unigram().forEach(p -> writer.printf(Locale.ROOT, "%10.1f", p));
     writer.println("\n\nsentences from the merged model:");
     findings.samples().forEach(s -> writer.println("  " + s));
-    writer.printf(Locale.ROOT, "%n%.0f s; report: %s%n", seconds, out.resolve("report.html"));
+    writer.printf(
+        Locale.ROOT,
+        "%n%.0f s; %.0f tokens/s with mixed attention, %.0f with full; report: %s%n",
+        seconds,
+        new RunDirectory(out.resolve("base")).tokensPerSecond(),
+        new RunDirectory(out.resolve("twin")).tokensPerSecond(),
+        out.resolve("report.html"));
     writer.flush();
   }
 }

@@ -142,6 +142,16 @@ public final class RunDirectory {
     return out;
   }
 
+  /** The median speed of the run's steps, in tokens per second; NaN when there was none. */
+  public double tokensPerSecond() {
+    double[] rates =
+        lines("timing.jsonl").stream()
+            .mapToDouble(l -> l.path("tokens").asDouble() / l.path("seconds").asDouble())
+            .sorted()
+            .toArray();
+    return rates.length == 0 ? Double.NaN : rates[rates.length / 2];
+  }
+
   /** Forgets metrics of steps from {@code step} on: a resumed run will write them again. */
   public void truncate(long step) {
     for (String name : new String[] {"metrics.jsonl", "timing.jsonl"}) {
