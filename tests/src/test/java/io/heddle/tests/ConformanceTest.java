@@ -115,7 +115,8 @@ class ConformanceTest {
         switch (c.exactness()) {
           case EXACT -> 0;
           case ROUND -> c.dtype() == DType.F32 ? 1.2e-7 : 7.9e-3;
-          case SUM -> c.dtype() == DType.F32 ? 1e-5 * Math.sqrt((double) Math.max(1, c.terms())) : 1.5e-2;
+          case SUM ->
+              c.dtype() == DType.F32 ? 1e-5 * Math.sqrt((double) Math.max(1, c.terms())) : 1.5e-2;
         };
     for (int i = 0; i < expected.size(); i++) {
       // Entries that are all (nearly) zero because terms of size 1 cancel: the terms' rounding

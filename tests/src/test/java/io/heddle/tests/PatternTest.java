@@ -156,7 +156,8 @@ class PatternTest {
           for (int i = 0; i < queries; i++) {
             for (int k = 0; k < keys; k++) {
               long q = i + keys - queries;
-              // With more queries than keys the first ones stand before the first key: they see nothing, whatever the pattern says.
+              // With more queries than keys the first ones stand before the first key: they see
+              // nothing, whatever the pattern says.
               boolean expected = q >= 0 && pattern.allows(q, k);
               assertEquals(expected, rows[i][k], what + " row list at query " + i + ", key " + k);
               assertEquals(
@@ -268,7 +269,9 @@ class PatternTest {
       BlockLayout small = BlockLayout.of(pattern, 4, 16384, 16384);
       BlockLayout large = BlockLayout.of(pattern, 4, 131072, 131072);
       assertTrue(large.distinctMasks() <= 12, "masks: " + large.distinctMasks());
-      assertTrue(large.blocks() <= 8 * small.blocks() + 128, "blocks: " + small.blocks() + " and " + large.blocks());
+      assertTrue(
+          large.blocks() <= 8 * small.blocks() + 128,
+          "blocks: " + small.blocks() + " and " + large.blocks());
       assertTrue(large.blocks() <= 7 * (131072 / 64), "blocks: " + large.blocks());
     }
   }

@@ -31,7 +31,8 @@ public abstract class NativeBackend implements Backend {
   protected final Transport transport;
   protected final long context;
 
-  // The context's own lease: every call and every block of memory holds one, so that a close takes effect
+  // The context's own lease: every call and every block of memory holds one, so that a close takes
+  // effect
   // when the last of them is done, and a call after it is refused.
   private final Storage life;
 
