@@ -13,7 +13,8 @@ function(heddle_add_tiers target)
     set(part ${target}_${tier})
     add_library(${part} OBJECT ${ARGN})
     target_compile_definitions(${part} PRIVATE HD_TIER=${tier})
-    target_compile_options(${part} PRIVATE ${HEDDLE_TIER_${tier}} -O3)
+    # Sanitizers triple the time of -O3; what they watch is the same at -O1.
+    target_compile_options(${part} PRIVATE ${HEDDLE_TIER_${tier}} $<IF:$<BOOL:${HEDDLE_SANITIZE}>,-O1,-O3>)
     target_include_directories(${part} PRIVATE include src)
     target_link_libraries(${part} PRIVATE heddle_flags OpenMP::OpenMP_CXX)
     # GCC 12's own AVX-512 headers use an undefined register on purpose (_mm512_undefined_*), which it then warns about.
