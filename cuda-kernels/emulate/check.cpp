@@ -1,5 +1,5 @@
-// heddle_cuda_emulated_check: runs every op of the emulated CUDA plugin (HD_CUDA_LIBRARY) through the door and compares it with the CPU backend
-// on the same random tensors, and attention with the formula in f64. Exit status: 0 all agree, 1 not.
+// heddle_cuda_emulated_check: runs every op of the emulated CUDA plugin (HD_CUDA_LIBRARY) through the door and compares it with the CPU
+// backend on the same random tensors, and attention with the formula in f64. Exit status: 0 all agree, 1 not.
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -87,7 +87,8 @@ Tensor twin(const Tensor& x, int32_t device) {
   b->span = x->span;
   b->memory.resize(x->memory.size());
   b->t.data = (reinterpret_cast<hd_address>(b->memory.data()) + 63) / 64 * 64;
-  std::memcpy(reinterpret_cast<void*>(b->t.data), reinterpret_cast<const void*>(x->t.data), static_cast<size_t>(x->span * bytes_of(x->t.dtype)));
+  std::memcpy(reinterpret_cast<void*>(b->t.data), reinterpret_cast<const void*>(x->t.data),
+              static_cast<size_t>(x->span * bytes_of(x->t.dtype)));
   b->t.device = device;
   return b;
 }
@@ -95,7 +96,8 @@ Tensor twin(const Tensor& x, int32_t device) {
 hd_address cpu, gpu;
 int failures = 0, runs = 0;
 
-std::vector<Tensor> run_on(hd_address context, int32_t device, const char* op, const void* params, int64_t bytes, const std::vector<Tensor>& tensors) {
+std::vector<Tensor> run_on(hd_address context, int32_t device, const char* op, const void* params, int64_t bytes,
+                           const std::vector<Tensor>& tensors) {
   std::vector<Tensor> own;
   std::vector<const hd_tensor*> list;
   for (const Tensor& x : tensors) {
@@ -108,7 +110,8 @@ std::vector<Tensor> run_on(hd_address context, int32_t device, const char* op, c
     hd_op_name(i, reinterpret_cast<hd_address>(text), sizeof text);
     if (std::string(text) == op) id = i;
   }
-  int32_t status = hd_run(context, id, reinterpret_cast<hd_address>(list.data()), static_cast<int32_t>(list.size()), reinterpret_cast<hd_address>(params), bytes);
+  int32_t status = hd_run(context, id, reinterpret_cast<hd_address>(list.data()), static_cast<int32_t>(list.size()),
+                          reinterpret_cast<hd_address>(params), bytes);
   if (status == HD_OK) status = hd_sync(context);
   if (status != HD_OK) {
     hd_last_error(reinterpret_cast<hd_address>(text), sizeof text);
@@ -124,7 +127,8 @@ void compare(const char* op, const std::string& what, const Box& expected, const
   int64_t where = -1;
   for (int64_t i = 0; i < got.span; i++) {
     const int64_t size = bytes_of(got.t.dtype);
-    const double a = get(reinterpret_cast<const char*>(expected.t.data) + i * size, got.t.dtype), b = get(reinterpret_cast<const char*>(got.t.data) + i * size, got.t.dtype);
+    const double a = get(reinterpret_cast<const char*>(expected.t.data) + i * size, got.t.dtype),
+                 b = get(reinterpret_cast<const char*>(got.t.data) + i * size, got.t.dtype);
     if (a == b || (std::isnan(a) && std::isnan(b))) continue;
     const double error = std::fabs(a - b) / (1 + std::fabs(a));
     if (!(error <= worst)) worst = error, where = i;
@@ -134,7 +138,8 @@ void compare(const char* op, const std::string& what, const Box& expected, const
   failures++;
   const int64_t size = bytes_of(got.t.dtype);
   std::printf("FAIL %s %s: error %g at %lld: %g, expected %g\n", op, what.c_str(), worst, static_cast<long long>(where),
-              get(reinterpret_cast<const char*>(got.t.data) + where * size, got.t.dtype), get(reinterpret_cast<const char*>(expected.t.data) + where * size, got.t.dtype));
+              get(reinterpret_cast<const char*>(got.t.data) + where * size, got.t.dtype),
+              get(reinterpret_cast<const char*>(expected.t.data) + where * size, got.t.dtype));
 }
 
 // All tensors are compared, inputs and gaps too.
@@ -144,7 +149,12 @@ void check(const char* op, const P& params, const std::vector<Tensor>& tensors, 
   for (size_t i = 0; i < a.size() && i < b.size(); i++) {
     if (!a[i]) continue;
     const int32_t dtype = a[i]->t.dtype;
-    compare(op, "tensor " + std::to_string(i) + " dtype " + std::to_string(dtype), *a[i], *b[i], (dtype == HD_BF16 ? 0.008 : dtype == HD_F16 ? 0.001 : dtype == HD_F32 ? 2e-5 : 1e-12) * scale);
+    compare(op, "tensor " + std::to_string(i) + " dtype " + std::to_string(dtype), *a[i], *b[i],
+            (dtype == HD_BF16  ? 0.008
+             : dtype == HD_F16 ? 0.001
+             : dtype == HD_F32 ? 2e-5
+                               : 1e-12) *
+                scale);
   }
 }
 
@@ -167,7 +177,8 @@ void memory_bound(int32_t f, int64_t rows, int64_t n, int64_t pad) {
     const auto wide = [&] { return make(f, {2, rows, 2 * n}, pad); };
     const auto wide_bias = [&](int32_t dtype) { return make(dtype, {2 * n}); };
     check("glu_fwd", p, {wide(), kind % 3 == 0 ? nullptr : wide_bias(f), x()});
-    check("glu_bwd", p, {x(), wide(), kind % 3 == 0 ? nullptr : wide_bias(f), wide(), kind == 6 ? nullptr : wide_bias(kind == 1 ? f : HD_F32)}, 4);
+    check("glu_bwd", p,
+          {x(), wide(), kind % 3 == 0 ? nullptr : wide_bias(f), wide(), kind == 6 ? nullptr : wide_bias(kind == 1 ? f : HD_F32)}, 4);
   }
   const hd_NoneParams none{};
   check("softmax_fwd", none, {x(), x()});
@@ -175,7 +186,8 @@ void memory_bound(int32_t f, int64_t rows, int64_t n, int64_t pad) {
   for (const float p : {0.0f, 0.3f}) check("dropout", hd_DropoutParams{0x123456789abcdefLL, 77, p, 0}, {x(), x()});
   const auto logits = [&] { return make(f, {rows, n}, pad); };
   const auto targets = make(HD_I32, {rows}, 0, [&](int64_t i) { return i % 5 == 4 ? -100 : static_cast<double>(i * 7 % n); });
-  for (const float e : {0.0f, 0.1f}) check("cross_entropy", hd_CrossEntropyParams{-100, e, 0.5f}, {logits(), targets, make(HD_F32, {rows}), logits()});
+  for (const float e : {0.0f, 0.1f})
+    check("cross_entropy", hd_CrossEntropyParams{-100, e, 0.5f}, {logits(), targets, make(HD_F32, {rows}), logits()});
   const auto ids = make(HD_I32, {2, rows}, 0, [&](int64_t i) { return static_cast<double>(i * i % 11); });
   check("embedding_fwd", hd_EmbeddingParams{0, 0}, {make(f, {11, n}, pad), ids, x()});
   for (int accumulate = 0; accumulate < 2; accumulate++) {
@@ -198,7 +210,8 @@ void memory_bound(int32_t f, int64_t rows, int64_t n, int64_t pad) {
     check("reduce", hd_ReduceParams{kind, accumulate}, {x(), make(HD_F32, {1, 1, 1})}, 4);
   }
   for (int32_t to = 0; to <= HD_U8; to++) {
-    check("copy", none, {make(f, {2, rows, n}, pad, [](int64_t i) { return static_cast<double>(i % 100) * 0.5; }), make(to, {2, rows, n}, 1)});
+    check("copy", none,
+          {make(f, {2, rows, n}, pad, [](int64_t i) { return static_cast<double>(i % 100) * 0.5; }), make(to, {2, rows, n}, 1)});
     check("copy", none, {make(to, {2, rows, n}, pad, [](int64_t i) { return static_cast<double>(i % 100); }), make(f, {2, rows, n})});
   }
   auto across = x();
@@ -206,7 +219,8 @@ void memory_bound(int32_t f, int64_t rows, int64_t n, int64_t pad) {
   std::swap(across->t.stride[1], across->t.stride[2]);
   check("copy", none, {across, make(f, {2, n, rows})});
   check("sum_squares", none, {x(), make(HD_F32, {1})}, 4);
-  check("clip_factor", hd_ClipParams{1.5f, 0}, {make(HD_F32, {n}, 0, [](int64_t i) { return static_cast<double>(i); }), make(HD_F32, {1}), make(HD_F32, {1})}, 4);
+  check("clip_factor", hd_ClipParams{1.5f, 0},
+        {make(HD_F32, {n}, 0, [](int64_t i) { return static_cast<double>(i); }), make(HD_F32, {1}), make(HD_F32, {1})}, 4);
   const auto flat = [&](int32_t dtype) { return make(dtype, {rows * n}, 0, [](int64_t) { return std::fabs(uniform()); }); };
   const hd_AdamwParams adam{0.01f, 0.9f, 0.99f, 1e-8f, 0.1f, 0.1f, 0.01f, 0};
   check("adamw", adam, {flat(f), make(HD_F32, {1}), flat(HD_F32), flat(HD_F32), flat(HD_F32), nullptr});
@@ -217,7 +231,8 @@ void memory_bound(int32_t f, int64_t rows, int64_t n, int64_t pad) {
   check("linear_combination", none, {flat(f), make(HD_F64, {1}, 0, [](int64_t) { return 0.0; }), flat(f), flat(f)});
   for (int form = 0; form < 4; form++) {
     const auto q = [&] { return make(f, {2, 3, rows, n}, pad); };
-    const auto positions = form % 2 ? make(HD_I32, {2, rows}, 0, [](int64_t i) { return static_cast<double>(i * 37); }) : make(HD_I32, {rows}, 0, [](int64_t i) { return static_cast<double>(i * 1001); });
+    const auto positions = form % 2 ? make(HD_I32, {2, rows}, 0, [](int64_t i) { return static_cast<double>(i * 37); })
+                                    : make(HD_I32, {rows}, 0, [](int64_t i) { return static_cast<double>(i * 1001); });
     check("rotary", hd_RotaryParams{form / 2, form % 2, 1.1f, 0}, {q(), positions, make(HD_F32, {n / 2}), q()}, 10);
   }
 }
@@ -236,7 +251,8 @@ void philox(uint32_t c[4], uint64_t seed) {
   for (int r = 0; r < 10; r++) {
     const uint64_t a = uint64_t{0xD2511F53u} * c[0], b = uint64_t{0xCD9E8D57u} * c[2];
     const uint32_t c1 = c[1], c3 = c[3];
-    c[0] = static_cast<uint32_t>(b >> 32) ^ c1 ^ k0, c[1] = static_cast<uint32_t>(b), c[2] = static_cast<uint32_t>(a >> 32) ^ c3 ^ k1, c[3] = static_cast<uint32_t>(a);
+    c[0] = static_cast<uint32_t>(b >> 32) ^ c1 ^ k0, c[1] = static_cast<uint32_t>(b), c[2] = static_cast<uint32_t>(a >> 32) ^ c3 ^ k1,
+    c[3] = static_cast<uint32_t>(a);
     k0 += 0x9E3779B9u, k1 += 0xBB67AE85u;
   }
 }
@@ -249,7 +265,9 @@ void attention(const Shape& z) {
   const int64_t nq = (z.T + 63) / 64, nk = (z.S + 63) / 64, G = 2, L = z.layout && z.B > 1 ? z.B : 1;
   // blocks[l][g][i][j]: -1 hidden, else the mask id; one query row of mask 2 sees nothing
   const auto mask_bit = [](int64_t m, int64_t i, int64_t j) { return m == 0 || (m == 1 ? i >= j : i != 5 && (i * 7 + j * 3) % 4 != 0); };
-  const auto block = [&](int64_t l, int64_t g, int64_t i, int64_t j) -> int64_t { return !z.layout ? 0 : (l + g + i + 2 * j) % 4 == 3 ? -1 : (l + 2 * g + i + j) % 3; };
+  const auto block = [&](int64_t l, int64_t g, int64_t i, int64_t j) -> int64_t {
+    return !z.layout ? 0 : (l + g + i + 2 * j) % 4 == 3 ? -1 : (l + 2 * g + i + j) % 3;
+  };
   std::vector<double> row_ptr, rows, col_ptr, cols;
   for (int64_t l = 0; l < L; l++) {
     for (int64_t g = 0; g < G; g++) {
@@ -269,7 +287,9 @@ void attention(const Shape& z) {
       col_ptr.push_back(static_cast<double>(cols.size() / 2));
     }
   }
-  const auto list = [](const std::vector<double>& values, std::vector<int64_t> shape) { return make(HD_I32, std::move(shape), 0, [&](int64_t i) { return values[static_cast<size_t>(i)]; }); };
+  const auto list = [](const std::vector<double>& values, std::vector<int64_t> shape) {
+    return make(HD_I32, std::move(shape), 0, [&](int64_t i) { return values[static_cast<size_t>(i)]; });
+  };
   Tensor rp, rb, cp, cb, masks, group, slopes;
   if (z.layout) {
     rp = list(row_ptr, {L, G, nq + 1}), rb = list(rows, {static_cast<int64_t>(rows.size() / 2), 2});
@@ -288,10 +308,12 @@ void attention(const Shape& z) {
   const Tensor o0 = like_q(), dq0 = like_q(), dk0 = like_k(), dv0 = like_k();
   const auto forward = run_on(gpu, 0, "attention_fwd", &p, sizeof p, {q, k, v, rp, rb, masks, group, slopes, o0, lse});
   if (forward.empty()) return;
-  const auto backward = run_on(gpu, 0, "attention_bwd", &p, sizeof p, {q, k, v, forward[8], forward[9], d_o, rp, rb, cp, cb, masks, group, slopes, dq0, dk0, dv0});
+  const auto backward = run_on(gpu, 0, "attention_bwd", &p, sizeof p,
+                               {q, k, v, forward[8], forward[9], d_o, rp, rb, cp, cb, masks, group, slopes, dq0, dk0, dv0});
   if (backward.empty()) return;
 
-  const Tensor o = twin(forward[8], -1), l = twin(forward[9], -1), dq = twin(backward[13], -1), dk = twin(backward[14], -1), dv = twin(backward[15], -1);
+  const Tensor o = twin(forward[8], -1), l = twin(forward[9], -1), dq = twin(backward[13], -1), dk = twin(backward[14], -1),
+               dv = twin(backward[15], -1);
   const auto put = [](const Tensor& t, std::vector<int64_t> at, double x) {
     int64_t offset = 0;
     for (size_t d = 0; d < at.size(); d++) offset += at[d] * t->t.stride[d];
@@ -359,7 +381,8 @@ void attention(const Shape& z) {
     put(dv, {b, kh, s, d}, sum_dv[static_cast<size_t>(i)]);
   }
   const double tolerance = z.f == HD_F32 ? 5e-5 : z.f == HD_F16 ? 4e-3 : 3e-2;
-  const std::string what = "T " + std::to_string(z.T) + " S " + std::to_string(z.S) + " D " + std::to_string(z.D) + (z.layout ? " layout " : " full ");
+  const std::string what =
+      "T " + std::to_string(z.T) + " S " + std::to_string(z.S) + " D " + std::to_string(z.D) + (z.layout ? " layout " : " full ");
   compare("attention_fwd", what + "o", *o, *forward[8], tolerance);
   compare("attention_fwd", what + "lse", *l, *forward[9], 5e-5);
   compare("attention_bwd", what + "dq", *dq, *backward[13], tolerance);
@@ -381,7 +404,7 @@ int main() {
     memory_bound(f, 5, 37, 3);
     memory_bound(f, 130, 6, 0);
   }
-  memory_bound(HD_F32, 2, 5000, 0);   // longer than the registers of a team
+  memory_bound(HD_F32, 2, 5000, 0);  // longer than the registers of a team
   memory_bound(HD_BF16, 2, 9001, 0);
   attention({HD_F32, 1, 1, 1, 64, 64, 64, false, false, 0, 0});
   attention({HD_F32, 2, 4, 2, 130, 200, 24, true, true, 0, 0.2f});

@@ -191,6 +191,8 @@ cudaError_t cudaMallocAsync(void** p, size_t bytes, cudaStream_t) {
   return cudaSuccess;
 }
 cudaError_t cudaFreeAsync(void* p, cudaStream_t) { return std::free(p), cudaSuccess; }
-cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t) { return std::memmove(to, from, bytes), cudaSuccess; }
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t) {
+  return std::memmove(to, from, bytes), cudaSuccess;
+}
 cudaError_t cudaMemsetAsync(void* p, int byte, size_t bytes, cudaStream_t) { return std::memset(p, byte, bytes), cudaSuccess; }
 }

@@ -1,6 +1,6 @@
-// The words of CUDA C++ that the kernels use, for a host compiler: the threads of a block are fibers of one host thread, run in turn up to the
-// next barrier. For tests without a GPU; included before everything else (-include). What it cannot show: races between barriers, memory
-// limits, speed, and the GPU's own exp, log and sin.
+// The words of CUDA C++ that the kernels use, for a host compiler: the threads of a block are fibers of one host thread, run in turn up to
+// the next barrier. For tests without a GPU; included before everything else (-include). What it cannot show: races between barriers,
+// memory limits, speed, and the GPU's own exp, log and sin.
 #pragma once
 #include <cuda_runtime.h>
 

@@ -221,7 +221,8 @@ __device__ inline void store_scores(float* w, const float (&s)[4][4]) {
 // ---- scores ----
 
 // q k^T becomes a score in units of log 2; hidden keys become -inf. slope_of: d(score)/d(q k^T), for the backward pass.
-__device__ inline void finish_scores(const Problem& p, float slope, const int64_t* mask, int64_t query0, int64_t key0, float (&s)[4][4], float (*slope_of)[4]) {
+__device__ inline void finish_scores(const Problem& p, float slope, const int64_t* mask, int64_t query0, int64_t key0, float (&s)[4][4],
+                                     float (*slope_of)[4]) {
 #pragma unroll
   for (int i = 0; i < 4; i++) {
     const int64_t query = query0 + row_of(i);
@@ -255,8 +256,8 @@ __device__ inline void dropout_words(const Problem& p, int64_t query, int64_t ke
 #pragma unroll
   for (int j = 0; j < 4; j++) {
     const int source = (lane & ~3) + j;
-    const uint32_t x = __shfl_sync(0xffffffffu, r.x, source), y = __shfl_sync(0xffffffffu, r.y, source), z = __shfl_sync(0xffffffffu, r.z, source),
-                   w = __shfl_sync(0xffffffffu, r.w, source);
+    const uint32_t x = __shfl_sync(0xffffffffu, r.x, source), y = __shfl_sync(0xffffffffu, r.y, source),
+                   z = __shfl_sync(0xffffffffu, r.z, source), w = __shfl_sync(0xffffffffu, r.w, source);
     word[j] = own == 0 ? x : own == 1 ? y : own == 2 ? z : w;
   }
 }
@@ -288,9 +289,21 @@ inline void check_lists(Check& check, const Call& call, int32_t ptr, int64_t blo
 inline Problem problem_of(const Call& call, int32_t slopes) {
   const hd_AttentionParams& a = call.params<hd_AttentionParams>();
   const hd_tensor &q = *call.t[0], &k = *call.t[1];
-  return {q.shape[0], q.shape[1], k.shape[1], q.shape[2], k.shape[2], q.shape[3], ceil_div(q.shape[2], kTile), ceil_div(k.shape[2], kTile),
-          call.data<const float>(slopes), a.scale, a.softcap, static_cast<float>(1.0 / (1.0 - static_cast<double>(a.dropout))),
-          philox_threshold(a.dropout), static_cast<uint32_t>(a.offset), static_cast<uint64_t>(a.seed)};
+  return {q.shape[0],
+          q.shape[1],
+          k.shape[1],
+          q.shape[2],
+          k.shape[2],
+          q.shape[3],
+          ceil_div(q.shape[2], kTile),
+          ceil_div(k.shape[2], kTile),
+          call.data<const float>(slopes),
+          a.scale,
+          a.softcap,
+          static_cast<float>(1.0 / (1.0 - static_cast<double>(a.dropout))),
+          philox_threshold(a.dropout),
+          static_cast<uint32_t>(a.offset),
+          static_cast<uint64_t>(a.seed)};
 }
 
 // q, k, v and what both ops say about heads and masks.

@@ -87,8 +87,8 @@ class Check {
   // what: where the expected number comes from.
   Check& vector(int32_t i, int64_t n, const char* what) {
     if (open(i) && (call_.t[i]->rank != 1 || call_.t[i]->shape[0] != n)) {
-      reject("%s has %lld elements in %d dimensions, expected %lld in one (%s)", name(i).c_str(), static_cast<long long>(elements(*call_.t[i])),
-             call_.t[i]->rank, static_cast<long long>(n), what);
+      reject("%s has %lld elements in %d dimensions, expected %lld in one (%s)", name(i).c_str(),
+             static_cast<long long>(elements(*call_.t[i])), call_.t[i]->rank, static_cast<long long>(n), what);
     }
     return *this;
   }
@@ -136,14 +136,16 @@ class Check {
     if (!open(i)) return;
     const hd_tensor& t = *call_.t[i];
     if (last(t) > 1 && t.stride[t.rank - 1] != 1) {
-      reject("%s has stride %lld in its last dimension, expected 1; copy it first", name(i).c_str(), static_cast<long long>(t.stride[t.rank - 1]));
+      reject("%s has stride %lld in its last dimension, expected 1; copy it first", name(i).c_str(),
+             static_cast<long long>(t.stride[t.rank - 1]));
     }
   }
   void contiguous_one(int32_t i) {
     if (open(i) && !is_contiguous(*call_.t[i])) reject("%s is not contiguous; copy it first", name(i).c_str());
   }
   void mismatch(int32_t i, int32_t model, const char* what) {
-    reject("%s is %s, %s %s: %s", name(i).c_str(), describe(*call_.t[i]).c_str(), what, name(model).c_str(), describe(*call_.t[model]).c_str());
+    reject("%s is %s, %s %s: %s", name(i).c_str(), describe(*call_.t[i]).c_str(), what, name(model).c_str(),
+           describe(*call_.t[model]).c_str());
   }
   template <class... Values>
   void reject(const char* format, Values... values) {

@@ -15,7 +15,9 @@ struct ColumnGrid {
 
   // sums: partial sums are wanted, so chunks should be few; else there are as many as fill the GPU.
   ColumnGrid(int64_t row_count, int64_t column_count, bool sums)
-      : rows(row_count), columns(column_count), chunks(most(1, sums ? least(256, ceil_div(row_count, 8 * kColumnRows)) : least(32768, ceil_div(row_count, kColumnRows)))) {}
+      : rows(row_count),
+        columns(column_count),
+        chunks(most(1, sums ? least(256, ceil_div(row_count, 8 * kColumnRows)) : least(32768, ceil_div(row_count, kColumnRows)))) {}
   template <class T>
   dim3 grid() const {
     return dim3(static_cast<unsigned>(ceil_div(columns, 32 * kWidth<T>)), static_cast<unsigned>(chunks));
@@ -44,7 +46,8 @@ __device__ void store_column_sums(const float (&x)[W], float* to, int64_t column
 }
 
 // out[f] = sum over chunks of partial[chunk * stride + f], or added to it. out is f32 or 16 bits wide.
-static __global__ void __launch_bounds__(kThreads) finish_column_sums(const float* partial, int64_t chunks, int64_t stride, int64_t n, void* out, int32_t dtype, bool accumulate) {
+static __global__ void __launch_bounds__(kThreads)
+    finish_column_sums(const float* partial, int64_t chunks, int64_t stride, int64_t n, void* out, int32_t dtype, bool accumulate) {
   for (int64_t f = first_item(); f < n; f += item_step()) {
     float total = 0;
     for (int64_t c = 0; c < chunks; c++) total += partial[c * stride + f];
@@ -52,8 +55,10 @@ static __global__ void __launch_bounds__(kThreads) finish_column_sums(const floa
   }
 }
 
-inline hd_status finish_columns(const Call& call, const float* partial, int64_t chunks, int64_t stride, const hd_tensor& out, bool accumulate) {
+inline hd_status finish_columns(const Call& call, const float* partial, int64_t chunks, int64_t stride, const hd_tensor& out,
+                                bool accumulate) {
   const int64_t n = out.shape[0];
-  return launch(call, finish_column_sums, grid_for(n), kThreads, 0, partial, chunks, stride, n, reinterpret_cast<void*>(out.data), out.dtype, accumulate);
+  return launch(call, finish_column_sums, grid_for(n), kThreads, 0, partial, chunks, stride, n, reinterpret_cast<void*>(out.data),
+                out.dtype, accumulate);
 }
 }  // namespace hd

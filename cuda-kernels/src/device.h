@@ -175,7 +175,9 @@ struct Nest {
     for (int d = HD_MAX_RANK - 1; d >= 0; d--) {
       if (d >= rank) continue;
       // most tensors have fewer than 2^32 elements, and a 64-bit division costs several 32-bit ones
-      const int64_t rest = (index | shape[d]) >> 32 == 0 ? static_cast<int64_t>(static_cast<uint32_t>(index) / static_cast<uint32_t>(shape[d])) : index / shape[d];
+      const int64_t rest = (index | shape[d]) >> 32 == 0
+                               ? static_cast<int64_t>(static_cast<uint32_t>(index) / static_cast<uint32_t>(shape[d]))
+                               : index / shape[d];
       const int64_t digit = index - rest * shape[d];
 #pragma unroll
       for (int i = 0; i < N; i++) offset[i] += digit * stride[i][d];
@@ -254,7 +256,8 @@ struct Largest {
 template <class Op, class A>
 __device__ A team_join(A x) {
   const unsigned width = blockDim.x;
-  for (unsigned step = (width < 32 ? width : 32) / 2; step > 0; step /= 2) x = Op::join(x, __shfl_xor_sync(0xffffffffu, x, static_cast<int>(step)));
+  for (unsigned step = (width < 32 ? width : 32) / 2; step > 0; step /= 2)
+    x = Op::join(x, __shfl_xor_sync(0xffffffffu, x, static_cast<int>(step)));
   __syncwarp();  // what a thread of the team read before is not overtaken by what another one writes after
   if (width > 32) {
     __shared__ A parts[kThreads / 32];

@@ -66,8 +66,8 @@ Facts look() {
     return f;
   }
   if (f.driver / 1000 < f.runtime / 1000) {
-    f.reason = "the NVIDIA driver is too old: it offers CUDA " + version(f.driver) + ", this build needs CUDA " + std::to_string(f.runtime / 1000) +
-               ".0 or newer; update the driver";
+    f.reason = "the NVIDIA driver is too old: it offers CUDA " + version(f.driver) + ", this build needs CUDA " +
+               std::to_string(f.runtime / 1000) + ".0 or newer; update the driver";
     return f;
   }
   const cudaError_t error = cudaGetDeviceCount(&f.devices);
@@ -120,9 +120,10 @@ int64_t describe_devices(char* text, int64_t capacity) {
     cudaDeviceProp p;
     if (cudaGetDeviceProperties(&p, d) != cudaSuccess) continue;
     json += json.back() == '[' ? "" : ",";
-    json += "{\"ordinal\":" + std::to_string(d) + ",\"name\":" + quoted(p.name) + ",\"compute\":\"" + std::to_string(p.major) + "." + std::to_string(p.minor) +
-            "\",\"memory\":" + std::to_string(p.totalGlobalMem) + ",\"multiprocessors\":" + std::to_string(p.multiProcessorCount) +
-            ",\"l2\":" + std::to_string(p.l2CacheSize) + ",\"shared_per_block\":" + std::to_string(p.sharedMemPerBlockOptin) + "}";
+    json += "{\"ordinal\":" + std::to_string(d) + ",\"name\":" + quoted(p.name) + ",\"compute\":\"" + std::to_string(p.major) + "." +
+            std::to_string(p.minor) + "\",\"memory\":" + std::to_string(p.totalGlobalMem) +
+            ",\"multiprocessors\":" + std::to_string(p.multiProcessorCount) + ",\"l2\":" + std::to_string(p.l2CacheSize) +
+            ",\"shared_per_block\":" + std::to_string(p.sharedMemPerBlockOptin) + "}";
   }
   return copy_text(json + "]}", reinterpret_cast<hd_address>(text), capacity);
 }
@@ -197,8 +198,8 @@ void* alloc(void* context, int64_t bytes) {
   size_t left = 0, total = 0;
   cudaMemGetInfo(&left, &total);
   if (error == cudaErrorMemoryAllocation) {
-    fail(HD_NO_MEMORY, "no GPU memory for %lld bytes (%lld MiB of %lld MiB are free, before what the pool holds)", static_cast<long long>(bytes),
-         static_cast<long long>(left >> 20), static_cast<long long>(total >> 20));
+    fail(HD_NO_MEMORY, "no GPU memory for %lld bytes (%lld MiB of %lld MiB are free, before what the pool holds)",
+         static_cast<long long>(bytes), static_cast<long long>(left >> 20), static_cast<long long>(total >> 20));
   } else {
     cuda_fail(error, "allocating GPU memory");
   }
@@ -253,8 +254,8 @@ hd_status faults_of(CudaContext& c) {
     if (faults[op] == ~0ull) continue;
     error = cudaMemsetAsync(c.faults, 0xff, sizeof faults, c.stream);
     if (error != cudaSuccess) return cuda_fail(error, "clearing the noted errors");
-    return fail(HD_INVALID, "%s: the index at position %llu is %d, which is out of range; results since then are not valid", kOpNames[op], faults[op] >> 32,
-                static_cast<int32_t>(faults[op] & 0xffffffffu));
+    return fail(HD_INVALID, "%s: the index at position %llu is %d, which is out of range; results since then are not valid", kOpNames[op],
+                faults[op] >> 32, static_cast<int32_t>(faults[op] & 0xffffffffu));
   }
   return HD_OK;
 }
@@ -292,7 +293,8 @@ hd_status run(void* context, int32_t op, const hd_tensor* const* tensors, int32_
   return status;
 }
 
-const hd_backend kBackend = {HD_ABI_VERSION, "cuda", probe, describe_devices, open, close, nullptr, alloc, release, copy_bytes, fill, sync, supported, run};
+const hd_backend kBackend = {HD_ABI_VERSION, "cuda", probe, describe_devices, open, close, nullptr, alloc, release,
+                             copy_bytes,     fill,   sync,  supported,        run};
 
 const char* const kDtypes[] = {"f32", "bf16", "f16", "f64", "i32", "i64", "u8"};
 

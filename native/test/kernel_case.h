@@ -56,7 +56,9 @@ inline double read(const char* p, int dtype) {
   std::memcpy(&h, p, 2 <= bytes_of(dtype) ? 2 : 1);
   float f;
   switch (dtype) {
-    case HD_F32: std::memcpy(&f, p, 4); return static_cast<double>(f);
+    case HD_F32:
+      std::memcpy(&f, p, 4);
+      return static_cast<double>(f);
     case HD_BF16: {
       const uint32_t bits = static_cast<uint32_t>(h) << 16;
       std::memcpy(&f, &bits, 4);
@@ -83,7 +85,8 @@ inline double read(const char* p, int dtype) {
       std::memcpy(&i, p, 8);
       return static_cast<double>(i);
     }
-    default: return static_cast<double>(static_cast<unsigned char>(*p));
+    default:
+      return static_cast<double>(static_cast<unsigned char>(*p));
   }
 }
 inline void write(char* p, int dtype, double x) {
@@ -91,7 +94,9 @@ inline void write(char* p, int dtype, double x) {
   uint32_t bits;
   std::memcpy(&bits, &f, 4);
   switch (dtype) {
-    case HD_F32: std::memcpy(p, &f, 4); return;
+    case HD_F32:
+      std::memcpy(p, &f, 4);
+      return;
     case HD_BF16: {
       const uint16_t h = static_cast<uint16_t>(bits >> 16);
       std::memcpy(p, &h, 2);
@@ -115,7 +120,9 @@ inline void write(char* p, int dtype, double x) {
       std::memcpy(p, &h, 2);
       return;
     }
-    case HD_F64: std::memcpy(p, &x, 8); return;
+    case HD_F64:
+      std::memcpy(p, &x, 8);
+      return;
     case HD_I32: {
       const int32_t i = static_cast<int32_t>(x);
       std::memcpy(p, &i, 4);
@@ -126,7 +133,8 @@ inline void write(char* p, int dtype, double x) {
       std::memcpy(p, &i, 8);
       return;
     }
-    default: *p = static_cast<char>(static_cast<unsigned char>(x));
+    default:
+      *p = static_cast<char>(static_cast<unsigned char>(x));
   }
 }
 

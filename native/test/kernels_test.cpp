@@ -5,10 +5,18 @@
 using namespace test;
 
 namespace hd {
-namespace scalar { int check_simd(); }
-namespace v3 { int check_simd(); }
-namespace v4 { int check_simd(); }
-namespace v4bf16 { int check_simd(); }
+namespace scalar {
+int check_simd();
+}
+namespace v3 {
+int check_simd();
+}
+namespace v4 {
+int check_simd();
+}
+namespace v4bf16 {
+int check_simd();
+}
 }  // namespace hd
 
 namespace {
@@ -98,13 +106,20 @@ void norm() {
 // ---- activations ----
 double act(int kind, double x) {
   switch (kind) {
-    case 0: return x;
-    case 1: return x > 0 ? x : 0;
-    case 2: return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0)));
-    case 3: return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
-    case 4: return x / (1 + std::exp(-x));
-    case 5: return std::tanh(x);
-    default: return 1 / (1 + std::exp(-x));
+    case 0:
+      return x;
+    case 1:
+      return x > 0 ? x : 0;
+    case 2:
+      return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0)));
+    case 3:
+      return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+    case 4:
+      return x / (1 + std::exp(-x));
+    case 5:
+      return std::tanh(x);
+    default:
+      return 1 / (1 + std::exp(-x));
   }
 }
 double slope(int kind, double x) {
@@ -117,7 +132,8 @@ void activation() {
   sweep("bias_act", 28, [](int dtype, int64_t rows, int64_t n, int option) {
     const int kind = option % 7;
     const bool bias = option / 7 & 1, rest = option / 14 != 0;
-    Tensor x(dtype, {rows, n}, rest ? Layout::padded : Layout::dense), b(dtype, {n}), y(dtype, {rows, n}), dy(dtype, {rows, n}, Layout::padded);
+    Tensor x(dtype, {rows, n}, rest ? Layout::padded : Layout::dense), b(dtype, {n}), y(dtype, {rows, n}),
+        dy(dtype, {rows, n}, Layout::padded);
     Tensor dx(dtype, {rows, n}), db(rest ? HD_F32 : dtype, {n});
     x.random(4), b.random(), dy.random(), db.random();
     const std::vector<double> db0 = db.values(), dy0 = dy.values();
@@ -211,7 +227,8 @@ void rotary() {
 void embedding() {
   sweep("embedding", 4, [](int dtype, int64_t rows, int64_t n, int option) {
     const int64_t V = 11, N = rows * 7;
-    Tensor table(dtype, {V, n}, Layout::padded), ids(HD_I32, {rows, 7}), y(dtype, {rows, 7, n}, option & 1 ? Layout::padded : Layout::dense);
+    Tensor table(dtype, {V, n}, Layout::padded), ids(HD_I32, {rows, 7}),
+        y(dtype, {rows, 7, n}, option & 1 ? Layout::padded : Layout::dense);
     Tensor dtable(option & 1 ? HD_F32 : dtype, {V, n}, Layout::padded);
     table.random(), dtable.random();
     const std::vector<double> before = dtable.values();
@@ -239,8 +256,8 @@ void embedding() {
 void philox(uint32_t c[4], uint32_t k0, uint32_t k1) {
   for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
     const uint64_t a = uint64_t{0xD2511F53u} * c[0], b = uint64_t{0xCD9E8D57u} * c[2];
-    const uint32_t next[] = {static_cast<uint32_t>(b >> 32) ^ c[1] ^ k0, static_cast<uint32_t>(b), static_cast<uint32_t>(a >> 32) ^ c[3] ^ k1,
-                             static_cast<uint32_t>(a)};
+    const uint32_t next[] = {static_cast<uint32_t>(b >> 32) ^ c[1] ^ k0, static_cast<uint32_t>(b),
+                             static_cast<uint32_t>(a >> 32) ^ c[3] ^ k1, static_cast<uint32_t>(a)};
     std::memcpy(c, next, sizeof next);
   }
 }
@@ -270,7 +287,8 @@ void dropout() {
 // ---- softmax, cross-entropy ----
 void softmax() {
   sweep("softmax", 4, [](int dtype, int64_t rows, int64_t n, int option) {
-    Tensor x(dtype, {rows, n}, option & 1 ? Layout::padded : Layout::dense), y(dtype, {rows, n}), dy(dtype, {rows, n}), dx(dtype, {rows, n});
+    Tensor x(dtype, {rows, n}, option & 1 ? Layout::padded : Layout::dense), y(dtype, {rows, n}), dy(dtype, {rows, n}),
+        dx(dtype, {rows, n});
     x.random(8), dy.random();
     const double minus = -std::numeric_limits<double>::infinity();
     if (rows == 5) {
@@ -315,7 +333,8 @@ void cross_entropy() {
       double total = 0, want = 0;
       for (int64_t j = 0; j < n; j++) total += std::exp(x0[static_cast<size_t>(i * n + j)]);
       for (int64_t j = 0; j < n; j++) {
-        const double z = x0[static_cast<size_t>(i * n + j)], t = (j == static_cast<int64_t>(targets[i]) ? 1 - e : 0) + e / static_cast<double>(n);
+        const double z = x0[static_cast<size_t>(i * n + j)],
+                     t = (j == static_cast<int64_t>(targets[i]) ? 1 - e : 0) + e / static_cast<double>(n);
         if (!ignored) want -= t * (z - std::log(total));
         if (gradient) near("dlogits", i * n + j, out, ignored ? 0 : 0.25 * (std::exp(z) / total - t), 0.25);
       }
@@ -332,12 +351,18 @@ void cross_entropy() {
 // ---- element-wise ----
 double binary_of(int kind, double a, double b) {
   switch (kind) {
-    case 0: return a + b;
-    case 1: return a - b;
-    case 2: return a * b;
-    case 3: return a / b;
-    case 4: return std::max(a, b);
-    default: return std::min(a, b);
+    case 0:
+      return a + b;
+    case 1:
+      return a - b;
+    case 2:
+      return a * b;
+    case 3:
+      return a / b;
+    case 4:
+      return std::max(a, b);
+    default:
+      return std::min(a, b);
   }
 }
 void broadcast(Tensor& t, int dimension, int64_t size) {
@@ -352,7 +377,8 @@ void binary() {
         context = text("binary", dtype, 6, n, option);
         const int kind = option % 6, form = option / 6 % 4;
         const bool scaled = option >= 24;
-        Tensor a(dtype, {3, 6, n}, form == 1 ? Layout::transposed : Layout::padded), y(dtype, {3, 6, n}, form == 2 ? Layout::transposed : Layout::dense);
+        Tensor a(dtype, {3, 6, n}, form == 1 ? Layout::transposed : Layout::padded),
+            y(dtype, {3, 6, n}, form == 2 ? Layout::transposed : Layout::dense);
         Tensor b(dtype, {form == 3 ? 1 : 3, 6, form == 0 && n > 0 ? 1 : n});
         a.random(2), b.random(1, 3);
         if (b.desc.shape[2] != n) broadcast(b, 2, n);
@@ -372,16 +398,26 @@ void binary() {
 
 double unary_of(int kind, double x) {
   switch (kind) {
-    case 0: return x;
-    case 1: return std::exp(x);
-    case 2: return std::log(x);
-    case 3: return std::sqrt(x);
-    case 4: return 1 / x;
-    case 5: return x * x;
-    case 6: return std::fabs(x);
-    case 7: return std::tanh(x);
-    case 8: return 1 / (1 + std::exp(-x));
-    default: return x > 0 ? x : 0;
+    case 0:
+      return x;
+    case 1:
+      return std::exp(x);
+    case 2:
+      return std::log(x);
+    case 3:
+      return std::sqrt(x);
+    case 4:
+      return 1 / x;
+    case 5:
+      return x * x;
+    case 6:
+      return std::fabs(x);
+    case 7:
+      return std::tanh(x);
+    case 8:
+      return 1 / (1 + std::exp(-x));
+    default:
+      return x > 0 ? x : 0;
   }
 }
 void unary() {
@@ -390,7 +426,8 @@ void unary() {
       for (int option = 0; option < 30; option++) {
         context = text("unary", dtype, 5, n, option);
         const int kind = option % 10, form = option / 10;
-        Tensor x(dtype, {5, n}, form == 1 ? Layout::transposed : Layout::padded), y(dtype, {5, n}, form == 2 ? Layout::transposed : Layout::dense);
+        Tensor x(dtype, {5, n}, form == 1 ? Layout::transposed : Layout::padded),
+            y(dtype, {5, n}, form == 2 ? Layout::transposed : Layout::dense);
         x.random(2, 2.5);
         run("unary", {&x, &y}, hd_UnaryParams{kind, 1.5f, -0.5f, 0});
         for (int64_t i = 0; i < y.count(); i++) near("y", i, y, unary_of(kind, 1.5 * x[i] - 0.5), 1);
@@ -461,7 +498,8 @@ void copy_exactness() {
 
 // ---- reductions ----
 void reduce() {
-  const std::vector<std::vector<int64_t>> shapes = {{1, 1, 1}, {3, 1, 7}, {5, 17, 33}, {0, 3, 4}, {3, 0, 4}, {2, 300, 5}, {70, 3, 1}, {1, 2, 70000}, {4000, 3, 40}};
+  const std::vector<std::vector<int64_t>> shapes = {{1, 1, 1},   {3, 1, 7},  {5, 17, 33},   {0, 3, 4},    {3, 0, 4},
+                                                    {2, 300, 5}, {70, 3, 1}, {1, 2, 70000}, {4000, 3, 40}};
   for (const int dtype : {HD_F32, HD_BF16, HD_F16, HD_F64}) {
     for (const std::vector<int64_t>& shape : shapes) {
       for (int option = 0; option < 8 * 2 * 3; option++) {
@@ -472,7 +510,8 @@ void reduce() {
         for (size_t d = 0; d < 3; d++) {
           if (mask >> d & 1) small[d] = 1;
         }
-        Tensor x(dtype, shape, form == 1 ? Layout::transposed : Layout::padded), y(option % 3 == 0 ? HD_F32 : dtype, small, form == 1 ? Layout::padded : Layout::dense);
+        Tensor x(dtype, shape, form == 1 ? Layout::transposed : Layout::padded),
+            y(option % 3 == 0 ? HD_F32 : dtype, small, form == 1 ? Layout::padded : Layout::dense);
         x.random(1, 0.5), y.fill(2);
         const int accumulate = kind < 2 && option % 7 == 0;
         run("reduce", {&x, &y}, hd_ReduceParams{kind, accumulate});

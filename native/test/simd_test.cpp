@@ -29,7 +29,8 @@ int check(const Function& f) {
   float worst_at = 0;
   int bad = 0;
   // every 4099th pattern of 32 bits meets all exponents, both signs, denormals and NaN; infinities and zeros are added
-  const uint32_t special[] = {0, 0x80000000u, 0x7f800000u, 0xff800000u, 0x7fc00000u, 1, 0x80000001u, 0x007fffffu, 0x00800000u, 0x42b17218u, 0xc2cff1b5u};
+  const uint32_t special[] = {0,           0x80000000u, 0x7f800000u, 0xff800000u, 0x7fc00000u, 1,
+                              0x80000001u, 0x007fffffu, 0x00800000u, 0x42b17218u, 0xc2cff1b5u};
   for (uint64_t k = 0; k < (uint64_t{1} << 32); k += 4099) {
     const uint32_t pattern = k / 4099 < 11 ? special[k / 4099] : static_cast<uint32_t>(k);
     float x;
@@ -41,7 +42,8 @@ int check(const Function& f) {
     const double error = std::fabs(static_cast<double>(got) - want);
     const double allowed = std::fabs(want) * f.relative + f.absolute;
     if (std::fabs(want) > 0x1p-126 && error / std::fabs(want) > worst) worst = error / std::fabs(want), worst_at = x;
-    if (!(error <= allowed) && bad++ < 3) std::printf("FAILED %s(%.9g) is %.9g, expected %.9g\n", f.name, static_cast<double>(x), static_cast<double>(got), want);
+    if (!(error <= allowed) && bad++ < 3)
+      std::printf("FAILED %s(%.9g) is %.9g, expected %.9g\n", f.name, static_cast<double>(x), static_cast<double>(got), want);
   }
   std::printf("  %-8s worst relative error %.2f x 2^-24 at %.9g\n", f.name, worst / ulp, static_cast<double>(worst_at));
   return bad;
@@ -50,9 +52,9 @@ int check(const Function& f) {
 
 int check_simd() {
   constexpr double ulp = 0x1p-23, tiny = 0x1p-148;
-  const Function functions[] = {{"exp2", exp2, exp2_of, 2 * ulp, tiny},      {"exp", exp, exp_of, 2 * ulp, tiny},
-                                {"tanh", tanh, tanh_of, 2 * ulp, tiny},      {"sigmoid", sigmoid, sigmoid_of, 3 * ulp, 0x1p-126},
-                                {"erf", erf, erf_of, 2 * ulp, tiny},         {"log", log, log_of, 2 * ulp, tiny}};
+  const Function functions[] = {{"exp2", exp2, exp2_of, 2 * ulp, tiny}, {"exp", exp, exp_of, 2 * ulp, tiny},
+                                {"tanh", tanh, tanh_of, 2 * ulp, tiny}, {"sigmoid", sigmoid, sigmoid_of, 3 * ulp, 0x1p-126},
+                                {"erf", erf, erf_of, 2 * ulp, tiny},    {"log", log, log_of, 2 * ulp, tiny}};
   int bad = 0;
   for (const Function& f : functions) bad += check(f);
   return bad;

@@ -33,14 +33,17 @@ struct Row {
 
 std::vector<Record> records() {
   std::vector<Record> all;
-#define HD_PARAMS(Name, doc) \
-  {                          \
+#define HD_PARAMS(Name, doc)     \
+  {                              \
     using S = hd_##Name##Params; \
     all.push_back({#Name, doc, sizeof(S), {
 #define HD_I32(field, doc) {"int", #field, doc, offsetof(S, field)},
 #define HD_F32(field, doc) {"float", #field, doc, offsetof(S, field)},
 #define HD_I64(field, doc) {"long", #field, doc, offsetof(S, field)},
-#define HD_END(Name) }}); }
+#define HD_END(Name)      \
+  }                       \
+  }); \
+  }
 #include "heddle/params.def"
 #undef HD_PARAMS
 #undef HD_I32
@@ -83,7 +86,8 @@ const char* setter(const char* type) {
   return std::strcmp(type, "float") == 0 ? "JAVA_FLOAT" : "JAVA_LONG";
 }
 
-const char* const kHeader = "// Generated from native/include/heddle/*.def by the native build (heddle_ops_gen). Do not edit.\npackage io.heddle.op;\n\n";
+const char* const kHeader =
+    "// Generated from native/include/heddle/*.def by the native build (heddle_ops_gen). Do not edit.\npackage io.heddle.op;\n\n";
 
 void write_ops(std::FILE* out) {
   std::fputs(kHeader, out);
@@ -91,8 +95,8 @@ void write_ops(std::FILE* out) {
   const std::vector<Row> all = rows();
   for (size_t i = 0; i < all.size(); i++) {
     std::fprintf(out, "  /** {@code %s}: {@code %s}. */\n", all[i].name, all[i].signature);
-    std::fprintf(out, "  %s(\n      \"%s\",\n      Params.%s.BYTES,\n      \"%s\")%s\n", upper(all[i].name).c_str(), all[i].name, all[i].params,
-                 all[i].signature, i + 1 == all.size() ? ";" : ",");
+    std::fprintf(out, "  %s(\n      \"%s\",\n      Params.%s.BYTES,\n      \"%s\")%s\n", upper(all[i].name).c_str(), all[i].name,
+                 all[i].params, all[i].signature, i + 1 == all.size() ? ";" : ",");
   }
   std::fprintf(out,
                "\n  /** The version of the C ABI that this table belongs to. */\n  public static final int ABI_VERSION = %d;\n\n"

@@ -68,7 +68,8 @@ int replay(hd_address context, const char* path) {
   int result = 0;
   if (!in.ok) {
     result = std::fprintf(stderr, "%s: truncated\n", path) > 0 ? 2 : 2;
-  } else if (hd_run(context, op, reinterpret_cast<hd_address>(addresses.data()), n, reinterpret_cast<hd_address>(params.data()), params_bytes) != HD_OK) {
+  } else if (hd_run(context, op, reinterpret_cast<hd_address>(addresses.data()), n, reinterpret_cast<hd_address>(params.data()),
+                    params_bytes) != HD_OK) {
     char text[2048];
     hd_last_error(reinterpret_cast<hd_address>(text), sizeof text);
     std::fprintf(stderr, "%s: %s failed: %s\n", path, name.c_str(), text);

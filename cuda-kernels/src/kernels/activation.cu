@@ -18,20 +18,29 @@ __device__ float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
 
 __device__ float activate(int32_t kind, float x) {
   switch (kind) {
-    case 1: return x < 0 ? 0.0f : x;
-    case 2: return 0.5f * x * erfcf(-x * 0.70710678118654752f);
-    case 3: return x * sigmoid(2 * kRootTwoOverPi * (x + kCubic * x * x * x));  // 0.5 (1 + tanh(a)) = sigmoid(2 a)
-    case 4: return x * sigmoid(x);
-    case 5: return tanhf(x);
-    case 6: return sigmoid(x);
-    default: return x;
+    case 1:
+      return x < 0 ? 0.0f : x;
+    case 2:
+      return 0.5f * x * erfcf(-x * 0.70710678118654752f);
+    case 3:
+      return x * sigmoid(2 * kRootTwoOverPi * (x + kCubic * x * x * x));  // 0.5 (1 + tanh(a)) = sigmoid(2 a)
+    case 4:
+      return x * sigmoid(x);
+    case 5:
+      return tanhf(x);
+    case 6:
+      return sigmoid(x);
+    default:
+      return x;
   }
 }
 
 __device__ float slope(int32_t kind, float x) {
   switch (kind) {
-    case 1: return x > 0 ? 1.0f : 0.0f;
-    case 2: return 0.5f * erfcf(-x * 0.70710678118654752f) + x * 0.3989422804014327f * expf(-0.5f * x * x);
+    case 1:
+      return x > 0 ? 1.0f : 0.0f;
+    case 2:
+      return 0.5f * erfcf(-x * 0.70710678118654752f) + x * 0.3989422804014327f * expf(-0.5f * x * x);
     case 3: {
       const float s = sigmoid(2 * kRootTwoOverPi * (x + kCubic * x * x * x));
       return s + x * s * (1 - s) * 2 * kRootTwoOverPi * (1 + 3 * kCubic * x * x);
@@ -48,7 +57,8 @@ __device__ float slope(int32_t kind, float x) {
       const float s = sigmoid(x);
       return s * (1 - s);
     }
-    default: return 1.0f;
+    default:
+      return 1.0f;
   }
 }
 
@@ -176,7 +186,15 @@ hd_status run(const Call& call, void (*kernel)(Work<T>), const Slots& s) {
   const bool sums = s.dbias >= 0 && call.has(s.dbias);
   const hd_tensor &x = *call.t[s.x], &y = *call.t[s.dy >= 0 ? s.dy : s.y];
   const int64_t features = last(y), rows = features == 0 ? 0 : elements(y) / features;
-  Work<T> w{{}, View<const T>(call, s.x), View<T>(call, s.y), call.data<const T>(s.bias), false, p.kind, features, ColumnGrid(rows, features, sums), nullptr};
+  Work<T> w{{},
+            View<const T>(call, s.x),
+            View<T>(call, s.y),
+            call.data<const T>(s.bias),
+            false,
+            p.kind,
+            features,
+            ColumnGrid(rows, features, sums),
+            nullptr};
   if (s.dy >= 0) w.dy = View<const T>(call, s.dy);
   w.bias_vector = aligned(w.bias);
   if (features == 0 || (rows == 0 && !sums)) return HD_OK;
@@ -204,7 +222,9 @@ hd_status bias_act_fwd(const Call& call) {
   Check check(call);
   check.floats(0, 1, 2).same_shape(2, 0).vector(1, last(*call.t[0]), "the last dimension of x").dense(0, 1, 2).output(2);
   if (check_kind(check, call).failed()) return check.status();
-  return with_float(call.t[0]->dtype, [&](auto type) { return run<decltype(type)>(call, bias_act_kernel<decltype(type)>, {-1, 0, 1, 2, -1}); });
+  return with_float(call.t[0]->dtype, [&](auto type) {
+    return run<decltype(type)>(call, bias_act_kernel<decltype(type)>, {-1, 0, 1, 2, -1});
+  });
 }
 
 hd_status bias_act_bwd(const Call& call) {
@@ -213,7 +233,9 @@ hd_status bias_act_bwd(const Call& call) {
   check.floats(0, 1, 2, 3).f32_or_alike(4, 0).same_shape(0, 1).same_shape(3, 1);
   check.vector(2, features, "the last dimension of x").vector(4, features, "the last dimension of x").dense(0, 1, 2, 3, 4).output(3);
   if (check_kind(check, call).failed()) return check.status();
-  return with_float(call.t[0]->dtype, [&](auto type) { return run<decltype(type)>(call, bias_act_gradient<decltype(type)>, {0, 1, 2, 3, 4}); });
+  return with_float(call.t[0]->dtype, [&](auto type) {
+    return run<decltype(type)>(call, bias_act_gradient<decltype(type)>, {0, 1, 2, 3, 4});
+  });
 }
 
 hd_status glu_fwd(const Call& call) {

@@ -34,7 +34,8 @@ __device__ void load_four(const void* p, int32_t dtype, int64_t i, float (&x)[4]
   }
   const Four16 bits = *reinterpret_cast<const Four16*>(static_cast<const uint16_t*>(p) + i);
 #pragma unroll
-  for (int k = 0; k < 4; k++) x[k] = dtype == HD_BF16 ? __bfloat162float(__ushort_as_bfloat16(bits.item[k])) : __half2float(__ushort_as_half(bits.item[k]));
+  for (int k = 0; k < 4; k++)
+    x[k] = dtype == HD_BF16 ? __bfloat162float(__ushort_as_bfloat16(bits.item[k])) : __half2float(__ushort_as_half(bits.item[k]));
 }
 
 __device__ void store_four(void* p, int32_t dtype, int64_t i, const float (&x)[4]) {
@@ -44,7 +45,8 @@ __device__ void store_four(void* p, int32_t dtype, int64_t i, const float (&x)[4
   }
   Four16 bits;
 #pragma unroll
-  for (int k = 0; k < 4; k++) bits.item[k] = dtype == HD_BF16 ? __bfloat16_as_ushort(rounded<bf16>(x[k])) : __half_as_ushort(rounded<f16>(x[k]));
+  for (int k = 0; k < 4; k++)
+    bits.item[k] = dtype == HD_BF16 ? __bfloat16_as_ushort(rounded<bf16>(x[k])) : __half_as_ushort(rounded<f16>(x[k]));
   *reinterpret_cast<Four16*>(static_cast<uint16_t*>(p) + i) = bits;
 }
 
@@ -96,9 +98,23 @@ hd_status adamw(const Call& call) {
   const bool narrow = call.has(5);
   bool vector = true;
   for (const int32_t i : {0, 2, 3, 4, 5}) vector = vector && aligned(call.data<void>(i));
-  const Work w{call.data<const void>(0), call.data<const float>(1), narrow ? call.data<void>(2) : nullptr, call.data<float>(narrow ? 5 : 2), call.data<float>(3),
-               call.data<float>(4), n, call.t[0]->dtype, call.t[2]->dtype, f32(1.0 - f64(p.lr) * f64(p.weight_decay)), p.beta1, f32(1.0 - f64(p.beta1)), p.beta2,
-               f32(1.0 - f64(p.beta2)), f32(f64(p.lr) / f64(p.correction1)), f32(1.0 / __builtin_sqrt(f64(p.correction2))), p.eps};
+  const Work w{call.data<const void>(0),
+               call.data<const float>(1),
+               narrow ? call.data<void>(2) : nullptr,
+               call.data<float>(narrow ? 5 : 2),
+               call.data<float>(3),
+               call.data<float>(4),
+               n,
+               call.t[0]->dtype,
+               call.t[2]->dtype,
+               f32(1.0 - f64(p.lr) * f64(p.weight_decay)),
+               p.beta1,
+               f32(1.0 - f64(p.beta1)),
+               p.beta2,
+               f32(1.0 - f64(p.beta2)),
+               f32(f64(p.lr) / f64(p.correction1)),
+               f32(1.0 / __builtin_sqrt(f64(p.correction2))),
+               p.eps};
   return launch(call, adamw_kernel, grid_for(ceil_div(n, 4)), kThreads, 0, w, vector);
 }
 }  // namespace hd

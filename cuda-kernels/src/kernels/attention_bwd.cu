@@ -1,14 +1,13 @@
 // attention_bwd: gradients of attention_fwd, from o and lse, without T x S memory (Dao et al. 2022, algorithm 4).
-// With P = exp(score - lse) and delta = rowsum(do * o): dv = P~^T do, dP = do v^T, dS = P (dP~ - delta) d(score)/d(qk), dq = dS k, dk = dS^T q, where ~
-// is the dropout mask with its factor.
-// Shapes: q, o, do, dq [B,H,T,D]; k, v, dk, dv [B,K,S,D]; lse f32 [B,H,T]; row and column lists as in ops.def.
-// Work: three kernels. delta: a warp per query. dq: a block of 256 threads per (64 queries, head, batch) walks its row list. dk, dv: a block per
-// (64 keys, key head, batch) walks the column lists of the H/K heads that share it, so no two blocks write to one place.
-// On chip: three tiles in their dtype, one of them loaded in turn with k, v, k (or q, do, q), and one 64 x 64 tile in f32: 3 * 64 * (D + pad) + 17 KiB of
-// shared memory (f32: D 64: 68, 128: 116, 256: 212 KiB; 16-bit: 44, 68, 116); B H T f32 of workspace. Registers in README.md; no spills.
-// Numerics: products and sums in f32 FMA; exponentials base 2. No tensor cores: this is the portable first version.
-// Cost: 14 D FLOP per visible pair (scores are formed twice), whole blocks counted.
-// Deterministic: no atomics; sums in list order, heads in order. Checked on: not yet.
+// With P = exp(score - lse) and delta = rowsum(do * o): dv = P~^T do, dP = do v^T, dS = P (dP~ - delta) d(score)/d(qk), dq = dS k, dk =
+// dS^T q, where ~ is the dropout mask with its factor. Shapes: q, o, do, dq [B,H,T,D]; k, v, dk, dv [B,K,S,D]; lse f32 [B,H,T]; row and
+// column lists as in ops.def. Work: three kernels. delta: a warp per query. dq: a block of 256 threads per (64 queries, head, batch) walks
+// its row list. dk, dv: a block per (64 keys, key head, batch) walks the column lists of the H/K heads that share it, so no two blocks
+// write to one place. On chip: three tiles in their dtype, one of them loaded in turn with k, v, k (or q, do, q), and one 64 x 64 tile in
+// f32: 3 * 64 * (D + pad) + 17 KiB of shared memory (f32: D 64: 68, 128: 116, 256: 212 KiB; 16-bit: 44, 68, 116); B H T f32 of workspace.
+// Registers in README.md; no spills. Numerics: products and sums in f32 FMA; exponentials base 2. No tensor cores: this is the portable
+// first version. Cost: 14 D FLOP per visible pair (scores are formed twice), whole blocks counted. Deterministic: no atomics; sums in list
+// order, heads in order. Checked on: not yet.
 #include "attention.h"
 
 namespace hd {
@@ -30,7 +29,8 @@ __global__ void __launch_bounds__(kThreads) delta_kernel(Work<T> w) {
   constexpr int W = kWidth<T>;
   const Problem& p = w.p;
   const int64_t rows = p.batches * p.heads * p.queries;
-  for (int64_t row = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y; row < rows; row += static_cast<int64_t>(gridDim.x) * blockDim.y) {
+  for (int64_t row = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y; row < rows;
+       row += static_cast<int64_t>(gridDim.x) * blockDim.y) {
     const int64_t t = row % p.queries, h = row / p.queries % p.heads, b = row / p.queries / p.heads;
     float x[W], y[W], total = 0;
     for (int64_t at = static_cast<int64_t>(threadIdx.x) * W; at < p.features; at += 32 * W) {
@@ -64,8 +64,8 @@ __device__ Statistics statistics(const Work<T>& w, int64_t b, int64_t h, int64_t
 }
 
 // In: s = q k^T, g = do v^T. Out: s = the weights with dropout, g = dS.
-__device__ void weights_and_gradients(const Problem& p, const Statistics& stats, float slope, const int64_t* mask, int64_t b, int64_t h, int64_t query0, int64_t key0,
-                                      float (&s)[4][4], float (&g)[4][4]) {
+__device__ void weights_and_gradients(const Problem& p, const Statistics& stats, float slope, const int64_t* mask, int64_t b, int64_t h,
+                                      int64_t query0, int64_t key0, float (&s)[4][4], float (&g)[4][4]) {
   float slope_of[4][4];
   finish_scores(p, slope, mask, query0, key0, s, slope_of);
 #pragma unroll
@@ -191,15 +191,29 @@ hd_status attention_bwd(const Call& call) {
   return with_tile(q.dtype, p.features, [&](auto type, auto size) {
     using T = decltype(type);
     constexpr int D = decltype(size)::value;
-    Work<T> w{p, lists_of(call, 6, 10, 11), lists_of(call, 8, 10, 11), Heads<const T>(call, 0), Heads<const T>(call, 1), Heads<const T>(call, 2), Heads<const T>(call, 3),
-              Heads<const T>(call, 5), Heads<T>(call, 13), Heads<T>(call, 14), Heads<T>(call, 15), call.data<const float>(4), {}, delta};
+    Work<T> w{p,
+              lists_of(call, 6, 10, 11),
+              lists_of(call, 8, 10, 11),
+              Heads<const T>(call, 0),
+              Heads<const T>(call, 1),
+              Heads<const T>(call, 2),
+              Heads<const T>(call, 3),
+              Heads<const T>(call, 5),
+              Heads<T>(call, 13),
+              Heads<T>(call, 14),
+              Heads<T>(call, 15),
+              call.data<const float>(4),
+              {},
+              delta};
     for (int d = 0; d < 3; d++) w.lse_stride[d] = call.t[4]->stride[d];
     const auto heads = static_cast<unsigned>(p.heads), batches = static_cast<unsigned>(p.batches);
     const int64_t rows = p.batches * p.heads * p.queries;
     hd_status status = HD_OK;
     if (rows > 0) {
       status = launch(call, delta_kernel<T>, dim3(static_cast<unsigned>(least(ceil_div(rows, 8), 1 << 20))), dim3(32, 8), 0, w);
-      if (status == HD_OK) status = launch(call, query_gradient<T, D>, dim3(static_cast<unsigned>(p.query_blocks), heads, batches), kThreads, shared_bytes<T, D>(3), w);
+      if (status == HD_OK)
+        status = launch(call, query_gradient<T, D>, dim3(static_cast<unsigned>(p.query_blocks), heads, batches), kThreads,
+                        shared_bytes<T, D>(3), w);
     }
     if (status != HD_OK || p.batches * p.kv_heads * p.keys == 0) return status;
     const dim3 grid(static_cast<unsigned>(p.key_blocks), static_cast<unsigned>(p.kv_heads), batches);

@@ -1,12 +1,10 @@
-// attention_fwd: o = softmax(scale q k^T, softcap, ALiBi, mask) v over a block layout, without T x S memory (Dao et al. 2022; block lists as in
-// FlexAttention, Dong et al. 2024; online softmax, Milakov & Gimelshein 2018).
-// Shapes: q, o [B,H,T,D]; k, v [B,K,S,D]; lse f32 [B,H,T]; layout as in ops.def.
-// Work: a block of 256 threads per (64 queries, head, batch) walks the key blocks of its row list; a thread owns 4 x 4 scores and 4 rows x D/16
-// columns of o. FULL blocks read no mask.
-// On chip: q, and k then v in one more tile, in their dtype; scores in f32: 2 * 64 * (D + pad) + 17 KiB of shared memory (f32: D 64: 51, 128: 83,
-// 256: 147 KiB; 16-bit: 35, 51, 83). Registers in README.md; no spills.
-// Numerics: products and sums in f32 FMA, for 16-bit inputs too; exponentials base 2. No tensor cores: this is the portable first version.
-// Cost: 4 D FLOP per visible (query, key) pair, whole blocks counted; reads k and v once per query block and head.
+// attention_fwd: o = softmax(scale q k^T, softcap, ALiBi, mask) v over a block layout, without T x S memory (Dao et al. 2022; block lists
+// as in FlexAttention, Dong et al. 2024; online softmax, Milakov & Gimelshein 2018). Shapes: q, o [B,H,T,D]; k, v [B,K,S,D]; lse f32
+// [B,H,T]; layout as in ops.def. Work: a block of 256 threads per (64 queries, head, batch) walks the key blocks of its row list; a thread
+// owns 4 x 4 scores and 4 rows x D/16 columns of o. FULL blocks read no mask. On chip: q, and k then v in one more tile, in their dtype;
+// scores in f32: 2 * 64 * (D + pad) + 17 KiB of shared memory (f32: D 64: 51, 128: 83, 256: 147 KiB; 16-bit: 35, 51, 83). Registers in
+// README.md; no spills. Numerics: products and sums in f32 FMA, for 16-bit inputs too; exponentials base 2. No tensor cores: this is the
+// portable first version. Cost: 4 D FLOP per visible (query, key) pair, whole blocks counted; reads k and v once per query block and head.
 // Deterministic: no atomics; keys are summed in list order. Checked on: not yet.
 #include "attention.h"
 
@@ -96,7 +94,8 @@ __global__ void __launch_bounds__(kThreads, kBlocks<T, D>) forward_kernel(Work<T
     if (query >= p.queries) continue;
     store_sums<T, D>(sums, i, total[i] == 0 ? 0.0f : 1.0f / total[i], w.o.at(b, h, query), w.o.vector, p.features);
     if (w.lse != nullptr && column_of(0) == 0) {
-      w.lse[b * w.lse_stride[0] + h * w.lse_stride[1] + query * w.lse_stride[2]] = total[i] == 0 ? -INFINITY : (top[i] + log2f(total[i])) * kLn2;
+      w.lse[b * w.lse_stride[0] + h * w.lse_stride[1] + query * w.lse_stride[2]] =
+          total[i] == 0 ? -INFINITY : (top[i] + log2f(total[i])) * kLn2;
     }
   }
 }
@@ -115,7 +114,14 @@ hd_status attention_fwd(const Call& call) {
   return with_tile(q.dtype, p.features, [&](auto type, auto size) {
     using T = decltype(type);
     constexpr int D = decltype(size)::value;
-    Work<T> w{p, lists_of(call, 3, 5, 6), Heads<const T>(call, 0), Heads<const T>(call, 1), Heads<const T>(call, 2), Heads<T>(call, 8), call.data<float>(9), {}};
+    Work<T> w{p,
+              lists_of(call, 3, 5, 6),
+              Heads<const T>(call, 0),
+              Heads<const T>(call, 1),
+              Heads<const T>(call, 2),
+              Heads<T>(call, 8),
+              call.data<float>(9),
+              {}};
     for (int d = 0; d < 3 && call.has(9); d++) w.lse_stride[d] = call.t[9]->stride[d];
     const dim3 grid(static_cast<unsigned>(p.query_blocks), static_cast<unsigned>(p.heads), static_cast<unsigned>(p.batches));
     return launch(call, forward_kernel<T, D>, grid, kThreads, shared_bytes<T, D>(2), w);

@@ -16,11 +16,21 @@ namespace {
 template <class X>
 __device__ void store_any(void* y, int32_t dtype, int64_t i, X x) {
   switch (dtype) {
-    case HD_F32: static_cast<float*>(y)[i] = static_cast<float>(x); break;
-    case HD_F64: static_cast<double*>(y)[i] = static_cast<double>(x); break;
-    case HD_I32: static_cast<int32_t*>(y)[i] = static_cast<int32_t>(x); break;
-    case HD_I64: static_cast<int64_t*>(y)[i] = static_cast<int64_t>(x); break;
-    case HD_U8: static_cast<uint8_t*>(y)[i] = static_cast<uint8_t>(static_cast<int64_t>(x)); break;
+    case HD_F32:
+      static_cast<float*>(y)[i] = static_cast<float>(x);
+      break;
+    case HD_F64:
+      static_cast<double*>(y)[i] = static_cast<double>(x);
+      break;
+    case HD_I32:
+      static_cast<int32_t*>(y)[i] = static_cast<int32_t>(x);
+      break;
+    case HD_I64:
+      static_cast<int64_t*>(y)[i] = static_cast<int64_t>(x);
+      break;
+    case HD_U8:
+      static_cast<uint8_t*>(y)[i] = static_cast<uint8_t>(static_cast<int64_t>(x));
+      break;
     case HD_BF16:
       if constexpr (sizeof(X) == 8 && X(0.5) == 0) {
         static_cast<bf16*>(y)[i] = __ll2bfloat16_rn(x);
@@ -45,11 +55,20 @@ __global__ void __launch_bounds__(kThreads) convert_kernel(const void* x, int32_
     switch (from) {
       case HD_F32:
       case HD_BF16:
-      case HD_F16: store_any(y, to, o, static_cast<double>(load_float(x, from, i))); break;
-      case HD_F64: store_any(y, to, o, static_cast<const double*>(x)[i]); break;
-      case HD_I32: store_any(y, to, o, static_cast<long long>(static_cast<const int32_t*>(x)[i])); break;
-      case HD_I64: store_any(y, to, o, static_cast<long long>(static_cast<const int64_t*>(x)[i])); break;
-      default: store_any(y, to, o, static_cast<long long>(static_cast<const uint8_t*>(x)[i]));
+      case HD_F16:
+        store_any(y, to, o, static_cast<double>(load_float(x, from, i)));
+        break;
+      case HD_F64:
+        store_any(y, to, o, static_cast<const double*>(x)[i]);
+        break;
+      case HD_I32:
+        store_any(y, to, o, static_cast<long long>(static_cast<const int32_t*>(x)[i]));
+        break;
+      case HD_I64:
+        store_any(y, to, o, static_cast<long long>(static_cast<const int64_t*>(x)[i]));
+        break;
+      default:
+        store_any(y, to, o, static_cast<long long>(static_cast<const uint8_t*>(x)[i]));
     }
   }
 }
@@ -81,7 +100,10 @@ hd_status copy(const Call& call) {
     const auto error = cudaMemcpyAsync(y, x, static_cast<size_t>(n.count * bytes), cudaMemcpyDeviceToDevice, call.context.stream);
     return error == cudaSuccess ? HD_OK : cuda_fail(error, "copying");
   }
-  auto kernel = bytes == 8 ? move_kernel<uint64_t> : bytes == 4 ? move_kernel<uint32_t> : bytes == 2 ? move_kernel<uint16_t> : move_kernel<uint8_t>;
+  auto kernel = bytes == 8   ? move_kernel<uint64_t>
+                : bytes == 4 ? move_kernel<uint32_t>
+                : bytes == 2 ? move_kernel<uint16_t>
+                             : move_kernel<uint8_t>;
   return launch(call, kernel, grid_for(n.count), kThreads, 0, x, y, n);
 }
 }  // namespace hd

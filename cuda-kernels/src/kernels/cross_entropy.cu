@@ -29,7 +29,8 @@ __global__ void __launch_bounds__(kThreads) cross_entropy_kernel(Work<T> w) {
   constexpr int W = kWidth<T>;
   const int64_t n = w.n, step = static_cast<int64_t>(blockDim.x) * W, mine = static_cast<int64_t>(threadIdx.x) * W;
   const bool smooth = w.p.label_smoothing > 0;
-  for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.y; first < w.rows; first += static_cast<int64_t>(gridDim.x) * blockDim.y) {
+  for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.y; first < w.rows;
+       first += static_cast<int64_t>(gridDim.x) * blockDim.y) {
     const int64_t row = first + threadIdx.y;
     const int32_t target = row < w.rows ? *w.targets.row(row) : 0;
     const bool ignored = row >= w.rows || target == w.p.ignore_index, bad = !ignored && (target < 0 || target >= n);
@@ -90,8 +91,14 @@ hd_status cross_entropy(const Call& call) {
   if (check.failed()) return check.status();
   return with_float(call.t[0]->dtype, [&](auto type) {
     using T = decltype(type);
-    const Work<T> w{View<const T>(call, 0), View<const int32_t>(call, 1, 0), View<float>(call, 2, 0), View<T>(call, 3), call.t[0]->shape[0],
-                    call.t[0]->shape[1],   p,                               call.context.faults + call.op};
+    const Work<T> w{View<const T>(call, 0),
+                    View<const int32_t>(call, 1, 0),
+                    View<float>(call, 2, 0),
+                    View<T>(call, 3),
+                    call.t[0]->shape[0],
+                    call.t[0]->shape[1],
+                    p,
+                    call.context.faults + call.op};
     if (w.rows == 0) return HD_OK;
     const dim3 team = team_for(ceil_div(w.n, kWidth<T>));
     return launch(call, cross_entropy_kernel<T>, grid_for_teams(w.rows, team), team, 0, w);

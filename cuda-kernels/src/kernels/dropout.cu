@@ -25,8 +25,9 @@ __global__ void __launch_bounds__(kThreads) dropout_kernel(const T* x, T* y, Nes
 #pragma unroll
     for (int g = 0; g < W / 4; g++) {
       const auto block = static_cast<uint64_t>(pack * (W / 4) + g);
-      const uint4 r = philox(make_uint4(static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), static_cast<uint32_t>(mask.offset),
-                                        static_cast<uint32_t>(mask.offset >> 32)), mask.seed);
+      const uint4 r = philox(make_uint4(static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32),
+                                        static_cast<uint32_t>(mask.offset), static_cast<uint32_t>(mask.offset >> 32)),
+                             mask.seed);
       word[4 * g] = r.x;
       word[4 * g + 1] = r.y;
       word[4 * g + 2] = r.z;
@@ -64,8 +65,8 @@ hd_status dropout(const Call& call) {
     using T = decltype(type);
     const T* x = call.data<const T>(0);
     T* y = call.data<T>(1);
-    return launch(call, dropout_kernel<T>, grid_for(ceil_div(n.count, kWidth<T>)), kThreads, 0, x, y, n, mask, 1.0 / (1.0 - static_cast<double>(p.p)),
-                  n.dense() && aligned(x) && aligned(y));
+    return launch(call, dropout_kernel<T>, grid_for(ceil_div(n.count, kWidth<T>)), kThreads, 0, x, y, n, mask,
+                  1.0 / (1.0 - static_cast<double>(p.p)), n.dense() && aligned(x) && aligned(y));
   });
 }
 }  // namespace hd

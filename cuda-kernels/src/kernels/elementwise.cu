@@ -3,10 +3,9 @@
 // Work: dimensions are sorted by the strides of y and merged where all strides allow. If one dense dimension is left, a thread takes 16
 // bytes at a time; else one element, with neighbours of a warp neighbours in y.
 // On chip: registers only; no spills (README.md has the counts).
-// Numerics: binary is rounded once: with factors of +-1 f32 arithmetic rounds f32 once, and is wide enough that the second rounding to 16 bits
-// does no harm (Figueroa 1995); other factors and f64 go through f64. max and min keep NaN. unary is f32 (f64 for f64).
-// Cost: bandwidth: 3 N (binary), 2 N (unary). Deterministic: elements are independent.
-// Checked on: not yet.
+// Numerics: binary is rounded once: with factors of +-1 f32 arithmetic rounds f32 once, and is wide enough that the second rounding to 16
+// bits does no harm (Figueroa 1995); other factors and f64 go through f64. max and min keep NaN. unary is f32 (f64 for f64). Cost:
+// bandwidth: 3 N (binary), 2 N (unary). Deterministic: elements are independent. Checked on: not yet.
 #include "check.h"
 #include "device.h"
 
@@ -16,12 +15,18 @@ namespace {
 template <class A>
 __device__ A combine(int32_t kind, A a, A b) {
   switch (kind) {
-    case 0: return a + b;
-    case 1: return a - b;
-    case 2: return a * b;
-    case 3: return a / b;
-    case 4: return a > b || a != a ? a : b;
-    default: return a < b || a != a ? a : b;
+    case 0:
+      return a + b;
+    case 1:
+      return a - b;
+    case 2:
+      return a * b;
+    case 3:
+      return a / b;
+    case 4:
+      return a > b || a != a ? a : b;
+    default:
+      return a < b || a != a ? a : b;
   }
 }
 
@@ -71,16 +76,35 @@ __device__ void apply(int32_t kind, A (&x)[W]) {
     for (int i = 0; i < W; i++) x[i] = f(x[i]);
   };
   switch (kind) {
-    case 1: each([](A v) { return exp(v); }); break;
-    case 2: each([](A v) { return log(v); }); break;
-    case 3: each([](A v) { return sqrt(v); }); break;
-    case 4: each([](A v) { return A{1} / v; }); break;
-    case 5: each([](A v) { return v * v; }); break;
-    case 6: each([](A v) { return fabs(v); }); break;
-    case 7: each([](A v) { return tanh(v); }); break;
-    case 8: each([](A v) { return A{1} / (A{1} + exp(-v)); }); break;
-    case 9: each([](A v) { return v < A{0} ? A{0} : v; }); break;
-    default: break;
+    case 1:
+      each([](A v) { return exp(v); });
+      break;
+    case 2:
+      each([](A v) { return log(v); });
+      break;
+    case 3:
+      each([](A v) { return sqrt(v); });
+      break;
+    case 4:
+      each([](A v) { return A{1} / v; });
+      break;
+    case 5:
+      each([](A v) { return v * v; });
+      break;
+    case 6:
+      each([](A v) { return fabs(v); });
+      break;
+    case 7:
+      each([](A v) { return tanh(v); });
+      break;
+    case 8:
+      each([](A v) { return A{1} / (A{1} + exp(-v)); });
+      break;
+    case 9:
+      each([](A v) { return v < A{0} ? A{0} : v; });
+      break;
+    default:
+      break;
   }
 }
 
@@ -166,7 +190,8 @@ hd_status unary(const Call& call) {
     using T = decltype(type);
     const T* x = call.data<const T>(0);
     T* y = call.data<T>(1);
-    if (n.dense() && aligned(x) && aligned(y)) return launch(call, unary_dense<T>, grid_for(ceil_div(n.count, kWidth<T>)), kThreads, 0, x, y, n.count, p);
+    if (n.dense() && aligned(x) && aligned(y))
+      return launch(call, unary_dense<T>, grid_for(ceil_div(n.count, kWidth<T>)), kThreads, 0, x, y, n.count, p);
     return launch(call, unary_kernel<T>, grid_for(n.count), kThreads, 0, x, y, n, p);
   });
 }

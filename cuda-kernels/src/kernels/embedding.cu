@@ -16,8 +16,9 @@ namespace {
 
 // item: uint4 where rows are aligned, else the element.
 template <class Item>
-__global__ void __launch_bounds__(kThreads) gather_kernel(const char* table, View<const int32_t> ids, View<char> y, int64_t rows, int64_t vocabulary, int64_t items,
-                                                          int64_t table_stride, int64_t element, unsigned long long* fault) {
+__global__ void __launch_bounds__(kThreads)
+    gather_kernel(const char* table, View<const int32_t> ids, View<char> y, int64_t rows, int64_t vocabulary, int64_t items,
+                  int64_t table_stride, int64_t element, unsigned long long* fault) {
   for (int64_t i = first_item(); i < rows * items; i += item_step()) {
     const int64_t row = i / items, at = i - row * items;
     const int32_t id = *ids.row(row);
@@ -28,8 +29,8 @@ __global__ void __launch_bounds__(kThreads) gather_kernel(const char* table, Vie
   }
 }
 
-__global__ void __launch_bounds__(kThreads) find_positions(View<const int32_t> ids, int64_t rows, int64_t vocabulary, int32_t* first, int32_t* last_position,
-                                                           unsigned long long* fault) {
+__global__ void __launch_bounds__(kThreads) find_positions(View<const int32_t> ids, int64_t rows, int64_t vocabulary, int32_t* first,
+                                                           int32_t* last_position, unsigned long long* fault) {
   for (int64_t i = first_item(); i < rows; i += item_step()) {
     const int32_t id = *ids.row(i);
     if (id < 0 || id >= vocabulary) {
@@ -49,16 +50,19 @@ struct Table {
 };
 
 template <class T>
-__global__ void __launch_bounds__(kThreads, 4) scatter_kernel(View<const T> dy, View<const int32_t> ids, int64_t rows, Table table, const int32_t* first, const int32_t* last_position) {
+__global__ void __launch_bounds__(kThreads, 4) scatter_kernel(View<const T> dy, View<const int32_t> ids, int64_t rows, Table table,
+                                                              const int32_t* first, const int32_t* last_position) {
   constexpr int W = kWidth<T>;
   const int64_t n = table.features, column = (static_cast<int64_t>(blockIdx.y) * 32 + threadIdx.x) * W;
-  for (int64_t start = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y; start < rows; start += static_cast<int64_t>(gridDim.x) * blockDim.y) {
+  for (int64_t start = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y; start < rows;
+       start += static_cast<int64_t>(gridDim.x) * blockDim.y) {
     const int32_t id = *ids.row(start);
     if (id < 0 || id >= table.vocabulary || first[id] != start) continue;  // the same for the warp
     const int64_t end = last_position[id] + int64_t{1};
     float total[W], v[W];
 #pragma unroll
-    for (int i = 0; i < W; i++) total[i] = table.accumulate && column + i < n ? load_float(table.data, table.dtype, id * table.stride + column + i) : 0.0f;
+    for (int i = 0; i < W; i++)
+      total[i] = table.accumulate && column + i < n ? load_float(table.data, table.dtype, id * table.stride + column + i) : 0.0f;
     for (int64_t from = start; from < end; from += 32) {
       const int64_t mine = from + threadIdx.x;
       unsigned matches = __ballot_sync(0xffffffffu, mine < end && *ids.row(mine < end ? mine : start) == id);
@@ -87,7 +91,8 @@ hd_status backward(const Call& call) {
   const hd_tensor& d = *call.t[2];
   const View<const T> dy(call, 0);
   const View<const int32_t> ids(call, 1, 0);
-  const Table table{reinterpret_cast<void*>(d.data), d.stride[0], d.shape[0], d.shape[1], d.dtype, call.params<hd_EmbeddingParams>().accumulate != 0};
+  const Table table{
+      reinterpret_cast<void*>(d.data), d.stride[0], d.shape[0], d.shape[1], d.dtype, call.params<hd_EmbeddingParams>().accumulate != 0};
   const int64_t rows = ids.rows.count;
   if (table.vocabulary == 0 || table.features == 0) return HD_OK;
   hd_status status = HD_OK;
@@ -101,9 +106,11 @@ hd_status backward(const Call& call) {
   cudaError_t error = cudaMemsetAsync(first, 0x7f, bytes, call.context.stream);
   if (error == cudaSuccess) error = cudaMemsetAsync(last_position, 0xff, bytes, call.context.stream);
   if (error != cudaSuccess) return cuda_fail(error, "clearing the workspace");
-  status = launch(call, find_positions, grid_for(rows), kThreads, 0, ids, rows, table.vocabulary, first, last_position, call.context.faults + call.op);
+  status = launch(call, find_positions, grid_for(rows), kThreads, 0, ids, rows, table.vocabulary, first, last_position,
+                  call.context.faults + call.op);
   if (status != HD_OK) return status;
-  const dim3 grid(static_cast<unsigned>(least(ceil_div(rows, 8), 1 << 20)), static_cast<unsigned>(ceil_div(table.features, 32 * kWidth<T>)));
+  const dim3 grid(static_cast<unsigned>(least(ceil_div(rows, 8), 1 << 20)),
+                  static_cast<unsigned>(ceil_div(table.features, 32 * kWidth<T>)));
   return launch(call, scatter_kernel<T>, grid, dim3(32, 8), 0, dy, ids, rows, table, first, last_position);
 }
 }  // namespace
@@ -123,8 +130,8 @@ hd_status embedding_fwd(const Call& call) {
   for (int d = 0; d < y.rows.rank; d++) vector = vector && y.rows.stride[d] * element % 16 == 0;
   const int64_t items = vector ? row / 16 : table.shape[1];
   auto kernel = vector ? gather_kernel<uint4> : element == 4 ? gather_kernel<uint32_t> : gather_kernel<uint16_t>;
-  return launch(call, kernel, grid_for(rows * items), kThreads, 0, call.data<const char>(0), ids, y, rows, table.shape[0], items, table.stride[0], element,
-                call.context.faults + call.op);
+  return launch(call, kernel, grid_for(rows * items), kThreads, 0, call.data<const char>(0), ids, y, rows, table.shape[0], items,
+                table.stride[0], element, call.context.faults + call.op);
 }
 
 hd_status embedding_bwd(const Call& call) {

@@ -1,12 +1,10 @@
-// linear_combination: y = base + sum_i w[i] (source[i] - base), or sum_i w[i] source[i]: checkpoint arithmetic (task vectors, Ilharco et al.
-// 2023; model soups, Wortsman et al. 2022) in one pass over memory.
-// Shapes: base, sources, y contiguous, of one size, of any float dtypes each; weights f64 [n], n >= 1, in host or device memory.
-// Work: an element per thread, grid-stride; the addresses and dtypes of the sources are a table in the workspace, so any number goes in one
-// launch. On chip: registers only; no spills (README.md has the counts).
-// Numerics: sums in f64 if anything is f32 or f64, else in f32; products and sums rounded separately, as on the CPU; one rounding to the dtype
-// of y. All weights 0: y is base, bit for bit when the dtypes agree, whatever the sources hold.
-// Cost: reads (n + 1) and writes 1 N elements: bandwidth-bound. Deterministic: elements are independent.
-// Checked on: not yet.
+// linear_combination: y = base + sum_i w[i] (source[i] - base), or sum_i w[i] source[i]: checkpoint arithmetic (task vectors, Ilharco et
+// al. 2023; model soups, Wortsman et al. 2022) in one pass over memory. Shapes: base, sources, y contiguous, of one size, of any float
+// dtypes each; weights f64 [n], n >= 1, in host or device memory. Work: an element per thread, grid-stride; the addresses and dtypes of the
+// sources are a table in the workspace, so any number goes in one launch. On chip: registers only; no spills (README.md has the counts).
+// Numerics: sums in f64 if anything is f32 or f64, else in f32; products and sums rounded separately, as on the CPU; one rounding to the
+// dtype of y. All weights 0: y is base, bit for bit when the dtypes agree, whatever the sources hold. Cost: reads (n + 1) and writes 1 N
+// elements: bandwidth-bound. Deterministic: elements are independent. Checked on: not yet.
 #include <vector>
 
 #include "check.h"
@@ -30,7 +28,8 @@ __device__ float add(float a, float b) { return __fadd_rn(a, b); }
 
 // A: the type of the sums.
 template <class A>
-__global__ void __launch_bounds__(kThreads) combine_kernel(Source base, const double* weights, const Source* sources, int32_t count, void* y, int32_t to, int64_t n) {
+__global__ void __launch_bounds__(kThreads)
+    combine_kernel(Source base, const double* weights, const Source* sources, int32_t count, void* y, int32_t to, int64_t n) {
   bool zero = base.data != nullptr;
   for (int32_t k = 0; k < count; k++) zero = zero && weights[k] == 0.0;
   for (int64_t i = first_item(); i < n; i += item_step()) {
@@ -87,10 +86,11 @@ hd_status linear_combination(const Call& call) {
   // From pageable memory the bytes are taken before the call returns.
   auto weights = reinterpret_cast<double*>(table + count);
   cudaError_t error = cudaMemcpyAsync(table, sources.data(), sizeof(Source) * sources.size(), cudaMemcpyDefault, call.context.stream);
-  if (error == cudaSuccess) error = cudaMemcpyAsync(weights, call.data<const void>(1), sizeof(double) * sources.size(), cudaMemcpyDefault, call.context.stream);
+  if (error == cudaSuccess)
+    error = cudaMemcpyAsync(weights, call.data<const void>(1), sizeof(double) * sources.size(), cudaMemcpyDefault, call.context.stream);
   if (error != cudaSuccess) return cuda_fail(error, "copying the table of sources");
   const Source base{call.data<const void>(0), call.has(0) ? call.t[0]->dtype : HD_F32};
-  return launch(call, exact ? combine_kernel<double> : combine_kernel<float>, grid_for(n), kThreads, 0, base, weights, table, count, call.data<void>(y),
-                call.t[y]->dtype, n);
+  return launch(call, exact ? combine_kernel<double> : combine_kernel<float>, grid_for(n), kThreads, 0, base, weights, table, count,
+                call.data<void>(y), call.t[y]->dtype, n);
 }
 }  // namespace hd

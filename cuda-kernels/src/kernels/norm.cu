@@ -5,9 +5,8 @@
 // 16-bit) elements in registers; what is longer is read again, from L1 or L2. Backward: one kernel for dx (two passes over the row), one
 // for dweight and dbias (column_sums.h).
 // On chip: 4 packs per thread in registers; no spills (README.md has the counts).
-// Numerics: f32; the variance is taken about the mean in a second pass over the registers; rstd = 1 / sqrt in f64. With s, y is the norm of s as
-// it was rounded.
-// Cost: forward 2 (4 with residual and s) N F elements, backward 5 N F with the sums of the weights: bandwidth-bound.
+// Numerics: f32; the variance is taken about the mean in a second pass over the registers; rstd = 1 / sqrt in f64. With s, y is the norm of
+// s as it was rounded. Cost: forward 2 (4 with residual and s) N F elements, backward 5 N F with the sums of the weights: bandwidth-bound.
 // Deterministic: every sum has a fixed order.
 // Checked on: not yet.
 #include "check.h"
@@ -55,10 +54,12 @@ __global__ void __launch_bounds__(kThreads) norm_kernel(Forward<T> w) {
   constexpr int W = kWidth<T>;
   const int64_t n = w.features, step = static_cast<int64_t>(blockDim.x) * W, mine = static_cast<int64_t>(threadIdx.x) * W;
   const float count = static_cast<float>(n);
-  for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.y; first < w.rows; first += static_cast<int64_t>(gridDim.x) * blockDim.y) {
+  for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.y; first < w.rows;
+       first += static_cast<int64_t>(gridDim.x) * blockDim.y) {
     const int64_t index = first + threadIdx.y, end = index < w.rows ? n : 0;  // idle teams take part in the sums
     const int64_t safe = index < w.rows ? index : 0;
-    const Row<T> row{w.x.row(safe), w.residual.data == nullptr ? nullptr : w.residual.row(safe), w.y.row(safe), w.s.data == nullptr ? nullptr : w.s.row(safe)};
+    const Row<T> row{w.x.row(safe), w.residual.data == nullptr ? nullptr : w.residual.row(safe), w.y.row(safe),
+                     w.s.data == nullptr ? nullptr : w.s.row(safe)};
     float kept[kKept][W], v[W], total = 0;
 #pragma unroll
     for (int c = 0; c < kKept; c++) {
@@ -139,7 +140,8 @@ struct Backward {
 template <class T>
 __global__ void __launch_bounds__(kThreads) norm_gradient(Backward<T> w) {
   constexpr int W = kWidth<T>;
-  const int64_t n = w.features, rows = w.grid.rows, step = static_cast<int64_t>(blockDim.x) * W, mine = static_cast<int64_t>(threadIdx.x) * W;
+  const int64_t n = w.features, rows = w.grid.rows, step = static_cast<int64_t>(blockDim.x) * W,
+                mine = static_cast<int64_t>(threadIdx.x) * W;
   for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.y; first < rows; first += static_cast<int64_t>(gridDim.x) * blockDim.y) {
     const int64_t row = first + threadIdx.y, end = row < rows ? n : 0;
     const int64_t safe = row < rows ? row : 0;
@@ -200,8 +202,19 @@ __global__ void __launch_bounds__(kThreads) norm_weight_gradient(Backward<T> w) 
 
 template <class T>
 hd_status forward(const Call& call) {
-  Forward<T> w{View<const T>(call, 0), View<const T>(call, 1), View<T>(call, 4), View<T>(call, 5), View<float>(call, 6, 0), View<float>(call, 7, 0),
-               call.data<const T>(2), call.data<const T>(3), false, false, 0, last(*call.t[0]), call.params<hd_NormParams>()};
+  Forward<T> w{View<const T>(call, 0),
+               View<const T>(call, 1),
+               View<T>(call, 4),
+               View<T>(call, 5),
+               View<float>(call, 6, 0),
+               View<float>(call, 7, 0),
+               call.data<const T>(2),
+               call.data<const T>(3),
+               false,
+               false,
+               0,
+               last(*call.t[0]),
+               call.params<hd_NormParams>()};
   w.rows = w.x.rows.count;
   w.weight_vector = aligned(w.weight);
   w.bias_vector = aligned(w.bias);
@@ -215,8 +228,18 @@ hd_status backward(const Call& call) {
   const int64_t features = last(*call.t[2]);
   const View<const T> s(call, 2);
   const bool sums = call.has(7) || call.has(8);
-  Backward<T> w{View<const T>(call, 0), View<const T>(call, 1), s, View<T>(call, 6), View<const float>(call, 4, 0), View<const float>(call, 5, 0),
-                call.data<const T>(3), false, features, call.params<hd_NormParams>(), ColumnGrid(s.rows.count, features, sums), nullptr};
+  Backward<T> w{View<const T>(call, 0),
+                View<const T>(call, 1),
+                s,
+                View<T>(call, 6),
+                View<const float>(call, 4, 0),
+                View<const float>(call, 5, 0),
+                call.data<const T>(3),
+                false,
+                features,
+                call.params<hd_NormParams>(),
+                ColumnGrid(s.rows.count, features, sums),
+                nullptr};
   w.weight_vector = aligned(w.weight);
   if (features == 0) return HD_OK;
   hd_status status = HD_OK;
@@ -229,7 +252,8 @@ hd_status backward(const Call& call) {
   if (w.partial == nullptr) return HD_NO_MEMORY;
   status = launch(call, norm_weight_gradient<T>, w.grid.template grid<T>(), kColumnBlock, 0, w);
   for (int32_t i = 7; i <= 8 && status == HD_OK; i++) {
-    if (call.has(i)) status = finish_columns(call, w.partial + (i - 7) * features, w.grid.chunks, 2 * features, *call.t[i], w.p.accumulate != 0);
+    if (call.has(i))
+      status = finish_columns(call, w.partial + (i - 7) * features, w.grid.chunks, 2 * features, *call.t[i], w.p.accumulate != 0);
   }
   return status;
 }

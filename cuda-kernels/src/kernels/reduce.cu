@@ -4,9 +4,9 @@
 // threads shares an output (rows), with 16-byte accesses where one dense dimension is left; else a thread owns an output and neighbours
 // in a warp are neighbours in x (columns). With few outputs the reduced index space is cut into chunks, joined in order by a second kernel.
 // On chip: registers only; no spills (README.md has the counts).
-// Numerics: all sums in f64, rounded once (a dense pack is summed in f32 first, but for f64). max keeps NaN. The mean of nothing is NaN, the max of nothing -inf.
-// Cost: reads x once: bandwidth-bound. Deterministic: teams and chunks depend on the shape alone.
-// Checked on: not yet.
+// Numerics: all sums in f64, rounded once (a dense pack is summed in f32 first, but for f64). max keeps NaN. The mean of nothing is NaN,
+// the max of nothing -inf. Cost: reads x once: bandwidth-bound. Deterministic: teams and chunks depend on the shape alone. Checked on: not
+// yet.
 #include "check.h"
 #include "device.h"
 
@@ -45,7 +45,9 @@ struct Dims {
 #pragma unroll
     for (int d = HD_MAX_RANK - 1; d >= 0; d--) {
       if (d >= rank) continue;
-      const int64_t rest = (index | shape[d]) >> 32 == 0 ? static_cast<int64_t>(static_cast<uint32_t>(index) / static_cast<uint32_t>(shape[d])) : index / shape[d];
+      const int64_t rest = (index | shape[d]) >> 32 == 0
+                               ? static_cast<int64_t>(static_cast<uint32_t>(index) / static_cast<uint32_t>(shape[d]))
+                               : index / shape[d];
       offset += (index - rest * shape[d]) * stride[d];
       index = rest;
     }
@@ -77,10 +79,17 @@ __device__ void emit(const Plan& p, int64_t output, double value) {
   const int64_t at = p.kept.at(output, p.kept.y);
   value *= p.factor;
   switch (p.dtype) {
-    case HD_F64: static_cast<double*>(p.y)[at] = p.accumulate ? static_cast<double*>(p.y)[at] + value : value; break;
-    case HD_F32: put(static_cast<float*>(p.y)[at], p.accumulate ? to_f64(static_cast<float*>(p.y)[at]) + value : value); break;
-    case HD_BF16: put(static_cast<bf16*>(p.y)[at], p.accumulate ? to_f64(static_cast<bf16*>(p.y)[at]) + value : value); break;
-    default: put(static_cast<f16*>(p.y)[at], p.accumulate ? to_f64(static_cast<f16*>(p.y)[at]) + value : value);
+    case HD_F64:
+      static_cast<double*>(p.y)[at] = p.accumulate ? static_cast<double*>(p.y)[at] + value : value;
+      break;
+    case HD_F32:
+      put(static_cast<float*>(p.y)[at], p.accumulate ? to_f64(static_cast<float*>(p.y)[at]) + value : value);
+      break;
+    case HD_BF16:
+      put(static_cast<bf16*>(p.y)[at], p.accumulate ? to_f64(static_cast<bf16*>(p.y)[at]) + value : value);
+      break;
+    default:
+      put(static_cast<f16*>(p.y)[at], p.accumulate ? to_f64(static_cast<f16*>(p.y)[at]) + value : value);
   }
 }
 
@@ -88,10 +97,12 @@ template <class T>
 __global__ void __launch_bounds__(kThreads, 4) reduce_rows(const T* x, Plan p) {
   constexpr int W = kWidth<T>;
   const int64_t items = p.kept.count * p.chunks, n = p.reduced.count;
-  for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.y; first < items; first += static_cast<int64_t>(gridDim.x) * blockDim.y) {
+  for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.y; first < items;
+       first += static_cast<int64_t>(gridDim.x) * blockDim.y) {
     const int64_t item = first + threadIdx.y, output = item < items ? item / p.chunks : 0, chunk = item - output * p.chunks;
     // chunks start at whole packs
-    const int64_t packs = ceil_div(n, W), from = packs * chunk / p.chunks * W, to = item < items ? least(n, packs * (chunk + 1) / p.chunks * W) : 0;
+    const int64_t packs = ceil_div(n, W), from = packs * chunk / p.chunks * W,
+                  to = item < items ? least(n, packs * (chunk + 1) / p.chunks * W) : 0;
     const T* row = x + p.kept.at(output, p.kept.x);
     double total = start_of(p);
     if (sizeof(T) < 8 && p.vector) {
@@ -125,7 +136,8 @@ __global__ void __launch_bounds__(kThreads) reduce_columns(const T* x, Plan p) {
     const int64_t chunk = item / outputs, output = item - chunk * outputs;
     const T* column = x + p.kept.at(output, p.kept.x);
     double total = start_of(p);
-    for (int64_t at = n * chunk / p.chunks; at < n * (chunk + 1) / p.chunks; at++) total = joined(p, total, to_f64(column[p.reduced.at(at, p.reduced.x)]));
+    for (int64_t at = n * chunk / p.chunks; at < n * (chunk + 1) / p.chunks; at++)
+      total = joined(p, total, to_f64(column[p.reduced.at(at, p.reduced.x)]));
     if (p.chunks == 1) {
       emit(p, output, total);
     } else {
@@ -174,7 +186,8 @@ __global__ void __launch_bounds__(kThreads) finish_squares(const double* partial
   if (threadIdx.x == 0) *y = static_cast<float>(total);
 }
 
-__global__ void __launch_bounds__(kThreads) clip_kernel(const float* squares, int64_t stride, int64_t n, double bound, float* norm, float* factor) {
+__global__ void __launch_bounds__(kThreads)
+    clip_kernel(const float* squares, int64_t stride, int64_t n, double bound, float* norm, float* factor) {
   double total = 0;
   for (int64_t i = threadIdx.x; i < n; i += blockDim.x) total += static_cast<double>(squares[i * stride]);
   total = team_sum(total);

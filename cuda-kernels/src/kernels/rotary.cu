@@ -14,11 +14,12 @@ namespace {
 
 struct Shape {
   int64_t batches, heads, steps, features, pairs, position_b, position_t, freq;  // the last three are strides
-  int64_t x[3], y[3];                                                           // strides of b, h, t
+  int64_t x[3], y[3];                                                            // strides of b, h, t
 };
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) rotary_kernel(const T* x, T* y, const int32_t* positions, const float* inv_freq, Shape s, hd_RotaryParams p) {
+__global__ void __launch_bounds__(kThreads)
+    rotary_kernel(const T* x, T* y, const int32_t* positions, const float* inv_freq, Shape s, hd_RotaryParams p) {
   float* const cosine = reinterpret_cast<float*>(dynamic_shared());
   float* const sine = cosine + s.pairs;
   const int64_t units = s.features - s.pairs;  // pairs, then the features that are only copied
@@ -61,13 +62,22 @@ hd_status rotary(const Call& call) {
   Check check(call);
   check.rank(0, 4).floats(0, 3).same_shape(3, 0).dtype(1, HD_I32).rank(2, 1).dtype(2, HD_F32).dense(0, 3).output(3);
   check.require(check.failed() || positions_fit(*call.t[1], *call.t[0]), "positions must be [T] or [B, T]");
-  check.require(check.failed() || 2 * call.t[2]->shape[0] <= call.t[0]->shape[3], "inv_freq has more than half as many elements as a head has features");
+  check.require(check.failed() || 2 * call.t[2]->shape[0] <= call.t[0]->shape[3],
+                "inv_freq has more than half as many elements as a head has features");
   if (check.failed()) return check.status();
   const hd_tensor &x = *call.t[0], &y = *call.t[3], &positions = *call.t[1];
   if (elements(x) == 0) return HD_OK;
   const bool per_batch = positions.rank == 2;
-  const Shape s{x.shape[0], x.shape[1], x.shape[2], x.shape[3], call.t[2]->shape[0], per_batch ? positions.stride[0] : 0, positions.stride[per_batch ? 1 : 0],
-                call.t[2]->stride[0], {x.stride[0], x.stride[1], x.stride[2]}, {y.stride[0], y.stride[1], y.stride[2]}};
+  const Shape s{x.shape[0],
+                x.shape[1],
+                x.shape[2],
+                x.shape[3],
+                call.t[2]->shape[0],
+                per_batch ? positions.stride[0] : 0,
+                positions.stride[per_batch ? 1 : 0],
+                call.t[2]->stride[0],
+                {x.stride[0], x.stride[1], x.stride[2]},
+                {y.stride[0], y.stride[1], y.stride[2]}};
   const dim3 grid(static_cast<unsigned>(least(s.batches * s.steps, 1 << 20)));
   return with_float(x.dtype, [&](auto type) {
     using T = decltype(type);

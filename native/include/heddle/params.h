@@ -7,7 +7,9 @@
 #define HD_I32(field, doc) int32_t field;
 #define HD_F32(field, doc) float field;
 #define HD_I64(field, doc) int64_t field;
-#define HD_END(Name) } hd_##Name##Params;
+#define HD_END(Name) \
+  }                  \
+  hd_##Name##Params;
 #include "heddle/params.def"
 #undef HD_PARAMS
 #undef HD_I32

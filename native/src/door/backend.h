@@ -22,14 +22,14 @@ struct hd_host {
 };
 
 struct hd_backend {
-  int32_t abi;                                                        // HD_ABI_VERSION
-  const char* name;                                                   // "cpu", "cuda"
-  hd_status (*probe)(char* text, int64_t capacity);                   // HD_OK, or the reason in text
-  int64_t (*describe)(char* text, int64_t capacity);                  // JSON object
-  void* (*open)(int32_t device, int32_t threads);                     // null on failure, after fail()
+  int32_t abi;                                        // HD_ABI_VERSION
+  const char* name;                                   // "cpu", "cuda"
+  hd_status (*probe)(char* text, int64_t capacity);   // HD_OK, or the reason in text
+  int64_t (*describe)(char* text, int64_t capacity);  // JSON object
+  void* (*open)(int32_t device, int32_t threads);     // null on failure, after fail()
   void (*close)(void* context);
-  void (*use_threads)(void* context);                                 // see hd_use_threads; may be null
-  void* (*alloc)(void* context, int64_t bytes);                       // null on failure, after fail()
+  void (*use_threads)(void* context);            // see hd_use_threads; may be null
+  void* (*alloc)(void* context, int64_t bytes);  // null on failure, after fail()
   hd_status (*free)(void* context, void* data);
   hd_status (*copy)(void* context, void* to, const void* from, int64_t bytes);
   hd_status (*fill)(void* context, void* data, int32_t byte, int64_t bytes);

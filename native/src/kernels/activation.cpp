@@ -70,14 +70,22 @@ struct Sigmoid {
 template <class F>
 hd_status with_activation(int32_t kind, const F& f) {
   switch (kind) {
-    case 0: return f(Identity{});
-    case 1: return f(Relu{});
-    case 2: return f(GeluErf{});
-    case 3: return f(GeluTanh{});
-    case 4: return f(Silu{});
-    case 5: return f(Tanh{});
-    case 6: return f(Sigmoid{});
-    default: return fail(HD_INVALID, "kind is %d, expected 0 to 6 (identity, relu, gelu, gelu_tanh, silu, tanh, sigmoid)", kind);
+    case 0:
+      return f(Identity{});
+    case 1:
+      return f(Relu{});
+    case 2:
+      return f(GeluErf{});
+    case 3:
+      return f(GeluTanh{});
+    case 4:
+      return f(Silu{});
+    case 5:
+      return f(Tanh{});
+    case 6:
+      return f(Sigmoid{});
+    default:
+      return fail(HD_INVALID, "kind is %d, expected 0 to 6 (identity, relu, gelu, gelu_tanh, silu, tanh, sigmoid)", kind);
   }
 }
 
@@ -119,9 +127,8 @@ hd_status glu_forward(const Call& call) {
     for (int64_t r = first; r < end; r++) {
       const T *gate = x.row(r), *up = gate + n;
       T* out = y.row(r);
-      vectors(from, to, [&](int64_t i, auto mask) {
-        put(out + i, Act::value(biased(gate, bias, i, mask)) * biased(up, up_bias, i, mask), mask);
-      });
+      vectors(from, to,
+              [&](int64_t i, auto mask) { put(out + i, Act::value(biased(gate, bias, i, mask)) * biased(up, up_bias, i, mask), mask); });
     }
   });
   return HD_OK;

@@ -177,6 +177,7 @@ inline void dropout_tile(float* keep, const Attention& a, const Place& at) {
 }
 
 // Fills a from the tensors q k v ... o lse; names are those of ops.def.
-hd_status check_attention(const Call& call, const hd_tensor* o, const hd_tensor* lse, const Layout& rows, const hd_tensor* slopes, Attention& a);
+hd_status check_attention(const Call& call, const hd_tensor* o, const hd_tensor* lse, const Layout& rows, const hd_tensor* slopes,
+                          Attention& a);
 
 }  // namespace hd::HD_TIER

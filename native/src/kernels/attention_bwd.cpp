@@ -159,19 +159,22 @@ void key_gradient(const Gradient& g, int64_t b, int64_t hk, int64_t j) {
 
 hd_status attention_bwd(const Call& call) {
   Attention a;
-  const hd_tensor *const *t = call.t;
+  const hd_tensor* const* t = call.t;
   const Layout rows = {t[6], t[7], t[10], t[11]}, columns = {t[8], t[9], t[10], t[11]};
   if (hd_status status = check_attention(call, t[3], t[4], rows, t[12], a); status != HD_OK) return status;
   if ((rows.ptr == nullptr) != (columns.ptr == nullptr)) return fail(HD_INVALID, "row and column lists of a layout go together");
   if (rows.ptr != nullptr && (rows.ptr->shape[2] != a.q_blocks() + 1 || columns.ptr->shape[2] != a.k_blocks() + 1)) {
-    return fail(HD_INVALID, "the layout is for other lengths than %lld queries and %lld keys", static_cast<long long>(a.T), static_cast<long long>(a.S));
+    return fail(HD_INVALID, "the layout is for other lengths than %lld queries and %lld keys", static_cast<long long>(a.T),
+                static_cast<long long>(a.S));
   }
   const int32_t like[][2] = {{5, 0}, {13, 0}, {14, 1}, {15, 1}};
   for (const auto& pair : like) {
     const hd_tensor &x = *t[pair[0]], &y = *t[pair[1]];
     bool same = x.rank == 4 && x.dtype == y.dtype && (x.stride[3] == 1 || a.D == 1);
     for (int d = 0; d < 4; d++) same = same && x.shape[d] == y.shape[d];
-    if (!same) return fail(HD_INVALID, "'%s' is %s, expected the shape and dtype of '%s' with a last stride of 1", tensor_name(call.op, pair[0], call.n).c_str(), describe(x).c_str(), tensor_name(call.op, pair[1], call.n).c_str());
+    if (!same)
+      return fail(HD_INVALID, "'%s' is %s, expected the shape and dtype of '%s' with a last stride of 1",
+                  tensor_name(call.op, pair[0], call.n).c_str(), describe(x).c_str(), tensor_name(call.op, pair[1], call.n).c_str());
   }
   const Gradient g = {call, a, rows, columns};
   return with_float(t[0]->dtype, [&](auto type) {

@@ -112,14 +112,18 @@ void forward_rows(const Call& call, const Attention& a, const Layout& layout, in
 
 }  // namespace
 
-hd_status check_attention(const Call& call, const hd_tensor* o, const hd_tensor* lse, const Layout& rows, const hd_tensor* slopes, Attention& a) {
+hd_status check_attention(const Call& call, const hd_tensor* o, const hd_tensor* lse, const Layout& rows, const hd_tensor* slopes,
+                          Attention& a) {
   const hd_tensor &q = *call.t[0], &k = *call.t[1], &v = *call.t[2];
   if (q.rank != 4 || k.rank != 4) return fail(HD_INVALID, "q and k must have 4 dimensions [batch, heads, tokens, features]");
   const int64_t D = q.shape[3];
-  a = {q.shape[0], q.shape[1], k.shape[1], q.shape[2], k.shape[2], D, ceil_div(D, kLanes) * kLanes, call.params<hd_AttentionParams>(), nullptr};
-  if (q.dtype != HD_F32 && q.dtype != HD_BF16 && q.dtype != HD_F16) return fail(HD_UNSUPPORTED, "q of %s; f32, bf16 and f16 are supported", dtype_name(q.dtype));
+  a = {q.shape[0], q.shape[1], k.shape[1], q.shape[2], k.shape[2], D, ceil_div(D, kLanes) * kLanes, call.params<hd_AttentionParams>(),
+       nullptr};
+  if (q.dtype != HD_F32 && q.dtype != HD_BF16 && q.dtype != HD_F16)
+    return fail(HD_UNSUPPORTED, "q of %s; f32, bf16 and f16 are supported", dtype_name(q.dtype));
   if (D < 1 || D > 256) return fail(HD_UNSUPPORTED, "heads of %lld features; 1 to 256 are supported", static_cast<long long>(D));
-  if (a.K < 1 || a.H % a.K != 0) return fail(HD_INVALID, "%lld query heads are no multiple of %lld key heads", static_cast<long long>(a.H), static_cast<long long>(a.K));
+  if (a.K < 1 || a.H % a.K != 0)
+    return fail(HD_INVALID, "%lld query heads are no multiple of %lld key heads", static_cast<long long>(a.H), static_cast<long long>(a.K));
   hd_status status = check_heads(q, "q", a.B, a.H, a.T, D, q.dtype);
   if (status == HD_OK) status = check_heads(k, "k", a.B, a.K, a.S, D, q.dtype);
   if (status == HD_OK) status = check_heads(v, "v", a.B, a.K, a.S, D, q.dtype);
@@ -132,10 +136,12 @@ hd_status check_attention(const Call& call, const hd_tensor* o, const hd_tensor*
   if (rows.ptr != nullptr) {
     if (rows.blocks == nullptr || rows.masks == nullptr) return fail(HD_INVALID, "a layout needs its blocks and masks beside the pointers");
     const hd_tensor& p = *rows.ptr;
-    if (p.rank != 3 || p.dtype != HD_I32 || (p.shape[0] != 1 && p.shape[0] != a.B)) return fail(HD_INVALID, "layout pointers are %s, expected i32 [1 or batch, groups, blocks + 1]", describe(p).c_str());
+    if (p.rank != 3 || p.dtype != HD_I32 || (p.shape[0] != 1 && p.shape[0] != a.B))
+      return fail(HD_INVALID, "layout pointers are %s, expected i32 [1 or batch, groups, blocks + 1]", describe(p).c_str());
   }
   if (slopes != nullptr) {
-    if (slopes->dtype != HD_F32 || slopes->rank != 1 || slopes->shape[0] != a.H || slopes->stride[0] != 1) return fail(HD_INVALID, "'slopes' is %s, expected f32 [heads]", describe(*slopes).c_str());
+    if (slopes->dtype != HD_F32 || slopes->rank != 1 || slopes->shape[0] != a.H || slopes->stride[0] != 1)
+      return fail(HD_INVALID, "'slopes' is %s, expected f32 [heads]", describe(*slopes).c_str());
     a.slopes = reinterpret_cast<const float*>(slopes->data);
   }
   return HD_OK;
@@ -145,7 +151,9 @@ hd_status attention_fwd(const Call& call) {
   Attention a;
   const Layout layout = {call.t[3], call.t[4], call.t[5], call.t[6]};
   if (hd_status status = check_attention(call, call.t[8], call.t[9], layout, call.t[7], a); status != HD_OK) return status;
-  if (layout.ptr != nullptr && layout.ptr->shape[2] != a.q_blocks() + 1) return fail(HD_INVALID, "'row_ptr' is for %lld query blocks, there are %lld", static_cast<long long>(layout.ptr->shape[2] - 1), static_cast<long long>(a.q_blocks()));
+  if (layout.ptr != nullptr && layout.ptr->shape[2] != a.q_blocks() + 1)
+    return fail(HD_INVALID, "'row_ptr' is for %lld query blocks, there are %lld", static_cast<long long>(layout.ptr->shape[2] - 1),
+                static_cast<long long>(a.q_blocks()));
   const int64_t blocks = a.q_blocks();
   return with_float(call.t[0]->dtype, [&](auto type) {
     using T = decltype(type);

@@ -129,10 +129,14 @@ hd_status run(const Call& call) {
 template <class F>
 hd_status with_any(int32_t dtype, const F& f) {
   switch (dtype) {
-    case HD_I32: return f(int32_t{});
-    case HD_I64: return f(int64_t{});
-    case HD_U8: return f(uint8_t{});
-    default: return with_any_float(dtype, f);
+    case HD_I32:
+      return f(int32_t{});
+    case HD_I64:
+      return f(int64_t{});
+    case HD_U8:
+      return f(uint8_t{});
+    default:
+      return with_any_float(dtype, f);
   }
 }
 }  // namespace
@@ -141,8 +145,7 @@ hd_status copy(const Call& call) {
   Check check(call);
   check.same_shape(0, 1).output(1);
   if (check.failed()) return check.status();
-  return with_any(call.t[1]->dtype, [&](auto to) {
-    return with_any(call.t[0]->dtype, [&](auto from) { return run<decltype(to), decltype(from)>(call); });
-  });
+  return with_any(call.t[1]->dtype,
+                  [&](auto to) { return with_any(call.t[0]->dtype, [&](auto from) { return run<decltype(to), decltype(from)>(call); }); });
 }
 }  // namespace hd::HD_TIER

@@ -61,13 +61,20 @@ struct Smaller {
 template <class F>
 hd_status with_binary(int32_t kind, const F& f) {
   switch (kind) {
-    case 0: return f(Add{});
-    case 1: return f(Subtract{});
-    case 2: return f(Multiply{});
-    case 3: return f(Divide{});
-    case 4: return f(Larger{});
-    case 5: return f(Smaller{});
-    default: return fail(HD_INVALID, "kind is %d, expected 0 to 5 (add, sub, mul, div, max, min)", kind);
+    case 0:
+      return f(Add{});
+    case 1:
+      return f(Subtract{});
+    case 2:
+      return f(Multiply{});
+    case 3:
+      return f(Divide{});
+    case 4:
+      return f(Larger{});
+    case 5:
+      return f(Smaller{});
+    default:
+      return fail(HD_INVALID, "kind is %d, expected 0 to 5 (add, sub, mul, div, max, min)", kind);
   }
 }
 
@@ -161,17 +168,28 @@ struct Relu {
 template <class F>
 hd_status with_unary(int32_t kind, const F& f) {
   switch (kind) {
-    case 0: return f(Identity{});
-    case 1: return f(Exp{});
-    case 2: return f(Log{});
-    case 3: return f(Sqrt{});
-    case 4: return f(Reciprocal{});
-    case 5: return f(Square{});
-    case 6: return f(Abs{});
-    case 7: return f(Tanh{});
-    case 8: return f(Sigmoid{});
-    case 9: return f(Relu{});
-    default: return fail(HD_INVALID, "kind is %d, expected 0 to 9 (see Unary in params.def)", kind);
+    case 0:
+      return f(Identity{});
+    case 1:
+      return f(Exp{});
+    case 2:
+      return f(Log{});
+    case 3:
+      return f(Sqrt{});
+    case 4:
+      return f(Reciprocal{});
+    case 5:
+      return f(Square{});
+    case 6:
+      return f(Abs{});
+    case 7:
+      return f(Tanh{});
+    case 8:
+      return f(Sigmoid{});
+    case 9:
+      return f(Relu{});
+    default:
+      return fail(HD_INVALID, "kind is %d, expected 0 to 9 (see Unary in params.def)", kind);
   }
 }
 

@@ -153,9 +153,7 @@ inline vf load_n(const bf16* p, int n) {
 inline vf load_n(const f16* p, int n) { return (vf)_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lanes(n), p)); }
 inline void store_n(float* p, vf x, int n) { _mm512_mask_storeu_ps(p, lanes(n), (__m512)x); }
 inline void store_n(bf16* p, vf x, int n) { _mm256_mask_storeu_epi16(p, lanes(n), round_bf16(x)); }
-inline void store_n(f16* p, vf x, int n) {
-  _mm256_mask_storeu_epi16(p, lanes(n), _mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT));
-}
+inline void store_n(f16* p, vf x, int n) { _mm256_mask_storeu_epi16(p, lanes(n), _mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT)); }
 inline float sum(vf x) { return _mm512_reduce_add_ps((__m512)x); }
 inline float max_lane(vf x) { return _mm512_reduce_max_ps((__m512)x); }
 #else
@@ -175,9 +173,7 @@ inline vf load(const bf16* p) {
   return (vf)_mm256_castsi256_ps(_mm256_slli_epi32(w, 16));
 }
 inline vf load(const f16* p) { return (vf)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
-inline void store(f16* p, vf x) {
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT));
-}
+inline void store(f16* p, vf x) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT)); }
 inline void store(bf16* p, vf x) {
   const vi bits = as_int(x);
   const vi nearest = bits + 0x7fff + ((bits >> 16) & 1);
@@ -219,7 +215,7 @@ inline vf scale(vf p, vf n) {
   return p * as_float((half + 127) << 23) * as_float((whole - half + 127) << 23);
 #endif
 }
-inline vf round_whole(vf x) {  // |x| < 2^22
+inline vf round_whole(vf x) {           // |x| < 2^22
   const vf magic = splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
   return (x + magic) - magic;
 }
