@@ -22,4 +22,8 @@ final class BackendsUnderTest {
         .filter(p -> p.probe().available())
         .map(BackendProvider::name);
   }
+
+  static boolean haveNative() {
+    return names().anyMatch("cpu"::equals);
+  }
 }

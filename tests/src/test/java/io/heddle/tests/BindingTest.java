@@ -33,6 +33,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The door from Java, through both transports. */
+@NeedsNative
 class BindingTest {
   private static final Params.Activation GELU = new Params.Activation(2, 0);
 

@@ -34,6 +34,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * normalised inputs) fed into the next sum: 1.5e-2. ROUND is one unit of the type, EXACT is
  * equality. Every output lies inside a larger buffer, whose other bytes must stay as they were.
  */
+@NeedsNative
 class ConformanceTest {
   private static final List<Case> CASES = ConformanceCases.all();
   private static final Backend REFERENCE = Backends.open("reference");

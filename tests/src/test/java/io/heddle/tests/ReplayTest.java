@@ -3,7 +3,6 @@ package io.heddle.tests;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.heddle.train.RunDirectory;
 import java.io.IOException;
@@ -18,6 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Calls recorded in a JVM give the same outputs when they are replayed without one. */
+@NeedsNative
 class ReplayTest {
   private static final Path REPLAY = Repository.root().resolve("native/target/cmake/heddle_replay");
 
@@ -30,7 +30,6 @@ class ReplayTest {
 
   @Test
   void replayEqualsTheRecord(@TempDir Path folder) throws IOException, InterruptedException {
-    assumeTrue(Files.exists(REPLAY), "no " + REPLAY + ": built without the native part");
     // Kept: cmake/sanitize replays them under ASan and UBSan.
     Path calls = Repository.root().resolve("tests/target/recorded");
     RunDirectory.delete(calls);

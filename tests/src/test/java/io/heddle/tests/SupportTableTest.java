@@ -1,7 +1,6 @@
 package io.heddle.tests;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.heddle.backend.Backend;
 import io.heddle.backend.Backends;
@@ -15,13 +14,13 @@ import org.junit.jupiter.api.Test;
  * ARCHITECTURE.md's support table says what the backends say. {@code -Dheddle.renew=true} writes it
  * anew.
  */
+@NeedsNative
 class SupportTableTest {
   private static final String BEGIN = "<!-- support:begin -->\n";
   private static final String END = "<!-- support:end -->";
 
   @Test
   void tableIsCurrent() throws IOException {
-    assumeTrue(BackendsUnderTest.names().anyMatch("cpu"::equals), "built without the native part");
     Path file = Repository.root().resolve("ARCHITECTURE.md");
     String text = Files.readString(file);
     int from = text.indexOf(BEGIN) + BEGIN.length();
