@@ -144,6 +144,16 @@ inline double uniform() {  // [-1, 1)
   return static_cast<double>(static_cast<int64_t>(random_state) >> 11) * 0x1p-52;
 }
 
+// Philox4x32-10 as its authors write it.
+inline void philox(uint32_t c[4], uint32_t k0, uint32_t k1) {
+  for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
+    const uint64_t a = uint64_t{0xD2511F53u} * c[0], b = uint64_t{0xCD9E8D57u} * c[2];
+    const uint32_t next[] = {static_cast<uint32_t>(b >> 32) ^ c[1] ^ k0, static_cast<uint32_t>(b),
+                             static_cast<uint32_t>(a >> 32) ^ c[3] ^ k1, static_cast<uint32_t>(a)};
+    std::memcpy(c, next, sizeof next);
+  }
+}
+
 // ---- tensors ----
 enum class Layout { dense, padded, transposed };
 

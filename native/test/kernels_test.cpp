@@ -1,8 +1,10 @@
-// Every CPU kernel but attention against its formula in doubles, through the door: awkward sizes, strides, dtypes, optional tensors
+// Every CPU kernel against its formula in doubles, through the door: awkward sizes, strides, dtypes, optional tensors
 // present and absent, guard pages, one and two threads. Without HEDDLE_ISA the program runs itself once per tier.
 #include "kernel_case.h"
 
 using namespace test;
+
+void attention();  // attention_test.cpp
 
 namespace hd {
 namespace scalar {
@@ -251,15 +253,6 @@ void embedding() {
   expect_error("embedding_bwd", {&y, &ids, &table}, hd_EmbeddingParams{0, 0}, "ids[2] is 4, expected 0 to 3");
   ids.set(2, -1);
   expect_error("embedding_fwd", {&table, &ids, &y}, hd_EmbeddingParams{0, 0}, "ids[2] is -1");
-}
-
-void philox(uint32_t c[4], uint32_t k0, uint32_t k1) {
-  for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
-    const uint64_t a = uint64_t{0xD2511F53u} * c[0], b = uint64_t{0xCD9E8D57u} * c[2];
-    const uint32_t next[] = {static_cast<uint32_t>(b >> 32) ^ c[1] ^ k0, static_cast<uint32_t>(b),
-                             static_cast<uint32_t>(a >> 32) ^ c[3] ^ k1, static_cast<uint32_t>(a)};
-    std::memcpy(c, next, sizeof next);
-  }
 }
 
 void dropout() {
@@ -638,7 +631,7 @@ int main(int, char** argv) {
     if (std::string(tier) == tiers[i]) failures += simd[i]();
   }
   norm(), activation(), rotary(), embedding(), dropout(), softmax(), cross_entropy(), binary(), unary(), copy(), copy_exactness(), reduce();
-  scalars(), adamw(), linear_combination();
+  scalars(), adamw(), linear_combination(), attention();
   std::printf("tier %s: %d checks, %d failed\n", tier, checks, failures);
   return failures == 0 ? 0 : 1;
 }

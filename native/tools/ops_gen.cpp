@@ -40,9 +40,9 @@ std::vector<Record> records() {
 #define HD_I32(field, doc) {"int", #field, doc, offsetof(S, field)},
 #define HD_F32(field, doc) {"float", #field, doc, offsetof(S, field)},
 #define HD_I64(field, doc) {"long", #field, doc, offsetof(S, field)},
-#define HD_END(Name)      \
-  }                       \
-  }); \
+#define HD_END(Name) \
+  }                  \
+  });                \
   }
 #include "heddle/params.def"
 #undef HD_PARAMS

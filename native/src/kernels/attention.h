@@ -1,17 +1,17 @@
-// What the forward and backward attention kernels share: the checked call, the walk over block lists, tiles of 64 x 64 in f32, and the
-// score function (softcap, ALiBi, mask) on such a tile.
+// What the forward and backward attention kernels share: the checked call, the walk over block lists, the parts of a tile of scores that
+// are seen, the score function (softcap, ALiBi, mask), dropout, and how operands of each type are read.
 #pragma once
 #include <cmath>
 #include <limits>
 
 #include "cpu/context.h"
 #include "kernels/philox.h"
+#include "kernels/tile.h"
 #include "kernels/views.h"
 
 namespace hd::HD_TIER {
 
 constexpr int64_t kBlock = 64;
-constexpr int kVectors = static_cast<int>(kBlock) / kLanes;  // vectors in a row of a tile
 constexpr float kMinusInf = -std::numeric_limits<float>::infinity();
 constexpr float kLog2e = 1.44269504f;
 
@@ -73,105 +73,229 @@ class BlockList {
   int64_t end_ = 0;
 };
 
-// ---- tiles: [64][row] or [row][64] floats, rows past the end are zero ----
+// ---- tiles of scores ----
+// They lie transposed, [64 keys][64 queries]: queries are lanes, so that maxima, sums and corrections of a softmax are whole vectors, and
+// the keys and values of the call are broadcast operands, read in place.
 
-template <class T>
-void load_tile(float* tile, const T* from, int64_t stride, int64_t rows, const Attention& a, float scale) {
-  for (int64_t r = 0; r < kBlock; r++) {
-    for (int64_t d = 0; d < a.row; d += kLanes) {
-      const int n = r < rows ? static_cast<int>(least(kLanes, a.D - d)) : 0;
-      const vf x = n == kLanes ? load(from + r * stride + d) : n > 0 ? load_n(from + r * stride + d, n) : vf{};
-      store(tile + r * a.row + d, x * scale);
+// A part of a tile: queries [q, q + columns), keys [k0, k1). seen, if given: bit q of word k says that query q sees key k.
+struct Panel {
+  int64_t q, columns, k0, k1;
+  const uint64_t* seen;
+};
+constexpr int64_t kStrip = 16;  // queries of the narrowest panel
+
+inline void transpose_bits(uint64_t x[64]) {  // Hacker's Delight, 7-3
+  uint64_t mask = 0x00000000ffffffffu;
+  for (int half = 32; half > 0; half /= 2, mask ^= mask << half) {
+    for (int i = 0; i < 64; i = (i + half + 1) & ~half) {
+      const uint64_t swap = ((x[i] >> half) ^ x[i + half]) & mask;
+      x[i] ^= swap << half;
+      x[i + half] ^= swap;
     }
   }
 }
 
-// to [row][64] = transpose of from [64][row]
-inline void transpose_tile(float* to, const float* from, const Attention& a) {
-  for (int64_t d = 0; d < a.row; d++) {
-    for (int64_t r = 0; r < kBlock; r++) to[d * kBlock + r] = from[r * a.row + d];
-  }
-}
-
-// c [64][n] (+)= a [64][k] b [k][n], n a multiple of the vector; four rows by 64 columns stay in registers.
-template <bool Add>
-void multiply_tile(float* c, int64_t ldc, const float* a, int64_t lda, const float* b, int64_t ldb, int64_t k, int64_t n) {
-  constexpr int kRows = kLanes == 16 ? 4 : 2;
-  constexpr int kWide = kLanes == 16 ? 4 : 4;
-  for (int64_t j = 0; j < n; j += kWide * kLanes) {
-    const int wide = static_cast<int>(least(kWide, (n - j) / kLanes));
-    for (int64_t i = 0; i < kBlock; i += kRows) {
-      vf acc[kRows][kWide] = {};
-      if (wide == kWide) {
-        for (int64_t x = 0; x < k; x++) {
-          vf bv[kWide];
-          for (int w = 0; w < kWide; w++) bv[w] = load(b + x * ldb + j + w * kLanes);
-          for (int r = 0; r < kRows; r++) {
-            const vf av = splat(a[(i + r) * lda + x]);
-            for (int w = 0; w < kWide; w++) acc[r][w] = fma(av, bv[w], acc[r][w]);
-          }
-        }
-      } else {
-        for (int64_t x = 0; x < k; x++) {
-          for (int r = 0; r < kRows; r++) {
-            const vf av = splat(a[(i + r) * lda + x]);
-            for (int w = 0; w < wide; w++) acc[r][w] = fma(av, load(b + x * ldb + j + w * kLanes), acc[r][w]);
-          }
-        }
+// The panels of a tile: one over all of it when every pair is seen, else a strip per 16 queries with only the keys that one of them sees,
+// which leaves out most of what lies beyond a diagonal. Even bounds of keys where the tile is even: bf16 walks them in pairs.
+class Panels {
+ public:
+  Panels(const uint64_t* mask, int64_t rows, int64_t keys) {
+    const int64_t strips = ceil_div(rows, kStrip);
+    if (mask == nullptr) {
+      add({0, strips * kStrip, 0, keys, nullptr});
+      return;
+    }
+    for (int64_t r = 0; r < kBlock; r++) seen_[r] = r < rows ? mask[r] : 0;
+    transpose_bits(seen_);
+    int64_t work = 0;
+    for (int64_t s = 0; s < strips; s++) {
+      const uint64_t all = rows - s * kStrip >= kStrip ? 0xffff : (uint64_t{1} << (rows - s * kStrip)) - 1;
+      int64_t k0 = keys, k1 = 0;
+      bool whole = true;
+      for (int64_t k = 0; k < keys; k++) {
+        const uint64_t piece = seen_[k] >> (s * kStrip) & 0xffff;
+        if (piece == 0) continue;
+        k0 = least(k0, k);
+        whole = whole && piece == all && (k1 == 0 || k1 == k);
+        k1 = k + 1;
       }
-      for (int r = 0; r < kRows; r++) {
-        for (int w = 0; w < wide; w++) {
-          float* to = c + (i + r) * ldc + j + w * kLanes;
-          store(to, Add ? load(to) + acc[r][w] : acc[r][w]);
-        }
-      }
+      if (k0 >= k1) continue;
+      whole = whole && k0 % 2 == 0 && (k1 % 2 == 0 || k1 == keys);
+      k0 -= k0 % 2;
+      k1 = least(keys, k1 + k1 % 2);
+      work += k1 - k0;
+      add({s * kStrip, kStrip, k0, k1, whole ? nullptr : seen_});
+    }
+    // Four strips have the cost of one wide panel and more overhead: worth it where they leave something out.
+    if (strips > 1 && work * 8 > strips * keys * 7) {
+      count_ = 0;
+      add({0, strips * kStrip, 0, keys, seen_});
     }
   }
-}
+  const Panel* begin() const { return panels_; }
+  const Panel* end() const { return panels_ + count_; }
+
+ private:
+  void add(const Panel& p) { panels_[count_++] = p; }
+
+  uint64_t seen_[kBlock];
+  Panel panels_[4];
+  int count_ = 0;
+};
 
 // Where a tile of scores lies.
 struct Place {
   int64_t b, h, q0, k0;
 };
 
-// Turns products (already times scale) into scores in place: softcap, ALiBi, and -inf where nothing is seen. raw, if given, gets the
-// derivative of the softcap at each score.
-inline void finish_scores(float* s, float* derivative, const Attention& a, const Place& at, const uint64_t* mask) {
-  const int64_t rows = least(kBlock, a.T - at.q0);
-  const int64_t columns = least(kBlock, a.S - at.k0);
+// How products become scores. Plain: a positive factor only, which the exponential takes along; else finish_scores applies all of it.
+struct Rule {
+  bool plain;
+  float to_log2;  // of what finish_scores leaves, times this is in units of log2
+
+  explicit Rule(const Attention& a) : plain(a.p.softcap <= 0 && a.slopes == nullptr && a.p.scale > 0) {
+    to_log2 = plain ? a.p.scale * kLog2e : kLog2e;
+  }
+};
+
+// Turns the products s of a panel into scores: scale, softcap and ALiBi unless plain, and -inf where nothing is seen. derivative, if given,
+// gets that of the softcap.
+inline void finish_scores(float* s, float* derivative, const Attention& a, const Rule& rule, const Place& at, const Panel& p) {
+  if (rule.plain && p.seen == nullptr) return;
   const float cap = a.p.softcap;
-  for (int64_t r = 0; r < kBlock; r++) {
-    float* row = s + r * kBlock;
-    if (cap > 0) {
-      for (int64_t c = 0; c < kBlock; c += kLanes) {
-        const vf th = tanh(load(row + c) * (1 / cap));
-        store(row + c, th * cap);
-        if (derivative != nullptr) store(derivative + r * kBlock + c, 1.0f - th * th);
+  vf lane;
+  for (int i = 0; i < kLanes; i++) lane[i] = static_cast<float>(i);
+  for (int64_t k = p.k0; k < p.k1; k++) {
+    for (int64_t q = p.q; q < p.q + p.columns; q += kLanes) {
+      float* to = s + k * kBlock + q;
+      vf x = load(to);
+      if (!rule.plain) {
+        x = x * a.p.scale;
+        if (cap > 0) {
+          const vf th = tanh(x * (1 / cap));
+          x = th * cap;
+          if (derivative != nullptr) store(derivative + k * kBlock + q, 1.0f - th * th);
+        }
+        if (a.slopes != nullptr) {
+          const vf distance = lane + static_cast<float>(at.q0 + q + a.S - a.T - at.k0 - k);
+          x = x - abs(distance) * a.slopes[at.h];
+        }
       }
+      if (p.seen != nullptr) x = select_bits(static_cast<uint32_t>(p.seen[k] >> q) & ((1u << kLanes) - 1), x, splat(kMinusInf));
+      store(to, x);
     }
-    if (a.slopes != nullptr) {
-      const float slope = a.slopes[at.h];
-      const int64_t position = at.q0 + r + a.S - a.T;
-      for (int64_t c = 0; c < kBlock; c++) row[c] -= slope * static_cast<float>(std::llabs(position - at.k0 - c));
-    }
-    const uint64_t inside = columns == kBlock ? ~uint64_t{0} : (uint64_t{1} << columns) - 1;
-    const uint64_t seen = r >= rows ? 0 : inside & (mask == nullptr ? ~uint64_t{0} : mask[r]);
-    if (seen == ~uint64_t{0}) continue;
-    for (int64_t c = 0; c < kBlock; c++) row[c] = (seen >> c & 1) != 0 ? row[c] : kMinusInf;
   }
 }
 
-// keep[r][c] = 0 where (q0 + r, k0 + c) is dropped, else 1 / (1 - p).
-inline void dropout_tile(float* keep, const Attention& a, const Place& at) {
+// keep [64 keys][64 queries] of a panel = 0 where the pair is dropped, else 1 / (1 - p).
+inline void dropout_panel(float* keep, const Attention& a, const Place& at, const Panel& p) {
   const auto threshold = static_cast<uint32_t>(static_cast<double>(a.p.dropout) * 4294967296.0);
   const float factor = 1 / (1 - a.p.dropout);
-  const auto seed = static_cast<uint64_t>(a.p.seed);
-  for (int64_t r = 0; r < kBlock; r++) {
-    for (int64_t c = 0; c < kBlock; c += 4) {
-      uint32_t words[4] = {static_cast<uint32_t>((at.k0 + c) / 4), static_cast<uint32_t>(at.q0 + r),
-                           static_cast<uint32_t>(at.b * a.H + at.h), static_cast<uint32_t>(a.p.offset)};
-      philox4x32_10(words, static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32));
-      for (int64_t w = 0; w < 4; w++) keep[r * kBlock + c + w] = words[w] >= threshold ? factor : 0;
+  vu lane;
+  for (int i = 0; i < kLanes; i++) lane[i] = static_cast<uint32_t>(i);
+  for (int64_t k = p.k0 - p.k0 % 4; k < p.k1; k += 4) {
+    for (int64_t q = p.q; q < p.q + p.columns; q += kLanes) {
+      vu words[4] = {vu{} + static_cast<uint32_t>((at.k0 + k) / 4), lane + static_cast<uint32_t>(at.q0 + q),
+                     vu{} + static_cast<uint32_t>(at.b * a.H + at.h), vu{} + static_cast<uint32_t>(a.p.offset)};
+      philox4x32_10(words, static_cast<uint64_t>(a.p.seed));
+      for (int64_t w = 0; w < 4; w++) store(keep + (k + w) * kBlock + q, words[w] >= threshold ? splat(factor) : vf{});
+    }
+  }
+}
+
+// ---- operands ----
+// How numbers of type T are multiplied: bf16 in pairs where the tier can, everything else as f32. Units along a row of D features.
+template <class T, bool Pair>
+struct Operands {
+  static constexpr int64_t kPer = Pair ? 2 : 1;  // numbers in a unit
+
+  static int64_t units(const Attention& a) { return a.D / kPer; }
+
+  // Rows of the call in scratch memory as units, [64][row]; zero past the end.
+  static void load_rows(float* to, const T* from, int64_t stride, int64_t rows, const Attention& a) {
+    for (int64_t r = 0; r < kBlock; r++) {
+      for (int64_t u = 0; u < a.row; u += kLanes) {
+        const int n = r < rows ? static_cast<int>(most(0, least(kLanes, units(a) - u))) : 0;
+        vf x = {};
+        if constexpr (Pair) {
+          std::memcpy(&x, from + r * stride + u * 2, static_cast<size_t>(n) * 4);
+        } else if (n > 0) {
+          x = n == kLanes ? load(from + r * stride + u) : load_n(from + r * stride + u, n);
+        }
+        store(to + r * a.row + u, x);
+      }
+    }
+  }
+
+  // A row of the call per row of the product, its features the terms: in place if it can be, else widened into `buffer`.
+  static Broadcast rows_by_features(const T* from, int64_t stride, int64_t rows, float* buffer, const Attention& a) {
+    if constexpr (Pair || sizeof(T) == 4) return {from, stride * static_cast<int64_t>(sizeof(T)), 4};
+    load_rows(buffer, from, stride, rows, a);
+    return {buffer, a.row * 4, 4};
+  }
+
+  // A feature per row of the product, the call's rows the terms (pairs of them: packed into `buffer`). widened: what rows_by_features gave.
+  static Broadcast features_by_rows(const T* from, int64_t stride, int64_t rows, float* buffer, const Broadcast& widened,
+                                    const Attention& a) {
+    if constexpr (!Pair) return {widened.data, 4, widened.row};
+    pack_pairs(buffer, from, stride, rows, a);
+    return {buffer, 4, a.row * 4};
+  }
+
+  // to [32][row]: unit (i, d) = (row 2i, row 2i + 1) at feature d; zero past the end.
+  static void pack_pairs(float* to, const T* from, int64_t stride, int64_t rows, const Attention& a) {
+    if constexpr (Pair) {
+      for (int64_t r = 0; r < kBlock; r += 2) {
+        for (int64_t d = 0; d < a.row; d += kLanes) {
+          const int n = static_cast<int>(most(0, least(kLanes, a.D - d)));
+          const auto read = [&](int64_t i) {
+            if (i >= rows || n == 0) return vi{};
+            const T* x = from + i * stride + d;
+            return as_int(n == kLanes ? load(x) : load_n(x, n));  // bf16 in the upper half
+          };
+          store(to + r / 2 * a.row + d, as_float((vi)((vu)read(r) >> 16) | read(r + 1)));
+        }
+      }
+    }
+  }
+
+  // Terms of the sum over keys [k0, k1) or queries.
+  static int64_t terms(int64_t count) { return (count + kPer - 1) / kPer; }
+};
+
+// f(Operands) for the call's type and shape.
+template <class F>
+hd_status with_operands(const Attention& a, int32_t dtype, const F& f) {
+  if (kPairs && dtype == HD_BF16 && a.D % 2 == 0) return f(Operands<bf16, kPairs>{}, bf16{});
+  return with_float(dtype, [&](auto type) { return f(Operands<decltype(type), false>{}, type); });
+}
+
+// Cuts a task's scratch memory, 64-byte aligned, into arrays of floats.
+class Cut {
+ public:
+  explicit Cut(void* memory) : at_(static_cast<float*>(memory)) {}
+  float* take(int64_t n) {
+    float* taken = at_;
+    at_ += ceil_div(n, 16) * 16;
+    return taken;
+  }
+
+ private:
+  float* at_;
+};
+
+inline void fill(float* to, int64_t n, float value) {
+  for (int64_t i = 0; i < n; i++) to[i] = value;
+}
+
+// rows x D numbers of `tile` [rows][row], times scale, to the call's tensor.
+template <class T>
+void store_rows(T* to, int64_t stride, const float* tile, int64_t rows, float scale, const Attention& a) {
+  for (int64_t r = 0; r < rows; r++) {
+    for (int64_t d = 0; d < a.D; d += kLanes) {
+      const vf y = load(tile + r * a.row + d) * scale;
+      const int n = static_cast<int>(least(kLanes, a.D - d));
+      n == kLanes ? store(to + r * stride + d, y) : store_n(to + r * stride + d, y, n);
     }
   }
 }

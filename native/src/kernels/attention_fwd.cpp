@@ -1,10 +1,12 @@
 // attention_fwd: o = softmax(scale q k^T, masked) v, by tiles with an online softmax (Dao, FlashAttention-2, 2023).
 //
 // Work: one task per (batch row, head, block of 64 queries); it walks the key blocks of its row of the layout, so empty blocks cost
-// nothing and FULL blocks are not masked. A tile of scores is 64 x 64 f32 (16 KiB) and stays in L1; K is packed transposed, V row-major.
-// Numerics: f32 throughout, 16-bit inputs widened when packed; base-2 exponentials of (score - running max) * log2 e.
-// Cost: 4 D FLOP per pair seen; the first version, right before fast: its share of the peak is not measured yet, and 16-bit products are
-// still done in f32. Deterministic: a task's order is that of its list, whatever the thread count.
+// nothing and FULL blocks are not masked; of others only the keys that some query of a strip of 16 sees are multiplied.
+// A tile of scores is kept transposed, [keys][queries] (attention.h): q is transposed once per task, k and v are read in place, and o is
+// summed transposed and turned once at the end. bf16 with VDPBF16PS multiplies pairs; the values of a tile are interleaved for it, and the
+// weights rounded to bf16 (as FlashAttention does). Other 16-bit inputs are widened a tile at a time.
+// Numerics: sums in f32, base-2 exponentials of (score - running max) * log2 e. Cost: 4 D FLOP per pair seen.
+// Deterministic: a task's order is that of its list, whatever the thread count.
 #include <cstdlib>
 
 #include "cpu/kernels.h"
@@ -22,91 +24,104 @@ hd_status check_heads(const hd_tensor& x, const char* name, int64_t b, int64_t h
   return HD_OK;
 }
 
-// The sums of one block of queries.
-struct Rows {
-  float *q, *kt, *k, *v, *s, *keep, *o, *high, *sum;
+// One block of queries on its way: scores [64 keys][64 queries], sums of values [row features][64 queries].
+struct Work {
+  float *qt, *k, *v, *s, *pairs, *keep, *o, *high, *sum, *shrink;
 
-  Rows(float* memory, const Attention& a) {
-    const int64_t tile = kBlock * a.row;
-    float** const parts[] = {&q, &kt, &k, &v, &o};
-    for (float** part : parts) {
-      *part = memory;
-      memory += tile;
-    }
-    s = memory;
-    keep = s + kBlock * kBlock;
-    high = keep + kBlock * kBlock;
-    sum = high + kBlock;
+  Work(const Attention& a, Cut cut) {
+    float** const wide[] = {&qt, &k, &v, &o};
+    for (float** part : wide) *part = cut.take(kBlock * a.row);
+    float** const square[] = {&s, &pairs, &keep};
+    for (float** part : square) *part = cut.take(kBlock * kBlock);
+    float** const lines[] = {&high, &sum, &shrink};
+    for (float** part : lines) *part = cut.take(kBlock);
   }
-  static int64_t bytes(const Attention& a) { return (5 * kBlock * a.row + 2 * kBlock * kBlock + 2 * kBlock) * 4; }
+  static int64_t bytes(const Attention& a) { return 4 * (4 * kBlock * a.row + 3 * kBlock * kBlock + 3 * kBlock); }
 };
 
-// Online softmax of a tile of scores: s becomes exp(score - max), the sums and o are brought to the new maximum.
-void softmax_tile(Rows& x, const Attention& a) {
-  for (int64_t r = 0; r < kBlock; r++) {
-    float* row = x.s + r * kBlock;
-    vf top = load(row);
-    for (int64_t c = kLanes; c < kBlock; c += kLanes) top = max(top, load(row + c));
-    float high = max_lane(top);
-    high = high > x.high[r] ? high : x.high[r];
+// Online softmax of a panel of scores: s (or pairs) becomes exp(score - maximum), times keep; shrink is what older sums must be multiplied
+// by.
+template <bool Pair>
+void softmax_panel(const Work& w, float to_log2, const Panel& p, const float* keep) {
+  for (int64_t q = p.q; q < p.q + p.columns; q += kLanes) {
+    const vf before = load(w.high + q);
+    vf tops[4] = {before, before, before, before};  // several, so that no maximum waits for the last one
+    for (int64_t k = p.k0; k < p.k1; k++) tops[k % 4] = max(load(w.s + k * kBlock + q), tops[k % 4]);
+    const vf high = max(max(tops[0], tops[1]), max(tops[2], tops[3]));
     // A row that has seen nothing yet keeps a maximum of -inf; subtracting 0 leaves its weights at exp(-inf) = 0.
-    const float base = high == kMinusInf ? 0 : high * kLog2e;
-    vf total = {};
-    for (int64_t c = 0; c < kBlock; c += kLanes) {
-      const vf e = exp2(load(row + c) * kLog2e - base);
-      store(row + c, e);
-      total += e;
+    const vf base = high == kMinusInf ? vf{} : high * to_log2;
+    const vf shrink = exp2(fma(before, splat(to_log2), -base));
+    vf total[2] = {load(w.sum + q) * shrink, {}};
+    for (int64_t k = p.k0; k < p.k1; k += 2) {
+      const int64_t i = k * kBlock + q;
+      vf first = exp2(fma(load(w.s + i), splat(to_log2), -base)), second = {};
+      total[0] += first;
+      if (k + 1 < p.k1) {
+        second = exp2(fma(load(w.s + i + kBlock), splat(to_log2), -base));
+        total[1] += second;
+        if (keep != nullptr) second = second * load(keep + i + kBlock);
+      }
+      if (keep != nullptr) first = first * load(keep + i);
+      if (Pair) {
+        store(w.pairs + k / 2 * kBlock + q, pair(first, second));
+      } else {
+        store(w.s + i, first);
+        if (k + 1 < p.k1) store(w.s + i + kBlock, second);
+      }
     }
-    const float shrink = x.high[r] == kMinusInf ? 0 : std::exp2((x.high[r] - high) * kLog2e);
-    x.sum[r] = x.sum[r] * shrink + sum(total);
-    x.high[r] = high;
-    if (shrink != 1) {
-      for (int64_t d = 0; d < a.row; d += kLanes) store(x.o + r * a.row + d, load(x.o + r * a.row + d) * shrink);
-    }
+    store(w.high + q, high);
+    store(w.shrink + q, shrink);
+    store(w.sum + q, total[0] + total[1]);
   }
 }
 
-template <class T>
+template <bool Pair, class T>
 void forward_rows(const Call& call, const Attention& a, const Layout& layout, int64_t b, int64_t h, int64_t i) {
-  Rows x(static_cast<float*>(workspace(Rows::bytes(a))), a);
+  using Ops = Operands<T, Pair>;
+  const Work w(a, Cut(workspace(Work::bytes(a))));
+  const Rule rule(a);
   const hd_tensor &q = *call.t[0], &k = *call.t[1], &v = *call.t[2], &o = *call.t[8];
   const int64_t q0 = i * kBlock, rows = least(kBlock, a.T - q0), hk = h / (a.H / a.K);
-  load_tile(x.q, head_at<T>(q, b, h, q0), q.stride[2], rows, a, a.p.scale);
-  for (int64_t e = 0; e < kBlock * a.row; e++) x.o[e] = 0;
-  for (int64_t r = 0; r < kBlock; r++) {
-    x.high[r] = kMinusInf;
-    x.sum[r] = 0;
-  }
+  Ops::load_rows(w.o, head_at<T>(q, b, h, q0), q.stride[2], rows, a);  // o is free until the first product
+  transpose(w.qt, kBlock, w.o, a.row, kBlock, a.row);
+  fill(w.o, kBlock * a.row, 0);
+  fill(w.high, kBlock, kMinusInf);
+  fill(w.sum, kBlock, 0);
   const BlockList list(layout, b, h, i, a.k_blocks());
   for (int64_t e = list.begin(); e < list.end(); e++) {
     const Entry entry = list.at(e);
-    const int64_t k0 = entry.block * kBlock, keys = least(kBlock, a.S - k0);
-    load_tile(x.k, head_at<T>(k, b, hk, k0), k.stride[2], keys, a, 1);
-    load_tile(x.v, head_at<T>(v, b, hk, k0), v.stride[2], keys, a, 1);
-    transpose_tile(x.kt, x.k, a);
-    multiply_tile<false>(x.s, kBlock, x.q, a.row, x.kt, kBlock, a.D, kBlock);
-    const Place at = {b, h, q0, k0};
-    finish_scores(x.s, nullptr, a, at, entry.mask);
-    softmax_tile(x, a);
-    if (a.p.dropout > 0) {
-      dropout_tile(x.keep, a, at);
-      for (int64_t c = 0; c < kBlock * kBlock; c += kLanes) store(x.s + c, load(x.s + c) * load(x.keep + c));
+    const Place at = {b, h, q0, entry.block * kBlock};
+    const int64_t keys = least(kBlock, a.S - at.k0);
+    const T *key = head_at<T>(k, b, hk, at.k0), *value = head_at<T>(v, b, hk, at.k0);
+    const Broadcast left = Ops::rows_by_features(key, k.stride[2], keys, w.k, a);
+    const Broadcast wide = Pair ? Broadcast{} : Ops::rows_by_features(value, v.stride[2], keys, w.v, a);
+    const Broadcast right = Ops::features_by_rows(value, v.stride[2], keys, w.v, wide, a);
+    const Panels panels(entry.mask, rows, keys);
+    for (const Panel& p : panels) {
+      const Broadcast seen_keys = {static_cast<const char*>(left.data) + p.k0 * left.row, left.row, left.step};
+      multiply<Pair, Into::fresh>(w.s + p.k0 * kBlock + p.q, kBlock, p.k1 - p.k0, p.columns, seen_keys, w.qt + p.q, kBlock, Ops::units(a));
+      finish_scores(w.s, nullptr, a, rule, at, p);
+      const float* keep = a.p.dropout > 0 ? w.keep : nullptr;
+      if (keep != nullptr) dropout_panel(w.keep, a, at, p);
+      softmax_panel<Pair>(w, rule.to_log2, p, keep);
+      const int64_t from = p.k0 / Ops::kPer;
+      const Broadcast seen_values = {static_cast<const char*>(right.data) + from * right.step, right.row, right.step};
+      const float* weights = (Pair ? w.pairs : w.s) + from * kBlock + p.q;
+      multiply<Pair, Into::rescaled>(w.o + p.q, kBlock, a.D, p.columns, seen_values, weights, kBlock, Ops::terms(p.k1 - p.k0),
+                                     w.shrink + p.q);
     }
-    multiply_tile<true>(x.o, a.row, x.s, kBlock, x.v, a.row, kBlock, a.row);
   }
+  for (int64_t r = 0; r < kBlock; r++) w.shrink[r] = w.sum[r] == 0 ? 0 : 1 / w.sum[r];
+  for (int64_t d = 0; d < a.row; d++) {
+    for (int64_t r = 0; r < kBlock; r += kLanes) store(w.o + d * kBlock + r, load(w.o + d * kBlock + r) * load(w.shrink + r));
+  }
+  transpose(w.k, a.row, w.o, kBlock, a.row, kBlock);
+  store_rows(head_out<T>(o, b, h, q0), o.stride[2], w.k, rows, 1, a);
+  if (!call.has(9)) return;
+  const hd_tensor& lse = *call.t[9];
+  auto out = reinterpret_cast<float*>(lse.data) + b * lse.stride[0] + h * lse.stride[1];
   for (int64_t r = 0; r < rows; r++) {
-    const float inverse = x.sum[r] == 0 ? 0 : 1 / x.sum[r];
-    T* to = head_out<T>(o, b, h, q0 + r);
-    for (int64_t d = 0; d < a.D; d += kLanes) {
-      const vf y = load(x.o + r * a.row + d) * inverse;
-      const int n = static_cast<int>(least(kLanes, a.D - d));
-      n == kLanes ? store(to + d, y) : store_n(to + d, y, n);
-    }
-    if (call.has(9)) {
-      const hd_tensor& lse = *call.t[9];
-      auto out = reinterpret_cast<float*>(lse.data) + b * lse.stride[0] + h * lse.stride[1] + (q0 + r) * lse.stride[2];
-      *out = x.sum[r] == 0 ? kMinusInf : x.high[r] + std::log(x.sum[r]);
-    }
+    out[(q0 + r) * lse.stride[2]] = w.sum[r] == 0 ? kMinusInf : w.high[r] * (rule.to_log2 / kLog2e) + std::log(w.sum[r]);
   }
 }
 
@@ -155,12 +170,11 @@ hd_status attention_fwd(const Call& call) {
     return fail(HD_INVALID, "'row_ptr' is for %lld query blocks, there are %lld", static_cast<long long>(layout.ptr->shape[2] - 1),
                 static_cast<long long>(a.q_blocks()));
   const int64_t blocks = a.q_blocks();
-  return with_float(call.t[0]->dtype, [&](auto type) {
-    using T = decltype(type);
+  return with_operands(a, call.t[0]->dtype, [&](auto operands, auto type) {
     parallel(call.context, a.B * a.H * blocks, [&](int64_t task) {
       // Longest rows first: under a causal mask these are the last ones.
       const int64_t i = blocks - 1 - task / (a.B * a.H), bh = task % (a.B * a.H);
-      forward_rows<T>(call, a, layout, bh / a.H, bh % a.H, i);
+      forward_rows<(decltype(operands)::kPer > 1), decltype(type)>(call, a, layout, bh / a.H, bh % a.H, i);
     });
     return HD_OK;
   });

@@ -1,26 +1,11 @@
 // Philox4x32-10 (Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011), with the constants of
-// Random123: the same bits as on every other backend. philox4x32_10 is one block; philox_words fills a stretch of the stream.
+// Random123: the same bits as on every other backend. philox4x32_10 is one block per lane; philox_words fills a stretch of the stream.
 #pragma once
 #include "simd/simd.h"
 
 namespace hd::HD_TIER {
 
 constexpr uint32_t kPhiloxM0 = 0xD2511F53u, kPhiloxM1 = 0xCD9E8D57u, kPhiloxW0 = 0x9E3779B9u, kPhiloxW1 = 0xBB67AE85u;
-
-// counter: in the counter, out the four random words.
-inline void philox4x32_10(uint32_t counter[4], uint32_t key0, uint32_t key1) {
-  for (int round = 0; round < 10; round++) {
-    const uint64_t a = static_cast<uint64_t>(kPhiloxM0) * counter[0];
-    const uint64_t b = static_cast<uint64_t>(kPhiloxM1) * counter[2];
-    const uint32_t c1 = counter[1], c3 = counter[3];
-    counter[0] = static_cast<uint32_t>(b >> 32) ^ c1 ^ key0;
-    counter[1] = static_cast<uint32_t>(b);
-    counter[2] = static_cast<uint32_t>(a >> 32) ^ c3 ^ key1;
-    counter[3] = static_cast<uint32_t>(a);
-    key0 += kPhiloxW0;
-    key1 += kPhiloxW1;
-  }
-}
 
 // high and low halves of the products of 32-bit lanes.
 inline void multiply(vu x, uint32_t factor, vu& high, vu& low) {
@@ -67,14 +52,8 @@ inline void interleave(const vu c[4], uint32_t words[kPhiloxWords]) {
 #endif
 }
 
-// words[4 j + w] = word w of the block with counter (block + j, low and high; offset, low and high), j < kLanes.
-inline void philox_words(uint64_t block, uint64_t offset, uint64_t key, uint32_t words[kPhiloxWords]) {
-  vu lane, c[4] = {};
-  for (int j = 0; j < kLanes; j++) lane[j] = static_cast<uint32_t>(j);
-  c[0] = lane + static_cast<uint32_t>(block);
-  c[1] = static_cast<uint32_t>(block >> 32) - (vu)(c[0] < lane);  // a true comparison is -1: the carry
-  c[2] += static_cast<uint32_t>(offset);
-  c[3] += static_cast<uint32_t>(offset >> 32);
+// One block per lane: c[w] holds word w of the counters in, of the random words out.
+inline void philox4x32_10(vu c[4], uint64_t key) {
   uint32_t key0 = static_cast<uint32_t>(key), key1 = static_cast<uint32_t>(key >> 32);
   for (int round = 0; round < 10; round++) {
     vu high0, low0, high2, low2;
@@ -87,6 +66,17 @@ inline void philox_words(uint64_t block, uint64_t offset, uint64_t key, uint32_t
     key0 += kPhiloxW0;
     key1 += kPhiloxW1;
   }
+}
+
+// words[4 j + w] = word w of the block with counter (block + j, low and high; offset, low and high), j < kLanes.
+inline void philox_words(uint64_t block, uint64_t offset, uint64_t key, uint32_t words[kPhiloxWords]) {
+  vu lane, c[4] = {};
+  for (int j = 0; j < kLanes; j++) lane[j] = static_cast<uint32_t>(j);
+  c[0] = lane + static_cast<uint32_t>(block);
+  c[1] = static_cast<uint32_t>(block >> 32) - (vu)(c[0] < lane);  // a true comparison is -1: the carry
+  c[2] += static_cast<uint32_t>(offset);
+  c[3] += static_cast<uint32_t>(offset >> 32);
+  philox4x32_10(c, key);
   interleave(c, words);
 }
 }  // namespace hd::HD_TIER

@@ -103,8 +103,35 @@ inline vf fma(vf a, vf b, vf c) {
   return a * b + c;
 #endif
 }
-inline vf max(vf a, vf b) { return a > b ? a : b; }
-inline vf min(vf a, vf b) { return a < b ? a : b; }
+// a > b ? a : b, so b when either is NaN (as the instructions have it); min alike.
+inline vf max(vf a, vf b) {
+#if defined(__AVX512F__)
+  return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+  return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+  return a > b ? a : b;
+#endif
+}
+inline vf min(vf a, vf b) {
+#if defined(__AVX512F__)
+  return (vf)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+  return (vf)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+  return a < b ? a : b;
+#endif
+}
+// lane i of yes where bit i is set, of no elsewhere
+inline vf select_bits(uint32_t bits, vf yes, vf no) {
+#if defined(__AVX512F__)
+  return (vf)_mm512_mask_blend_ps(static_cast<__mmask16>(bits), (__m512)no, (__m512)yes);
+#else
+  vi bit;
+  for (int i = 0; i < kLanes; i++) bit[i] = 1 << i;
+  return (splat_i(static_cast<int32_t>(bits)) & bit) != 0 ? yes : no;
+#endif
+}
 inline vf sqrt(vf x) {
 #if defined(__AVX512F__)
   return (vf)_mm512_sqrt_ps((__m512)x);
@@ -176,7 +203,7 @@ inline vf load(const f16* p) { return (vf)_mm256_cvtph_ps(_mm_loadu_si128(reinte
 inline void store(f16* p, vf x) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT)); }
 inline void store(bf16* p, vf x) {
   const vi bits = as_int(x);
-  const vi nearest = bits + 0x7fff + ((bits >> 16) & 1);
+  const vi nearest = (vi)((vu)bits + 0x7fff + (((vu)bits >> 16) & 1));
   const __m256i w = (__m256i)((vi)((vu)(x != x ? (bits | 0x400000) : nearest) >> 16));  // NaN stays NaN, quiet
   const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(w, w), 0x08);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(packed));
@@ -223,7 +250,7 @@ inline vf round_whole(vf x) {           // |x| < 2^22
 // 2^x. Below -150 gives 0, above 128 infinity; NaN stays NaN.
 inline vf exp2(vf x) {
   // 2^x = 2^n * 2^f, |f| <= 1/2; minimax polynomial of degree 6 for 2^f.
-  const vf bounded = max(min(x, splat(129.0f)), splat(-151.0f));
+  const vf bounded = max(splat(-151.0f), min(splat(129.0f), x));  // in this order NaN passes
   const vf n = round_whole(bounded);
   const vf f = bounded - n;
   vf p = splat(1.5403530e-4f);
@@ -233,8 +260,7 @@ inline vf exp2(vf x) {
   p = fma(p, f, splat(2.4022651e-1f));
   p = fma(p, f, splat(6.9314718e-1f));
   p = fma(p, f, splat(1.0f));
-  const vf y = scale(p, n);
-  return x != x ? x : y;
+  return scale(p, n);
 }
 
 inline vf exp(vf x) {
@@ -298,8 +324,8 @@ inline vf erf(vf x) {
 // Natural logarithm: -inf at 0, NaN below. x = m 2^e with m in [sqrt(1/2), sqrt(2)); polynomial of Cephes' logf.
 inline vf log(vf x) {
   const vi tiny = x < splat(1.17549435e-38f);
-  const vf scaled = tiny ? x * 8388608.0f : x;  // denormals: times 2^23
-  const vi bits = as_int(scaled) - 0x3f3504f3;  // sqrt(1/2)
+  const vf scaled = tiny ? x * 8388608.0f : x;             // denormals: times 2^23
+  const vi bits = (vi)((vu)as_int(scaled) - 0x3f3504f3u);  // sqrt(1/2)
   const vf e = __builtin_convertvector(bits >> 23, vf) - (tiny ? splat(23.0f) : splat(0.0f));
   const vf m = as_float((bits & 0x007fffff) + 0x3f3504f3) - 1.0f;
   vf p = splat(7.0376836292e-2f);
