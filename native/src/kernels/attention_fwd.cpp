@@ -45,9 +45,13 @@ template <bool Pair>
 void softmax_panel(const Work& w, float to_log2, const Panel& p, const float* keep) {
   for (int64_t q = p.q; q < p.q + p.columns; q += kLanes) {
     const vf before = load(w.high + q);
-    vf tops[4] = {before, before, before, before};  // several, so that no maximum waits for the last one
-    for (int64_t k = p.k0; k < p.k1; k++) tops[k % 4] = max(load(w.s + k * kBlock + q), tops[k % 4]);
-    const vf high = max(max(tops[0], tops[1]), max(tops[2], tops[3]));
+    vf even = before, odd = before;  // two, so that no maximum waits for the last one
+    for (int64_t k = p.k0; k + 1 < p.k1; k += 2) {
+      even = max(load(w.s + k * kBlock + q), even);
+      odd = max(load(w.s + (k + 1) * kBlock + q), odd);
+    }
+    if ((p.k1 - p.k0) % 2 != 0) odd = max(load(w.s + (p.k1 - 1) * kBlock + q), odd);
+    const vf high = max(even, odd);
     // A row that has seen nothing yet keeps a maximum of -inf; subtracting 0 leaves its weights at exp(-inf) = 0.
     const vf base = high == kMinusInf ? vf{} : high * to_log2;
     const vf shrink = exp2(fma(before, splat(to_log2), -base));

@@ -2,8 +2,8 @@
 // one. So a is read where it lies, in any order: keys and values of a call need no packing, and a transposed operand costs nothing.
 //
 // A unit is 4 bytes: an f32 or, with Pair, two bf16 that are neighbours along the sum (VDPBF16PS multiplies and adds both).
-// Registers: 4 rows by 4 vectors (AVX-512: 16 sums, 4 of b, 1 of a), 4 by 2 elsewhere; a last, narrower column of vectors is walked 8 rows
-// at a time, so that as many sums are under way as the latency of a multiply-add asks for.
+// Registers: 6 rows by 4 vectors with AVX-512 (24 sums; measured: study/attention/NOTES.md), 4 by 2 elsewhere; a last, narrower column of
+// vectors is walked 8 rows at a time, so that as many sums are under way as the latency of a multiply-add asks for.
 #pragma once
 #include "kernels/views.h"
 
@@ -33,26 +33,37 @@ inline vf multiply_add(vf a, vf b, vf c) {
 
 template <bool Pair, Into How, int Rows, int Wide>
 inline void register_tile(float* c, int64_t ldc, Broadcast a, const float* b, int64_t ldb, int64_t terms, const float* factor) {
-  vf sum[Rows][Wide] = {};
+  vf sum[Rows][Wide];
+  // Unrolled early, so that GCC keeps the sums in registers from the first line to the last.
+#pragma GCC unroll 16
+  for (int r = 0; r < Rows; r++) {
+#pragma GCC unroll 4
+    for (int w = 0; w < Wide; w++) sum[r][w] = vf{};
+  }
   auto unit = static_cast<const char*>(a.data);
   for (int64_t t = 0; t < terms; t++) {
     vf right[Wide];
+#pragma GCC unroll 4
     for (int w = 0; w < Wide; w++) right[w] = load(b + w * kLanes);
+#pragma GCC unroll 16
     for (int r = 0; r < Rows; r++) {
       float one;
       std::memcpy(&one, unit + r * a.row, 4);
       const vf left = splat(one);
+#pragma GCC unroll 4
       for (int w = 0; w < Wide; w++) sum[r][w] = multiply_add<Pair>(left, right[w], sum[r][w]);
     }
     unit += a.step;
     b += ldb;
   }
+#pragma GCC unroll 16
   for (int r = 0; r < Rows; r++) {
+#pragma GCC unroll 4
     for (int w = 0; w < Wide; w++) {
       float* to = c + r * ldc + w * kLanes;
-      if (How == Into::fresh) store(to, sum[r][w]);
-      if (How == Into::sum) store(to, load(to) + sum[r][w]);
-      if (How == Into::rescaled) store(to, fma(load(to), load(factor + w * kLanes), sum[r][w]));
+      if constexpr (How == Into::fresh) store(to, sum[r][w]);
+      if constexpr (How == Into::sum) store(to, load(to) + sum[r][w]);
+      if constexpr (How == Into::rescaled) store(to, fma(load(to), load(factor + w * kLanes), sum[r][w]));
     }
   }
 }
@@ -63,6 +74,12 @@ inline void column_of_tiles(float* c, int64_t ldc, int64_t rows, Broadcast a, co
   auto at = [&](int64_t r) { return Broadcast{static_cast<const char*>(a.data) + r * a.row, a.row, a.step}; };
   int64_t r = 0;
   for (; r + Rows <= rows; r += Rows) register_tile<Pair, How, Rows, Wide>(c + r * ldc, ldc, at(r), b, ldb, terms, factor);
+  if constexpr (Rows > 4) {
+    if (r + 4 <= rows) {
+      register_tile<Pair, How, 4, Wide>(c + r * ldc, ldc, at(r), b, ldb, terms, factor);
+      r += 4;
+    }
+  }
   for (; r < rows; r++) register_tile<Pair, How, 1, Wide>(c + r * ldc, ldc, at(r), b, ldb, terms, factor);
 }
 
@@ -70,10 +87,10 @@ inline void column_of_tiles(float* c, int64_t ldc, int64_t rows, Broadcast a, co
 template <bool Pair, Into How>
 void multiply(float* c, int64_t ldc, int64_t rows, int64_t columns, Broadcast a, const float* b, int64_t ldb, int64_t terms,
               const float* factor = nullptr) {
-  constexpr int kWide = kLanes == 16 ? 4 : 2;
+  constexpr int kWide = kLanes == 16 ? 4 : 2, kTall = kLanes == 16 ? 6 : 4;
   int64_t j = 0;
   for (; j + kWide * kLanes <= columns; j += kWide * kLanes) {
-    column_of_tiles<Pair, How, 4, kWide>(c + j, ldc, rows, a, b + j, ldb, terms, factor + (How == Into::rescaled ? j : 0));
+    column_of_tiles<Pair, How, kTall, kWide>(c + j, ldc, rows, a, b + j, ldb, terms, factor + (How == Into::rescaled ? j : 0));
   }
   for (; j < columns; j += kLanes) {
     column_of_tiles<Pair, How, 8, 1>(c + j, ldc, rows, a, b + j, ldb, terms, factor + (How == Into::rescaled ? j : 0));

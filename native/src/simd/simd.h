@@ -80,7 +80,15 @@ inline f16 from_f32<f16>(float x) {
 }
 
 // ---- registers ----
-inline vf splat(float x) { return vf{} + x; }
+inline vf splat(float x) {  // not vf{} + x: the sum must be computed, as -0 + 0 is 0
+#if defined(__AVX512F__)
+  return (vf)_mm512_set1_ps(x);
+#elif defined(__AVX2__)
+  return (vf)_mm256_set1_ps(x);
+#else
+  return vf{x, x, x, x};
+#endif
+}
 inline vi splat_i(int32_t x) { return vi{} + x; }
 inline vi as_int(vf x) {
   vi y;
