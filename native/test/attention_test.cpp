@@ -17,7 +17,8 @@ enum class Mask { none, causal, window, random, per_head };
 // Block lists of a mask, and the mask itself pair by pair.
 class Lists {
  public:
-  Lists(Mask kind, const Shape& s) : shape_(s), groups_(kind == Mask::per_head ? 2 : 1), seen_(static_cast<size_t>(groups_ * s.T * s.S), 1) {
+  Lists(Mask kind, const Shape& s)
+      : shape_(s), groups_(kind == Mask::per_head ? 2 : 1), seen_(static_cast<size_t>(groups_ * s.T * s.S), 1) {
     if (kind == Mask::none) return;
     for (int64_t g = 0; g < groups_; g++) {
       for (int64_t q = 0; q < s.T; q++) {
@@ -37,12 +38,12 @@ class Lists {
   bool sees(int64_t h, int64_t q, int64_t k) const {
     return seen_[static_cast<size_t>(((groups_ == 2 ? h % 2 : 0) * shape_.T + q) * shape_.S + k)];
   }
-  Tensor *row_ptr() { return row_ptr_.get(); }
-  Tensor *row_blocks() { return rows_.get(); }
-  Tensor *col_ptr() { return col_ptr_.get(); }
-  Tensor *col_blocks() { return columns_.get(); }
-  Tensor *masks() { return masks_.get(); }
-  Tensor *group() { return group_.get(); }
+  Tensor* row_ptr() { return row_ptr_.get(); }
+  Tensor* row_blocks() { return rows_.get(); }
+  Tensor* col_ptr() { return col_ptr_.get(); }
+  Tensor* col_blocks() { return columns_.get(); }
+  Tensor* masks() { return masks_.get(); }
+  Tensor* group() { return group_.get(); }
 
  private:
   void compile() {
@@ -111,12 +112,13 @@ void check(int dtype, const Shape& s, Mask kind, const Options& option) {
   q.random(2), k.random(2), v.random(), g.random(), slopes.random(0.1, 0.2);
   Lists lists(kind, s);
   const float scale = (option.slopes ? -1.0f : 1.0f) / std::sqrt(static_cast<float>(s.D));
-  const hd_AttentionParams p{static_cast<int64_t>(0x9234567812345678u), 7, scale, option.softcap ? 1.5f : 0.0f, option.dropout ? 0.3f : 0.0f, 0};
+  const hd_AttentionParams p{
+      static_cast<int64_t>(0x9234567812345678u), 7, scale, option.softcap ? 1.5f : 0.0f, option.dropout ? 0.3f : 0.0f, 0};
   Tensor* slope = option.slopes ? &slopes : nullptr;
   run("attention_fwd", {&q, &k, &v, lists.row_ptr(), lists.row_blocks(), lists.masks(), lists.group(), slope, &o, &lse}, p);
   run("attention_bwd",
-      {&q, &k, &v, &o, &lse, &g, lists.row_ptr(), lists.row_blocks(), lists.col_ptr(), lists.col_blocks(), lists.masks(), lists.group(), slope,
-       &dq, &dk, &dv},
+      {&q, &k, &v, &o, &lse, &g, lists.row_ptr(), lists.row_blocks(), lists.col_ptr(), lists.col_blocks(), lists.masks(), lists.group(),
+       slope, &dq, &dk, &dv},
       p);
   std::vector<double> want_dq(static_cast<size_t>(q.count())), want_dk(static_cast<size_t>(k.count())), want_dv(want_dk.size());
   const std::vector<double> q0 = q.values(), k0 = k.values(), v0 = v.values(), g0 = g.values(), o0 = o.values();
@@ -184,9 +186,11 @@ void check(int dtype, const Shape& s, Mask kind, const Options& option) {
 }  // namespace
 
 void attention() {
-  const Shape shapes[] = {{1, 1, 1, 64, 64, 64}, {1, 3, 3, 100, 100, 32}, {2, 2, 1, 1, 77, 16},  {1, 4, 2, 65, 130, 40}, {1, 1, 1, 17, 3, 8},
-                          {1, 2, 2, 128, 64, 80}, {1, 1, 1, 33, 63, 7},    {1, 1, 1, 70, 129, 2}, {1, 2, 1, 66, 66, 256}, {1, 1, 1, 16, 200, 1}};
-  const Options options[] = {{false, false, false, false}, {true, false, false, true}, {false, true, true, false}, {true, true, true, true}};
+  const Shape shapes[] = {{1, 1, 1, 64, 64, 64},  {1, 3, 3, 100, 100, 32}, {2, 2, 1, 1, 77, 16}, {1, 4, 2, 65, 130, 40},
+                          {1, 1, 1, 17, 3, 8},    {1, 2, 2, 128, 64, 80},  {1, 1, 1, 33, 63, 7}, {1, 1, 1, 70, 129, 2},
+                          {1, 2, 1, 66, 66, 256}, {1, 1, 1, 16, 200, 1}};
+  const Options options[] = {
+      {false, false, false, false}, {true, false, false, true}, {false, true, true, false}, {true, true, true, true}};
   for (const int dtype : {HD_F32, HD_BF16, HD_F16}) {
     for (const Shape& s : shapes) {
       for (const Mask kind : {Mask::none, Mask::causal, Mask::window, Mask::random, Mask::per_head}) {
