@@ -67,7 +67,8 @@ int replay(hd_address context, const char* path) {
   std::fclose(in.file);
   int result = 0;
   if (!in.ok) {
-    result = std::fprintf(stderr, "%s: truncated\n", path) > 0 ? 2 : 2;
+    std::fprintf(stderr, "%s: truncated\n", path);
+    result = 2;
   } else if (hd_run(context, op, reinterpret_cast<hd_address>(addresses.data()), n, reinterpret_cast<hd_address>(params.data()),
                     params_bytes) != HD_OK) {
     char text[2048];

@@ -10,6 +10,10 @@ module io.heddle.cli {
   requires jdk.management;
   requires me.tongfei.progressbar;
 
+  exports io.heddle.cli;
+
+  uses io.heddle.cli.Verb;
+
   // picocli fills fields and makes commands by reflection.
   opens io.heddle.cli to
       info.picocli;

@@ -1,0 +1,177 @@
+package io.heddle.bench;
+
+import io.heddle.cli.Verb;
+import io.heddle.tensor.DType;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code heddle bench}: kernels beside their peers and the ceiling of the machine. */
+@Command(
+    name = "bench",
+    description =
+        "Times work beside libtorch, plain Java and the machine's ceiling, in turns in one process;"
+            + " answers are compared first.")
+public final class BenchCommand implements Verb {
+  @Spec private CommandSpec spec = CommandSpec.create();
+
+  @Parameters(
+      paramLabel = "WORK",
+      description = "attention, gemm, norm, loss, optimizer, merge, door, or all.")
+  private String work = "";
+
+  @Option(names = "--backend", defaultValue = "cpu", description = "Backend (default: cpu).")
+  private String backend = "cpu";
+
+  @Option(names = "--dtype", split = ",", description = "f32, bf16 or both (default: both).")
+  private List<String> types = List.of("f32", "bf16");
+
+  @Option(names = "--threads", defaultValue = "1", description = "Threads (default: 1).")
+  private int threads;
+
+  @Option(names = "--rounds", defaultValue = "7", description = "Timings of each (default: 7).")
+  private int rounds;
+
+  @Option(names = "--peer", description = "Only rows beside this peer, e.g. libtorch.")
+  private @Nullable String peer;
+
+  @Option(names = "--quick", description = "Fewer shapes.")
+  private boolean quick;
+
+  @Option(names = "--json", description = "Print one JSON object per row.")
+  private boolean json;
+
+  @Option(names = "--out", description = "Write rows.jsonl, table.md and report.html here.")
+  private @Nullable Path out;
+
+  @Option(names = "--batch", description = "attention: batch rows (default: 1).")
+  private int batch = 1;
+
+  @Option(names = "--heads", description = "attention: query heads (default: 12).")
+  private int heads = 12;
+
+  @Option(names = "--kv-heads", description = "attention: key heads (default: as many).")
+  private int kvHeads;
+
+  @Option(names = "--head-dim", description = "attention: features of a head (default: 64).")
+  private int headDim = 64;
+
+  @Option(names = "--seq", description = "attention: one length instead of the usual shapes.")
+  private int seq;
+
+  @Option(
+      names = "--window",
+      paramLabel = "LEFT,RIGHT",
+      description = "attention: keys on each side.")
+  private @Nullable String window;
+
+  @Option(names = "--causal", description = "attention: causal.")
+  private boolean causal;
+
+  @Option(
+      names = "--sparse",
+      paramLabel = "BLOCK,SHARE",
+      description = "attention: random blocks, that share of them left out.")
+  private @Nullable String sparse;
+
+  @Option(names = "--direction", description = "attention: forward or backward (default: forward).")
+  private String direction = "forward";
+
+  /** Made by ServiceLoader. */
+  public BenchCommand() {}
+
+  @Override
+  public Integer call() throws IOException {
+    List<DType> dtypes = types.stream().map(this::dtype).toList();
+    List<Supplier<Contest>> contests = new ArrayList<>();
+    if (work.equals("attention") && seq > 0) {
+      for (DType type : dtypes) {
+        AttentionContest.Spec one = attention();
+        contests.add(() -> new AttentionContest(one, backend, type, threads));
+      }
+    } else {
+      if (!work.equals("all") && !Contests.WORKS.contains(work)) {
+        throw new ParameterException(
+            spec.commandLine(),
+            "WORK is '" + work + "'; expected all, " + String.join(", ", Contests.WORKS));
+      }
+      for (String one : work.equals("all") ? Contests.WORKS : List.of(work)) {
+        contests.addAll(Contests.of(one, dtypes, backend, threads, quick));
+      }
+    }
+    List<Row> rows = run(contests);
+    if (out != null) {
+      BenchReport.write(
+          out, rows, String.join(" ", spec.commandLine().getParseResult().originalArgs()));
+    }
+    return 0;
+  }
+
+  private List<Row> run(List<Supplier<Contest>> contests) {
+    PrintWriter writer = spec.commandLine().getOut();
+    PrintWriter progress = spec.commandLine().getErr();
+    Torch.threads(threads);
+    Referee referee = new Referee(rounds, quick ? 0.02 : 0.05, threads);
+    List<Row> rows = new ArrayList<>();
+    for (int i = 0; i < contests.size(); i++) {
+      try (Contest contest = contests.get(i).get()) {
+        progress.println(
+            "%d of %d: %s %s %s"
+                .formatted(i + 1, contests.size(), contest.op(), contest.dtype(), contest.shape()));
+        for (Row row : referee.judge(contest, backend)) {
+          if (peer == null || row.peer().isEmpty() || row.peer().equals(peer)) {
+            rows.add(row);
+            if (json) {
+              writer.println(row.toJson());
+              writer.flush();
+            }
+          }
+        }
+      }
+    }
+    if (!json) {
+      writer.print(Row.table(rows));
+      writer.flush();
+    }
+    return rows;
+  }
+
+  private DType dtype(String name) {
+    return switch (name.toLowerCase(Locale.ROOT)) {
+      case "f32" -> DType.F32;
+      case "bf16" -> DType.BF16;
+      default ->
+          throw new ParameterException(
+              spec.commandLine(), "--dtype is '" + name + "'; expected f32 or bf16");
+    };
+  }
+
+  private AttentionContest.Spec attention() {
+    if (!direction.equals("forward") && !direction.equals("backward")) {
+      throw new ParameterException(
+          spec.commandLine(), "--direction is '" + direction + "'; expected forward or backward");
+    }
+    String pattern = causal ? "causal" : "full";
+    pattern = window == null ? pattern : "window:" + window;
+    pattern = sparse == null ? pattern : "sparse:" + sparse;
+    return new AttentionContest.Spec(
+        batch,
+        heads,
+        kvHeads == 0 ? heads : kvHeads,
+        headDim,
+        seq,
+        pattern,
+        direction.equals("backward"));
+  }
+}

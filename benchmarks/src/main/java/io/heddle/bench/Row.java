@@ -1,0 +1,85 @@
+package io.heddle.bench;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.List;
+
+/**
+ * One contest's outcome beside one peer. Times are medians in milliseconds; the ratio is the median
+ * of the ratios of neighbouring runs, above 1 where ours is faster.
+ *
+ * @param peer the peer's name, empty when nobody else took part
+ * @param rate GFLOP/s of useful operations, or GB/s where memory is the bound
+ * @param ceiling what the machine reached in the same run, in the unit of {@code rate}; 0 without
+ * @param bytesPerOp heap bytes allocated per run by the calling thread
+ */
+public record Row(
+    String op,
+    String backend,
+    String dtype,
+    String shape,
+    int threads,
+    double oursMs,
+    String peer,
+    double peerMs,
+    double ratio,
+    double rate,
+    String unit,
+    double ceiling,
+    double bytesPerOp) {
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  /** Share of the ceiling, 0 without one. */
+  public double share() {
+    return ceiling == 0 ? 0 : rate / ceiling;
+  }
+
+  /** One JSON object. */
+  public String toJson() {
+    ObjectNode node = JSON.createObjectNode();
+    node.put("op", op).put("backend", backend).put("dtype", dtype).put("shape", shape);
+    node.put("threads", threads).put("ours_ms", round(oursMs));
+    if (!peer.isEmpty()) {
+      node.put("peer", peer).put("peer_ms", round(peerMs)).put("ratio", round(ratio));
+    }
+    if (ceiling > 0) {
+      node.put(unit.equals("GFLOP/s") ? "gflops" : "gbytes", round(rate));
+      node.put("ceiling", round(ceiling)).put("share", round(share()));
+    }
+    return node.put("bytes_per_op", round(bytesPerOp)).toString();
+  }
+
+  private static double round(double x) {
+    return Double.parseDouble("%.4g".formatted(x));
+  }
+
+  /** Rows as a Markdown table. */
+  public static String table(List<Row> rows) {
+    StringBuilder text = new StringBuilder();
+    text.append(
+        "| op | dtype | shape | ours | rate | of ceiling | peer | peer's time | ratio | B/op |\n");
+    text.append("|---|---|---|---:|---:|---:|---|---:|---:|---:|\n");
+    for (Row r : rows) {
+      text.append(
+          "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %.0f |%n"
+              .formatted(
+                  r.op,
+                  r.dtype,
+                  r.shape,
+                  time(r.oursMs),
+                  r.ceiling == 0 ? "" : "%.1f %s".formatted(r.rate, r.unit),
+                  r.ceiling == 0 ? "" : "%.0f %%".formatted(100 * r.share()),
+                  r.peer,
+                  r.peer.isEmpty() ? "" : time(r.peerMs),
+                  r.peer.isEmpty() ? "" : "%.2f".formatted(r.ratio),
+                  r.bytesPerOp));
+    }
+    return text.toString();
+  }
+
+  private static String time(double ms) {
+    return ms < 0.1
+        ? "%.2f us".formatted(ms * 1000)
+        : ms < 100 ? "%.3f ms".formatted(ms) : "%.1f ms".formatted(ms);
+  }
+}
