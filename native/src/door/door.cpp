@@ -105,7 +105,14 @@ hd_status check_backend(int32_t backend) {
   return HD_OK;
 }
 
-hd_status check_call(const OpRow& row, int32_t op, const hd_tensor* const* tensors, int32_t n, int64_t bytes) {
+const std::string& name_at(const OpRow& row, int32_t index, int32_t n) {
+  const int32_t extra = n - static_cast<int32_t>(row.tensors.size());
+  int32_t at = index;
+  if (row.list >= 0 && index > row.list) at = index <= row.list + extra ? row.list : index - extra;
+  return row.tensors[static_cast<size_t>(at)];
+}
+
+hd_status check_call(const OpRow& row, const hd_tensor* const* tensors, int32_t n, int64_t bytes) {
   if (bytes != row.params_bytes) {
     return hd::fail(HD_INVALID, "%s: params of %lld bytes, expected %lld", row.name, static_cast<long long>(bytes),
                     static_cast<long long>(row.params_bytes));
@@ -115,7 +122,7 @@ hd_status check_call(const OpRow& row, int32_t op, const hd_tensor* const* tenso
     return hd::fail(HD_INVALID, "%s: %d tensors, expected %s%d (%s)", row.name, n, row.list < 0 ? "" : "at least ", names, row.signature);
   }
   for (int32_t i = 0; i < n; i++) {
-    const std::string name = hd::tensor_name(op, i, n);
+    const std::string& name = name_at(row, i, n);
     const hd_tensor* t = tensors[i];
     if (t == nullptr) {
       if (name.back() != '?') return hd::fail(HD_INVALID, "%s: tensor '%s' is required", row.name, name.c_str());
@@ -138,11 +145,7 @@ hd_status check_call(const OpRow& row, int32_t op, const hd_tensor* const* tenso
 
 namespace hd {
 std::string tensor_name(int32_t op, int32_t index, int32_t n) {
-  const OpRow& row = ops()[static_cast<size_t>(op)];
-  const int32_t extra = n - static_cast<int32_t>(row.tensors.size());
-  int32_t at = index;
-  if (row.list >= 0 && index > row.list) at = index <= row.list + extra ? row.list : index - extra;
-  return row.tensors[static_cast<size_t>(at)];
+  return name_at(ops()[static_cast<size_t>(op)], index, n);
 }
 }  // namespace hd
 
@@ -260,7 +263,7 @@ int32_t hd_run(hd_address context, int32_t op, hd_address tensors, int32_t n, hd
   const OpRow& row = ops()[static_cast<size_t>(op)];
   auto list = reinterpret_cast<const hd_tensor* const*>(tensors);
   auto values = reinterpret_cast<const void*>(params);
-  if (hd_status status = check_call(row, op, list, n, bytes); status != HD_OK) return status;
+  if (hd_status status = check_call(row, list, n, bytes); status != HD_OK) return status;
   Context* c = context_of(context);
   const bool record = hd::recording();
   if (record) hd::record_call(op, list, n, values, bytes, false);
