@@ -3,10 +3,12 @@
  * JDK alone.
  */
 module io.heddle.engine {
+  requires jdk.jfr;
   requires static transitive org.jspecify;
 
   exports io.heddle.autograd;
   exports io.heddle.backend;
+  exports io.heddle.backend.profile;
   exports io.heddle.backend.reference;
   exports io.heddle.checkpoint;
   exports io.heddle.op;

@@ -3,7 +3,6 @@ package io.heddle.tests;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -12,22 +11,15 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Runs of the command line as a user starts them, in processes of their own. */
+@NeedsNative
 class TrainingRunTest {
   private static final int STEPS = 40;
 
   @TempDir Path folder;
-
-  @BeforeAll
-  static void nativePartIsThere() {
-    assumeTrue(
-        BackendsUnderTest.names().anyMatch("cpu"::equals),
-        "built without the native part: these runs would take hours");
-  }
 
   @Test
   void sameSeedGivesSameMetricsAndAKilledRunGivesTheSameCurve() throws Exception {

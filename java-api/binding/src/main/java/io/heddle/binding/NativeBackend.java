@@ -2,6 +2,7 @@ package io.heddle.binding;
 
 import io.heddle.backend.Backend;
 import io.heddle.backend.BackendOptions;
+import io.heddle.backend.profile.Profile;
 import io.heddle.op.OpCode;
 import io.heddle.op.Params;
 import io.heddle.tensor.Memory;
@@ -122,6 +123,7 @@ public abstract class NativeBackend implements Backend {
     params.writeTo(values);
     int held = 0;
     int status;
+    Profile.Span span = Profile.begin();
     enter();
     try {
       for (Tensor tensor : tensors) {
@@ -136,6 +138,9 @@ public abstract class NativeBackend implements Backend {
       status =
           transport.run(
               context, number(op), frame.address(), held, values.address(), params.bytes());
+      if (span != null) {
+        span.end(name, op, tensors);
+      }
     } catch (IllegalStateException e) {
       String which = op.signature().name(held, tensors.length);
       throw new IllegalStateException(op.opName() + ": tensor '" + which + "' is closed", e);

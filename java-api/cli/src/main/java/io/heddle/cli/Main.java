@@ -1,19 +1,26 @@
 package io.heddle.cli;
 
+import io.heddle.backend.profile.Profile;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.Locale;
 import java.util.ServiceLoader;
+import java.util.Stack;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.IExecutionStrategy;
 import picocli.CommandLine.IExitCodeExceptionMapper;
+import picocli.CommandLine.IParameterConsumer;
 import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.UnmatchedArgumentException;
@@ -53,8 +60,13 @@ public final class Main implements Runnable {
   @Option(
       names = "--trace",
       scope = ScopeType.INHERIT,
-      description = "Show where an error came from.")
-  private boolean trace;
+      arity = "0..1",
+      paramLabel = "OUT.json",
+      parameterConsumer = TraceFile.class,
+      description =
+          "Show where an error came from; with a file OUT.json also write every op to it, in the"
+              + " format of Perfetto and chrome://tracing.")
+  private String trace = "";
 
   Main() {}
 
@@ -77,6 +89,7 @@ public final class Main implements Runnable {
         .setErr(err)
         .setCaseInsensitiveEnumValuesAllowed(true)
         .setExitCodeExceptionMapper(failed)
+        .setExecutionStrategy(main::traced)
         .setParameterExceptionHandler((e, given) -> main.wrongUsage(e, err))
         .setExecutionExceptionHandler((e, at, parsed) -> main.failed(e, err));
     try {
@@ -84,6 +97,20 @@ public final class Main implements Runnable {
     } catch (Error e) {
       // picocli reports exceptions; running out of memory or a broken native library comes here.
       return main.failed(e, err);
+    }
+  }
+
+  private int traced(ParseResult parsed) {
+    IExecutionStrategy last = new CommandLine.RunLast();
+    if (!trace.endsWith(TraceFile.SUFFIX)) {
+      return last.execute(parsed);
+    }
+    try (AutoCloseable _ = Profile.traceTo(Path.of(trace))) {
+      return last.execute(parsed);
+    } catch (CommandLine.ExecutionException e) {
+      throw e;
+    } catch (Exception e) {
+      throw new CommandLine.ExecutionException(parsed.commandSpec().commandLine(), "trace", e);
     }
   }
 
@@ -98,7 +125,7 @@ public final class Main implements Runnable {
     CommandSpec at = e.getCommandLine().getCommandSpec();
     err.println("heddle: " + Sentence.of(usageMessage(e, at.parent() == null)));
     err.println("try '" + at.qualifiedName() + " --help'");
-    if (trace) {
+    if (!trace.isEmpty()) {
       e.printStackTrace(err);
     }
     return CommandLine.ExitCode.USAGE;
@@ -122,7 +149,7 @@ public final class Main implements Runnable {
 
   private int failed(Throwable e, PrintWriter err) {
     err.println("heddle: " + Sentence.of(e));
-    if (trace) {
+    if (!trace.isEmpty()) {
       e.printStackTrace(err);
     }
     return FAILED;
@@ -134,6 +161,19 @@ public final class Main implements Runnable {
       return in == null ? "unknown" : new String(in.readAllBytes(), StandardCharsets.UTF_8).strip();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
+    }
+  }
+
+  /** A value follows {@code --trace} only if it is the name of a JSON file. */
+  static final class TraceFile implements IParameterConsumer {
+    static final String SUFFIX = ".json";
+
+    TraceFile() {}
+
+    @Override
+    public void consumeParameters(Stack<String> arguments, ArgSpec option, CommandSpec command) {
+      boolean file = !arguments.isEmpty() && arguments.peek().endsWith(SUFFIX);
+      option.setValue(file ? arguments.pop() : "errors");
     }
   }
 

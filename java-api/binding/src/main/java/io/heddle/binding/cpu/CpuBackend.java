@@ -1,6 +1,7 @@
 package io.heddle.binding.cpu;
 
 import io.heddle.backend.BackendOptions;
+import io.heddle.backend.profile.Profile;
 import io.heddle.binding.Door;
 import io.heddle.binding.NativeBackend;
 import io.heddle.tensor.Storage;
@@ -28,6 +29,7 @@ public final class CpuBackend extends NativeBackend {
   public void matmul(Tensor a, Tensor b, @Nullable Tensor bias, Tensor c, float alpha, float beta) {
     Tensor[] all = bias == null ? new Tensor[] {a, b, c} : new Tensor[] {a, b, c, bias};
     int held = 0;
+    Profile.Span span = Profile.begin();
     enter();
     try {
       for (Tensor tensor : all) {
@@ -36,6 +38,9 @@ public final class CpuBackend extends NativeBackend {
       }
       door.check(transport.useThreads(context));
       gemm.run(a, b, bias, c, alpha, beta);
+      if (span != null) {
+        span.end(name(), "matmul", 2 * c.size() * a.dim(a.rank() - 1), all);
+      }
     } finally {
       for (int i = 0; i < held; i++) {
         all[i].storage().release();

@@ -1,6 +1,7 @@
 package io.heddle.backend.reference;
 
 import io.heddle.backend.Backend;
+import io.heddle.backend.profile.Profile;
 import io.heddle.op.OpCode;
 import io.heddle.op.Params;
 import io.heddle.tensor.Memory;
@@ -49,7 +50,11 @@ public final class ReferenceBackend implements Backend {
               + " "
               + op.signature().names());
     }
+    Profile.Span span = Profile.begin();
     held(tensors, () -> dispatch(op, params, tensors));
+    if (span != null) {
+      span.end(name(), op, tensors);
+    }
   }
 
   // Tensors cannot be freed while an op reads or writes them.

@@ -1,0 +1,60 @@
+package io.heddle.backend.profile;
+
+import io.heddle.op.OpCode;
+import io.heddle.op.pattern.BlockLayout;
+import io.heddle.tensor.Tensor;
+import java.util.Arrays;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/** What an op had to do, from its operands. */
+final class Work {
+  private Work() {}
+
+  static String shapes(@Nullable Tensor[] tensors) {
+    StringBuilder text = new StringBuilder();
+    for (Tensor tensor : tensors) {
+      if (tensor != null) {
+        text.append(text.isEmpty() ? "" : " ")
+            .append(tensor.dtype().name().toLowerCase(Locale.ROOT))
+            .append(Arrays.toString(tensor.shape()).replace(" ", ""));
+      }
+    }
+    return text.toString();
+  }
+
+  static long bytes(@Nullable Tensor[] tensors) {
+    long bytes = 0;
+    for (Tensor tensor : tensors) {
+      bytes += tensor == null ? 0 : tensor.size() * tensor.dtype().bytes();
+    }
+    return bytes;
+  }
+
+  /** Of attention: over the blocks visited, so a masked part of a block counts. Of others 0. */
+  static long flops(OpCode op, @Nullable Tensor[] t) {
+    return switch (op) {
+      case ATTENTION_FWD -> 4 * pairs(t[0], t[1], t[3], t[6]);
+      case ATTENTION_BWD -> 10 * pairs(t[0], t[1], t[6], t[11]);
+      default -> 0;
+    };
+  }
+
+  // Pairs times features.
+  private static long pairs(
+      @Nullable Tensor q, @Nullable Tensor k, @Nullable Tensor rowPtr, @Nullable Tensor group) {
+    if (q == null || k == null) {
+      return 0;
+    }
+    long each = q.dim(0) * q.dim(3);
+    if (rowPtr == null || rowPtr.storage().device() >= 0) {
+      return each * q.dim(1) * q.dim(2) * k.dim(2);
+    }
+    long blocks = 0;
+    for (long h = 0; h < q.dim(1); h++) {
+      long g = group == null ? 0 : (long) group.get(h);
+      blocks += (long) (rowPtr.get(0, g, rowPtr.dim(2) - 1) - rowPtr.get(0, g, 0));
+    }
+    return each * blocks * BlockLayout.BLOCK * BlockLayout.BLOCK;
+  }
+}
