@@ -6,7 +6,10 @@ import io.heddle.op.pattern.AttentionPattern;
 import io.heddle.op.pattern.BlockLayout;
 import io.heddle.op.pattern.Patterns;
 import io.heddle.tensor.DType;
+import io.heddle.tensor.Scope;
 import io.heddle.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.List;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.DoubleOptional;
@@ -125,7 +128,10 @@ final class AttentionContest extends CpuContest {
     var key = Torch.view(k);
     var value = Torch.view(v);
     var gradient = Torch.view(g);
-    var mask = needsMask() ? new TensorOptional(Torch.view(mask())) : new TensorOptional();
+    var mask =
+        pattern != null && needsMask()
+            ? new TensorOptional(Torch.view(mask(scope, spec.seq, pattern)))
+            : new TensorOptional();
     boolean causal = spec.pattern.equals("causal");
     boolean grouped = spec.kvHeads != spec.heads;
     DoubleOptional scale = new DoubleOptional();
@@ -162,16 +168,13 @@ final class AttentionContest extends CpuContest {
             }));
   }
 
-  private Tensor mask() {
-    AttentionPattern seen = java.util.Objects.requireNonNull(pattern);
-    Tensor t = scope.tensor(DType.U8, spec.seq, spec.seq);
-    var bytes = t.segment();
-    for (long i = 0; i < spec.seq; i++) {
-      for (long j = 0; j < spec.seq; j++) {
-        bytes.set(
-            java.lang.foreign.ValueLayout.JAVA_BYTE,
-            i * spec.seq + j,
-            (byte) (seen.allows(i, j) ? 1 : 0));
+  /** The pattern as libtorch takes it: true where a query sees a key, [S,S]. */
+  static Tensor mask(Scope scope, int seq, AttentionPattern pattern) {
+    Tensor t = scope.tensor(DType.U8, seq, seq);
+    MemorySegment bytes = t.segment();
+    for (long q = 0; q < seq; q++) {
+      for (long k = 0; k < seq; k++) {
+        bytes.set(ValueLayout.JAVA_BYTE, q * seq + k, (byte) (pattern.allows(q, k) ? 1 : 0));
       }
     }
     return t;

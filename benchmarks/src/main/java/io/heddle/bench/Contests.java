@@ -9,7 +9,7 @@ import java.util.function.Supplier;
 /** The contests by name: the lists of {@code heddle bench WORK}, and single ones for JMH. */
 public final class Contests {
   static final List<String> WORKS =
-      List.of("attention", "gemm", "norm", "loss", "optimizer", "merge", "door");
+      List.of("attention", "step", "gemm", "norm", "loss", "optimizer", "merge", "door");
 
   private Contests() {}
 
@@ -50,6 +50,7 @@ public final class Contests {
           }
           contests.add(() -> new GemmContest(1024, 3072, 768, backend, type, threads));
         }
+        case "step" -> steps(contests, type, backend, threads, quick);
         case "norm" ->
             contests.add(() -> new MemoryContests.Norm(8192, 2048, backend, type, threads));
         case "loss" ->
@@ -75,6 +76,22 @@ public final class Contests {
       }
     }
     return contests;
+  }
+
+  // A block of GPT-2 small, all of it with its vocabulary, and long sequences with and without a
+  // window.
+  private static void steps(
+      List<Supplier<Contest>> contests, DType type, String backend, int threads, boolean quick) {
+    List<StepContest.Spec> specs = new ArrayList<>();
+    specs.add(new StepContest.Spec(1, 768, 12, 64, 1024, 0));
+    if (!quick) {
+      specs.add(new StepContest.Spec(12, 768, 12, 50257, 1024, 0));
+      specs.add(new StepContest.Spec(2, 768, 12, 64, 8192, 0));
+      specs.add(new StepContest.Spec(2, 768, 12, 64, 8192, 256));
+    }
+    for (StepContest.Spec one : specs) {
+      contests.add(() -> new StepContest(one, backend, type, threads));
+    }
   }
 
   private static void attention(

@@ -54,6 +54,8 @@ class ContestTest {
   void othersAgree(DType type) {
     List<Contest> all =
         List.of(
+            new StepContest(new StepContest.Spec(2, 64, 4, 100, 70, 0), "cpu", type, 1),
+            new StepContest(new StepContest.Spec(1, 64, 4, 100, 70, 20), "cpu", type, 1),
             new GemmContest(33, 65, 70, "cpu", type, 1),
             new MemoryContests.Norm(7, 100, "cpu", type, 1),
             new MemoryContests.Loss(9, 501, "cpu", type, 1),
@@ -113,7 +115,8 @@ class ContestTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"attention", "gemm", "norm", "loss", "optimizer", "merge", "door"})
+  @ValueSource(
+      strings = {"attention", "step", "gemm", "norm", "loss", "optimizer", "merge", "door"})
   void everyWorkHasContests(String work) {
     List<DType> types = List.of(DType.F32, DType.BF16);
     int few = Contests.of(work, types, "cpu", 1, true).size();

@@ -1,0 +1,204 @@
+package io.heddle.bench;
+
+import io.heddle.autograd.Randomness;
+import io.heddle.autograd.Tape;
+import io.heddle.models.Decoder;
+import io.heddle.models.DecoderConfig;
+import io.heddle.op.pattern.BlockLayout;
+import io.heddle.op.pattern.Patterns;
+import io.heddle.tensor.DType;
+import io.heddle.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import org.bytedeco.pytorch.DoubleOptional;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * Loss and all gradients of a GPT-2 shaped decoder on one sequence: a training step without the
+ * optimiser. libtorch does the same maths on the same weights with its own operators.
+ */
+final class StepContest extends CpuContest {
+  /**
+   * The model.
+   *
+   * @param window keys that a token sees, itself among them; 0: all before it
+   */
+  record Spec(int layers, int hidden, int heads, int vocabulary, int seq, int window) {}
+
+  private final Spec spec;
+  private final Decoder model;
+  private final Tensor ids;
+  private final Tensor targets;
+  private double loss;
+
+  StepContest(Spec spec, String backendName, DType type, int threads) {
+    super(backendName, type, threads);
+    this.spec = spec;
+    String schedule = spec.window == 0 ? "full" : "window:" + spec.window;
+    DecoderConfig config =
+        DecoderConfig.gpt2(
+            spec.vocabulary, spec.hidden, spec.layers, spec.heads, spec.seq, schedule);
+    this.model = own(Decoder.random(config, backend, type, 1));
+    model.parameters().trainable();
+    this.ids = indices(spec.vocabulary, spec.seq);
+    this.targets = indices(spec.vocabulary, spec.seq);
+    enter(new Contestant(Contestant.OURS, this::step, this::answer));
+    if (spec.window == 0 || (long) spec.seq * spec.seq <= 1 << 26) {
+      enterTorch();
+    }
+  }
+
+  private void step() {
+    model.parameters().zeroGradients();
+    try (Tape t = new Tape(backend, true, Randomness.NONE)) {
+      double sum = 0;
+      Tensor hidden = model.hidden(t, ids, 1, null);
+      for (float one : model.losses(t, hidden, targets, 1.0f / spec.seq).toFloats()) {
+        sum += one;
+      }
+      t.backward();
+      loss = sum / spec.seq;
+    }
+  }
+
+  // The loss, and gradients from both ends of the network.
+  private static final List<String> COMPARED = List.of("layers.0.norm1.weight", "norm.weight");
+
+  private double[] answer() {
+    double[] all = new double[1 + COMPARED.size() * spec.hidden];
+    all[0] = loss;
+    for (int i = 0; i < COMPARED.size(); i++) {
+      Tensor gradient =
+          Objects.requireNonNull(model.parameters().get(COMPARED.get(i)).grad(), "gradient");
+      System.arraycopy(gradient.toDoubles(), 0, all, 1 + i * spec.hidden, spec.hidden);
+    }
+    return all;
+  }
+
+  private void enterTorch() {
+    List<String> names = new ArrayList<>(model.parameters().byName().keySet());
+    TensorVector weights = new TensorVector();
+    for (String name : names) {
+      var weight = Torch.view(model.parameters().get(name));
+      weight.set_requires_grad(true);
+      weights.push_back(weight);
+    }
+    var tokens = Torch.keep(Torch.view(ids).to(torch.ScalarType.Long));
+    var wanted = Torch.keep(Torch.view(targets).to(torch.ScalarType.Long));
+    var mask =
+        spec.window == 0
+            ? new TensorOptional()
+            : new TensorOptional(
+                Torch.view(
+                    AttentionContest.mask(scope, spec.seq, Patterns.window(spec.window - 1, 0))));
+    enter(
+        Torch.contestant(
+            true,
+            () -> {
+              var value = new TorchDecoder(names, weights, mask).loss(tokens, wanted);
+              TensorVector gradients = torch.grad(new TensorVector(value), weights);
+              List<org.bytedeco.pytorch.Tensor> results = new ArrayList<>(List.of(value));
+              for (String name : COMPARED) {
+                results.add(gradients.get(names.indexOf(name)));
+              }
+              return results;
+            }));
+  }
+
+  /** The decoder in libtorch's operators. */
+  private final class TorchDecoder {
+    private final List<String> names;
+    private final TensorVector weights;
+    private final TensorOptional mask;
+
+    TorchDecoder(List<String> names, TensorVector weights, TensorOptional mask) {
+      this.names = names;
+      this.weights = weights;
+      this.mask = mask;
+    }
+
+    private org.bytedeco.pytorch.Tensor weight(String name) {
+      return weights.get(names.indexOf(name));
+    }
+
+    private org.bytedeco.pytorch.Tensor norm(String name, org.bytedeco.pytorch.Tensor x) {
+      return torch.layer_norm(
+          x,
+          new long[] {spec.hidden},
+          new TensorOptional(weight(name + ".weight")),
+          new TensorOptional(weight(name + ".bias")),
+          1e-5,
+          false);
+    }
+
+    private org.bytedeco.pytorch.Tensor linear(String name, org.bytedeco.pytorch.Tensor x) {
+      return torch.linear(x, weight(name + ".weight"), new TensorOptional(weight(name + ".bias")));
+    }
+
+    private org.bytedeco.pytorch.Tensor attention(org.bytedeco.pytorch.Tensor qkv) {
+      org.bytedeco.pytorch.Tensor[] parts = new org.bytedeco.pytorch.Tensor[3];
+      for (int i = 0; i < 3; i++) {
+        parts[i] =
+            qkv.narrow(1, (long) i * spec.hidden, spec.hidden)
+                .view(1, spec.seq, spec.heads, spec.hidden / spec.heads)
+                .transpose(1, 2);
+      }
+      boolean causal = spec.window == 0;
+      return torch
+          .scaled_dot_product_attention(
+              parts[0], parts[1], parts[2], mask, 0, causal, new DoubleOptional(), false)
+          .transpose(1, 2)
+          .reshape(spec.seq, spec.hidden);
+    }
+
+    org.bytedeco.pytorch.Tensor loss(
+        org.bytedeco.pytorch.Tensor tokens, org.bytedeco.pytorch.Tensor wanted) {
+      var x = torch.embedding(weight("embed.weight"), tokens).add(weight("positions.weight"));
+      for (int i = 0; i < spec.layers; i++) {
+        String layer = "layers." + i + ".";
+        var heads = attention(linear(layer + "qkv", norm(layer + "norm1", x)));
+        x = x.add(linear(layer + "out", heads));
+        var up = torch.gelu(linear(layer + "up", norm(layer + "norm2", x)), "tanh");
+        x = x.add(linear(layer + "down", up));
+      }
+      var logits = torch.linear(norm("norm", x), weight("embed.weight"));
+      return torch.cross_entropy_loss(logits, wanted);
+    }
+  }
+
+  @Override
+  public String op() {
+    return "train_step";
+  }
+
+  @Override
+  public String shape() {
+    return "L%d d%d H%d V%d S%d %s"
+        .formatted(
+            spec.layers,
+            spec.hidden,
+            spec.heads,
+            spec.vocabulary,
+            spec.seq,
+            spec.window == 0 ? "causal" : "window:" + spec.window);
+  }
+
+  /** 6 per weight of a product and token, 14 D per pair of attention. */
+  @Override
+  public double flops() {
+    double d = spec.hidden;
+    double weights = 12.0 * spec.layers * d * d + spec.vocabulary * d;
+    var pattern = spec.window == 0 ? Patterns.causal() : Patterns.window(spec.window - 1, 0);
+    double pairs = BlockLayout.of(pattern, spec.heads, spec.seq, spec.seq).pairs(1);
+    return 6 * weights * spec.seq + 14.0 * (d / spec.heads) * pairs * spec.layers;
+  }
+
+  /** Gradients pass through every layer in the type of the weights. */
+  @Override
+  public double tolerance() {
+    return type == DType.F32 ? 1e-3 : 5e-2;
+  }
+}
