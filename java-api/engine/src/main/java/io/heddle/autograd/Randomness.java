@@ -20,6 +20,13 @@ public final class Randomness {
     this.next = step * SITES;
   }
 
+  /** One that goes on from here, apart from this one. */
+  Randomness copy() {
+    Randomness copy = new Randomness(seed, 0);
+    copy.next = next;
+    return copy;
+  }
+
   /** The Philox key. */
   public long seed() {
     return seed;

@@ -24,11 +24,19 @@ public final class Tape implements AutoCloseable {
     void run();
   }
 
+  /** A part of a network that can be run again: from its inputs to its outputs. */
+  @FunctionalInterface
+  public interface Segment {
+    /** Runs on {@code tape}; outputs are fresh tensors of it. */
+    List<Tensor> run(Tape tape, List<Tensor> inputs);
+  }
+
   private record Node(Backward backward, List<Tensor> owned) {}
 
   private final Backend backend;
   private final Scope scope;
   private final boolean recording;
+  private final boolean training;
   private final List<Node> nodes = new ArrayList<>();
   private final Randomness randomness;
 
@@ -40,6 +48,11 @@ public final class Tape implements AutoCloseable {
    * @param randomness source of dropout masks
    */
   public Tape(Backend backend, boolean recording, Randomness randomness) {
+    this(backend, recording, recording, randomness);
+  }
+
+  private Tape(Backend backend, boolean recording, boolean training, Randomness randomness) {
+    this.training = training;
     this.backend = backend;
     this.scope = new Scope(backend.memory());
     this.recording = recording;
@@ -64,6 +77,11 @@ public final class Tape implements AutoCloseable {
   /** Whether gradients will be asked for. */
   public boolean recording() {
     return recording;
+  }
+
+  /** Whether dropout is on: while recording, and while a {@link #recomputed} part runs first. */
+  public boolean training() {
+    return training;
   }
 
   /** Source of dropout masks. */
@@ -105,6 +123,53 @@ public final class Tape implements AutoCloseable {
       }
     }
     return false;
+  }
+
+  /**
+   * Runs a part of the network and keeps nothing but its outputs; when gradients are asked for, the
+   * part is run again with the same dropout (Chen et al., "Training deep nets with sublinear memory
+   * cost", 2016). Gradients are the same, bit for bit.
+   *
+   * @param inputs the activations that the part reads; parameters need no mention
+   */
+  public List<Tensor> recomputed(List<Tensor> inputs, Segment segment) {
+    if (!recording) {
+      return segment.run(this, inputs);
+    }
+    Randomness again = randomness.copy();
+    List<Tensor> outputs;
+    try (Tape first = new Tape(backend, false, true, randomness)) {
+      outputs = segment.run(first, inputs);
+      outputs.forEach(output -> scope.adopt(first.scope, output));
+    }
+    record(() -> recompute(inputs, segment, again, outputs), outputs.toArray(new Tensor[0]));
+    return outputs;
+  }
+
+  private void recompute(
+      List<Tensor> inputs, Segment segment, Randomness again, List<Tensor> outputs) {
+    try (Tape inner = new Tape(backend, true, again)) {
+      // Views, so that what reaches an input inside can be told from what has reached it outside.
+      List<Tensor> views =
+          inputs.stream().map(x -> x.view(x.shape()).requiresGrad(x.requiresGrad())).toList();
+      List<Tensor> fresh = segment.run(inner, views);
+      for (int i = 0; i < fresh.size(); i++) {
+        Tensor gradient = outputs.get(i).grad();
+        if (gradient != null) {
+          inner.scope.adopt(scope, gradient);
+          outputs.get(i).grad(null);
+          fresh.get(i).grad(gradient);
+        }
+      }
+      inner.backward();
+      for (int i = 0; i < views.size(); i++) {
+        Tensor gradient = views.get(i).grad();
+        if (gradient != null) {
+          scope.adopt(inner.scope, gradient);
+          give(inputs.get(i), gradient);
+        }
+      }
+    }
   }
 
   /** The gradient that has reached an output, or null when none has. */

@@ -70,7 +70,7 @@ public final class Attention {
     Tensor out = t.tensor(qkv.dtype(), qkv.dim(0), (long) spec.heads * spec.headDim);
     Tensor o = heads(out, batch, 0, spec.heads, spec.headDim);
     Tensor lse = t.tensor(DType.F32, batch, spec.heads, qkv.dim(0) / batch);
-    float dropout = t.recording() ? spec.dropout : 0;
+    float dropout = t.training() ? spec.dropout : 0;
     long offset = dropout > 0 ? t.randomness().nextOffset() : 0;
     Params.Attention params =
         new Params.Attention(t.randomness().seed(), offset, spec.scale, 0, dropout);

@@ -168,7 +168,7 @@ public final class Layers {
    * dropped.
    */
   public static Tensor dropout(Tape t, Tensor x, float p) {
-    if (p == 0 || !t.recording()) {
+    if (p == 0 || !t.training()) {
       return x;
     }
     Params.Dropout params =

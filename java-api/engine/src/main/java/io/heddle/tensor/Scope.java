@@ -58,6 +58,18 @@ public final class Scope implements AutoCloseable {
     throw new IllegalArgumentException(tensor + " does not belong to this scope");
   }
 
+  /** Takes {@code tensor}'s memory over from {@code owner}, which must have it. */
+  public void adopt(Scope owner, Tensor tensor) {
+    Storage storage = tensor.storage();
+    if (closed || !owner.owned.remove(storage)) {
+      throw new IllegalArgumentException(
+          tensor + " cannot be taken over: its scope or this one is closed, or it is another's");
+    }
+    owner.account(-storage.bytes());
+    owned.add(storage);
+    account(storage.bytes());
+  }
+
   /** Bytes held now. */
   public long bytes() {
     return bytes;

@@ -1,0 +1,95 @@
+package io.heddle.tests;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.heddle.autograd.Randomness;
+import io.heddle.autograd.Tape;
+import io.heddle.op.Layers;
+import io.heddle.op.OpCode;
+import io.heddle.tensor.DType;
+import io.heddle.tensor.Scope;
+import io.heddle.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** A network whose parts are run again on the way back: the same gradients, less memory. */
+class RecomputeTest {
+  private static final int LAYERS = 6;
+
+  private record Result(List<double[]> gradients, long peak) {}
+
+  private static Result run(Lab lab, boolean recompute) {
+    List<Tensor> weights = new ArrayList<>();
+    for (int i = 0; i < LAYERS; i++) {
+      weights.add(parameter(lab, lab.put(DType.F32, Lab.normal(i, 32 * 32), 32, 32)));
+    }
+    Tensor first = parameter(lab, lab.put(DType.F32, Lab.normal(99, 128 * 32), 128, 32));
+    try (Tape t = new Tape(lab.backend, true, new Randomness(5, 3))) {
+      Tensor branch = Layers.dropout(t, first, 0.1f);
+      Tensor sum = branch;
+      for (int i = 0; i < LAYERS; i++) {
+        Tensor weight = weights.get(i);
+        Tape.Segment part =
+            (tape, in) -> {
+              Tensor added = Layers.add(tape, in.get(0), in.get(1));
+              Tensor inner = Layers.linear(tape, added, weight, null);
+              Tensor wide = Layers.activation(tape, 2, inner, null);
+              return List.of(Layers.dropout(tape, wide, 0.3f), added);
+            };
+        List<Tensor> in = List.of(branch, sum);
+        List<Tensor> out = recompute ? t.recomputed(in, part) : part.run(t, in);
+        branch = out.get(0);
+        sum = out.get(1);
+      }
+      Tensor last = Layers.add(t, branch, sum);
+      Tensor seed = t.tensor(DType.F32, last.shape());
+      lab.run(OpCode.COPY, Lab.NONE, lab.put(DType.F32, Lab.normal(7, 128 * 32), 128, 32), seed);
+      t.give(last, seed);
+      t.backward();
+      List<double[]> gradients = new ArrayList<>();
+      gradients.add(lab.get(first.grad()));
+      weights.forEach(w -> gradients.add(lab.get(w.grad())));
+      return new Result(gradients, t.scope().peakBytes());
+    }
+  }
+
+  private static Tensor parameter(Lab lab, Tensor values) {
+    double[] zeros = new double[(int) values.size()];
+    values.requiresGrad(true).grad(lab.put(DType.F32, zeros, values.shape()));
+    return values;
+  }
+
+  @ParameterizedTest
+  @MethodSource("io.heddle.tests.BackendsUnderTest#names")
+  void gradientsAreTheSame(String backend) {
+    try (Lab lab = new Lab(backend)) {
+      Result kept = run(lab, false);
+      Result again = run(lab, true);
+      for (int i = 0; i < kept.gradients.size(); i++) {
+        assertArrayEquals(kept.gradients.get(i), again.gradients.get(i), "gradient " + i);
+      }
+      assertTrue(again.peak < 0.8 * kept.peak, "peak " + again.peak + " bytes, kept " + kept.peak);
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("io.heddle.tests.BackendsUnderTest#names")
+  void memoryIsTakenOverFromItsOwnerAlone(String backend) {
+    try (Lab lab = new Lab(backend);
+        Scope two = new Scope(lab.backend.memory())) {
+      Tensor x;
+      try (Scope one = new Scope(lab.backend.memory())) {
+        x = one.tensor(DType.F32, 3);
+        two.adopt(one, x);
+        assertThrows(IllegalArgumentException.class, () -> two.adopt(one, x));
+      }
+      x.set(1, 0);
+      two.free(x);
+      assertThrows(IllegalStateException.class, () -> x.set(1, 0));
+    }
+  }
+}
