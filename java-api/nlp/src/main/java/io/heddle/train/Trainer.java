@@ -21,6 +21,7 @@ public final class Trainer {
   private final ProgressListener progress;
   private final AtomicBoolean stop = new AtomicBoolean();
   private double secondsPerStep;
+  private long peakActivationBytes;
 
   /**
    * A trainer.
@@ -45,6 +46,14 @@ public final class Trainer {
   /** Asks a running {@link #fit} to save its state and return; safe from any thread. */
   public void stop() {
     stop.set(true);
+  }
+
+  /**
+   * Most bytes that activations and their gradients have held during a step; parameters, their
+   * gradients and the optimiser's state come on top.
+   */
+  public long peakActivationBytes() {
+    return peakActivationBytes;
   }
 
   /** Mean seconds of a step so far, evaluation left out. */
@@ -110,7 +119,13 @@ public final class Trainer {
         }
       }
       progress.end(
-          Double.isNaN(loss) ? "was finished" : String.format(Locale.ROOT, "loss %.4f", loss));
+          Double.isNaN(loss)
+              ? "was finished"
+              : String.format(
+                  Locale.ROOT,
+                  "loss %.4f, activations of a step up to %.0f MB",
+                  loss,
+                  peakActivationBytes * 1e-6));
       return new Result(config.steps(), loss, true);
     }
   }
@@ -134,6 +149,7 @@ public final class Trainer {
       try (Tape t = new Tape(parameters.backend(), true, new Randomness(config.seed(), number))) {
         total = total.plus(objective.run(t, batches.apply(number), 1f / config.accumulation()));
         t.backward();
+        peakActivationBytes = Math.max(peakActivationBytes, t.scope().peakBytes());
       }
     }
     if (!Double.isFinite(total.sum())) {
@@ -164,7 +180,8 @@ public final class Trainer {
           RunDirectory.object()
               .put("step", step)
               .put("seconds", seconds)
-              .put("tokens", done.count));
+              .put("tokens", done.count)
+              .put("peak_activation_bytes", peakActivationBytes));
     }
     progress.advance(
         step + 1,
