@@ -4,6 +4,7 @@ import io.heddle.op.OpCode;
 import io.heddle.tensor.Tensor;
 import java.io.IOException;
 import java.nio.file.Path;
+import jdk.jfr.EventType;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -11,6 +12,8 @@ import org.jspecify.annotations.Nullable;
  * after it; while nobody listens, that is one look at a flag.
  */
 public final class Profile {
+  // Asked instead of an event, which would have to be made first.
+  private static final EventType EVENTS = EventType.getEventType(OpEvent.class);
   private static volatile @Nullable ChromeTrace trace;
 
   private Profile() {}
@@ -35,11 +38,11 @@ public final class Profile {
 
   /** A span that has begun, or null when nobody listens. */
   public static @Nullable Span begin() {
-    OpEvent event = new OpEvent();
     ChromeTrace listening = trace;
-    if (listening == null && !event.isEnabled()) {
+    if (listening == null && !EVENTS.isEnabled()) {
       return null;
     }
+    OpEvent event = new OpEvent();
     event.begin();
     return new Span(event, listening);
   }
