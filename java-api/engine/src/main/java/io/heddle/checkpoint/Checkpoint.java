@@ -12,6 +12,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,7 +28,7 @@ public final class Checkpoint implements AutoCloseable {
   private final Path path;
   private final @Nullable Path first; // null for an index without tensors
   private final Map<String, Path> fileOf;
-  private final Map<Path, SafetensorsFile> open = new HashMap<>();
+  private final Map<Path, TensorFile> open = new HashMap<>();
   private boolean closed;
 
   private Checkpoint(Path path, @Nullable Path first, Map<String, Path> fileOf) {
@@ -71,6 +72,22 @@ public final class Checkpoint implements AutoCloseable {
     return checkpoint;
   }
 
+  /**
+   * A checkpoint of the caller's memory.
+   *
+   * @param label stands for it in messages and recipes
+   */
+  public static Checkpoint of(String label, MemoryTensors tensors) {
+    Path path = Path.of(label);
+    Map<String, Path> names = new LinkedHashMap<>();
+    tensors.entries().forEach(entry -> names.put(entry.name(), path));
+    Checkpoint checkpoint = new Checkpoint(path, path, names);
+    synchronized (checkpoint) {
+      checkpoint.open.put(path, tensors);
+    }
+    return checkpoint;
+  }
+
   /** The path it was opened with. */
   public Path path() {
     return path;
@@ -93,12 +110,12 @@ public final class Checkpoint implements AutoCloseable {
    * @throws SafetensorsException when the file is damaged or does not hold what the index says
    * @throws IOException when it cannot be read
    */
-  public SafetensorsFile file(String name) throws IOException {
+  public TensorFile file(String name) throws IOException {
     Path file = fileOf.get(name);
     if (file == null) {
       throw new IllegalArgumentException(path + " has no tensor " + JsonText.quote(name));
     }
-    SafetensorsFile shard = shard(file);
+    TensorFile shard = shard(file);
     if (!shard.contains(name)) {
       throw new SafetensorsException(
           Fault.INVALID_INDEX,
@@ -118,7 +135,7 @@ public final class Checkpoint implements AutoCloseable {
   }
 
   /**
-   * A read-only view without a copy; throws as {@link #file} and {@link SafetensorsFile#tensor} do.
+   * A read-only view without a copy; throws as {@link #file} and {@link TensorFile#tensor} do.
    */
   public Tensor tensor(String name) throws IOException {
     return file(name).tensor(name);
@@ -129,16 +146,30 @@ public final class Checkpoint implements AutoCloseable {
     return file(name).segment(name);
   }
 
+  /** Copies bytes of a tensor; throws as {@link #file} and {@link TensorFile#read} do. */
+  public void read(String name, long offset, MemorySegment into) throws IOException {
+    file(name).read(name, offset, into);
+  }
+
+  /** One line per file that would differ if the file was changed: see {@link TensorFile}. */
+  public String identity() throws IOException {
+    StringBuilder out = new StringBuilder();
+    for (Path file : new TreeSet<>(fileOf.values())) {
+      out.append(shard(file).identity()).append('\n');
+    }
+    return out.toString();
+  }
+
   /** The free text entries: of the only file, or of the file of the first tensor. */
   public Map<String, String> metadata() throws IOException {
     return first == null ? Map.of() : shard(first).metadata();
   }
 
-  private synchronized SafetensorsFile shard(Path file) throws IOException {
+  private synchronized TensorFile shard(Path file) throws IOException {
     if (closed) {
       throw new IllegalStateException(path + " is closed");
     }
-    @Nullable SafetensorsFile shard = open.get(file);
+    @Nullable TensorFile shard = open.get(file);
     if (shard == null) {
       shard = SafetensorsFile.open(file);
       open.put(file, shard);
@@ -191,7 +222,7 @@ public final class Checkpoint implements AutoCloseable {
   @Override
   public synchronized void close() {
     closed = true;
-    open.values().forEach(SafetensorsFile::close);
+    open.values().forEach(TensorFile::close);
   }
 
   @Override
