@@ -134,9 +134,7 @@ public final class Checkpoint implements AutoCloseable {
     return file(name).entry(name);
   }
 
-  /**
-   * A read-only view without a copy; throws as {@link #file} and {@link TensorFile#tensor} do.
-   */
+  /** A read-only view without a copy; throws as {@link #file} and {@link TensorFile#tensor} do. */
   public Tensor tensor(String name) throws IOException {
     return file(name).tensor(name);
   }

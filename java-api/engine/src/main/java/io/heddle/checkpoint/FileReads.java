@@ -19,8 +19,7 @@ final class FileReads {
   static void fully(FileChannel channel, Path path, long at, MemorySegment into)
       throws IOException {
     for (long done = 0; done < into.byteSize(); ) {
-      ByteBuffer piece =
-          into.asSlice(done, Math.min(PIECE, into.byteSize() - done)).asByteBuffer();
+      ByteBuffer piece = into.asSlice(done, Math.min(PIECE, into.byteSize() - done)).asByteBuffer();
       int n = channel.read(piece, at + done);
       if (n < 0) {
         throw new EOFException(path + " became shorter while it was read");

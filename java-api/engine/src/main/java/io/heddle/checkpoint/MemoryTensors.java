@@ -51,10 +51,7 @@ public final class MemoryTensors implements TensorFile {
     }
     long bytes = tensor.size() * tensor.dtype().bytes();
     return add(
-        name,
-        StorageType.of(tensor.dtype()),
-        tensor.segment().asSlice(0, bytes),
-        tensor.shape());
+        name, StorageType.of(tensor.dtype()), tensor.segment().asSlice(0, bytes), tensor.shape());
   }
 
   @Override
@@ -101,8 +98,7 @@ public final class MemoryTensors implements TensorFile {
   @Override
   public void read(String name, long offset, MemorySegment into) {
     entry(name);
-    into.copyFrom(
-        segments.getOrDefault(name, MemorySegment.NULL).asSlice(offset, into.byteSize()));
+    into.copyFrom(segments.getOrDefault(name, MemorySegment.NULL).asSlice(offset, into.byteSize()));
   }
 
   @Override

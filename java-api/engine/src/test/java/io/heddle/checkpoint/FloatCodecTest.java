@@ -4,8 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.Random;
-import java.util.TreeMap;
+import java.util.stream.IntStream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -63,35 +64,34 @@ class FloatCodecTest {
       value = StorageType.class,
       names = {"F16", "BF16", "F8_E4M3", "F8_E5M2"})
   void roundsToTheNearestTiesToEven(StorageType type) {
-    TreeMap<Double, Integer> numbers = new TreeMap<>(); // those that are not negative
-    for (int code = 0; code < 1 << (type.bits() - 1); code++) {
-      double value = defined(type, code);
-      if (Double.isFinite(value)) {
-        numbers.put(value, code);
-      }
-    }
+    double[] numbers = // those that are not negative, ascending with their codes
+        IntStream.range(0, 1 << (type.bits() - 1))
+            .mapToDouble(code -> defined(type, code))
+            .filter(Double::isFinite)
+            .toArray();
     Random random = new Random(1);
-    double largest = numbers.lastKey();
+    double largest = numbers[numbers.length - 1];
     double previous = 0;
     int checked = 0;
-    for (double number : numbers.keySet()) {
+    for (double number : numbers) {
       double tie = previous / 2 + number / 2;
       double inside = previous + random.nextDouble() * (number - previous);
       for (double x :
           new double[] {number, tie, Math.nextUp(tie), Math.nextDown(tie), inside, -tie, -inside}) {
         double a = Math.abs(x);
-        double low = numbers.floorKey(a);
-        Double up = numbers.ceilingKey(a);
-        double high = up == null ? low : up;
-        boolean even = numbers.get(low) % 2 == 0;
-        double nearest = a - low < high - a || (a - low == high - a && even) ? low : high;
+        int found = Arrays.binarySearch(numbers, a);
+        int low = found >= 0 ? found : -found - 2;
+        int high = found >= 0 ? found : low + 1;
+        double down = a - numbers[low];
+        double up = numbers[high] - a;
+        double nearest = numbers[down < up || (down == up && low % 2 == 0) ? low : high];
         assertEquals(Math.copySign(nearest, x), FloatCodec.rounded(x, type), type + " " + x);
         checked++;
       }
       previous = number;
     }
     assertTrue(checked > 7 * 100);
-    double step = largest - numbers.lowerKey(largest);
+    double step = largest - numbers[numbers.length - 2];
     double tie = largest + step / 2;
     assertEquals(largest, FloatCodec.rounded(Math.nextDown(tie), type));
     boolean none = type == StorageType.F8_E4M3;
@@ -100,7 +100,8 @@ class FloatCodecTest {
     assertEquals(none ? largest : Double.POSITIVE_INFINITY, FloatCodec.rounded(tie, type));
     assertTrue(Double.isNaN(FloatCodec.rounded(Double.NaN, type)));
     assertTrue(!Double.isFinite(FloatCodec.rounded(1e300, type)));
-    assertEquals(Double.doubleToRawLongBits(-0.0),
+    assertEquals(
+        Double.doubleToRawLongBits(-0.0),
         Double.doubleToRawLongBits(FloatCodec.rounded(-1e-300, type)));
   }
 

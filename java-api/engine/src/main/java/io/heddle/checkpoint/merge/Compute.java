@@ -20,8 +20,7 @@ final class Compute implements AutoCloseable {
   }
 
   /** A pass of statistics over elements {@code first} to {@code first + count}. */
-  void observe(
-      TensorPlan tensor, Kernel kernel, long first, long count, Executor.Buffers buffers) {
+  void observe(TensorPlan tensor, Kernel kernel, long first, long count, Executor.Buffers buffers) {
     each(tensor, kernel, first, count, buffers, kernel::observe);
   }
 
@@ -76,8 +75,7 @@ final class Compute implements AutoCloseable {
           block.first = index * length;
           block.n = (int) Math.min(length, first + count - block.first);
           for (int i = 0; i < buffers.operands().size(); i++) {
-            double[] row =
-                base ? (i == 0 ? block.base : block.source[i - 1]) : block.source[i];
+            double[] row = base ? (i == 0 ? block.base : block.source[i - 1]) : block.source[i];
             StorageType type = tensor.inputs().get(i).type();
             MemorySegment from = buffers.operands().get(i);
             FloatCodec.decode(from, (block.first - first) * type.bits() / 8, type, row, block.n);

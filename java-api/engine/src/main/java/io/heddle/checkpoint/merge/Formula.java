@@ -19,7 +19,10 @@ final class Formula {
         List<String> terms = new ArrayList<>(List.of("base"));
         for (int i = 0; i < labels.size(); i++) {
           terms.add(
-              number(sources.get(i).getOrDefault("weight", 1.0)) + " (" + labels.get(i) + " - base)");
+              number(sources.get(i).getOrDefault("weight", 1.0))
+                  + " ("
+                  + labels.get(i)
+                  + " - base)");
         }
         yield String.join(" + ", terms) + tail(settings, Map.of("lambda", 1.0, "normalize", 0.0));
       }
@@ -27,8 +30,7 @@ final class Formula {
         List<String> terms = new ArrayList<>();
         for (int i = 0; i < labels.size(); i++) {
           Map<String, Double> of = sources.get(i);
-          double weight =
-              of.getOrDefault("weight", of.getOrDefault("scale", 1.0 / labels.size()));
+          double weight = of.getOrDefault("weight", of.getOrDefault("scale", 1.0 / labels.size()));
           terms.add(weight == 1 ? labels.get(i) : number(weight) + " " + labels.get(i));
         }
         yield String.join(" + ", terms) + tail(settings, Map.of("normalize", 0.0));

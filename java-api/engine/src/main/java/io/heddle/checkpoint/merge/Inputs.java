@@ -56,8 +56,7 @@ final class Inputs {
       long from = Math.max(first, piece.first());
       long to = Math.min(first + count, piece.first() + piece.count());
       if (from < to) {
-        MemorySegment part =
-            into.asSlice((from - first) * bits / 8, (to - from) * bits / 8);
+        MemorySegment part = into.asSlice((from - first) * bits / 8, (to - from) * bits / 8);
         plan.models().get(piece.model()).read(piece.tensor(), from * bits / 8, part);
       }
     }
@@ -107,8 +106,7 @@ final class Inputs {
         int model = tensor.inputs().get(i).pieces().getFirst().model();
         throw new IllegalArgumentException(
             "tensor %s is %s, which cannot be combined, and differs in %s; convert it to F32 first"
-                .formatted(
-                    Operands.quote(tensor.name()), tensor.type(), plan.models().get(model)));
+                .formatted(Operands.quote(tensor.name()), tensor.type(), plan.models().get(model)));
       }
     }
   }

@@ -160,7 +160,11 @@ public final class Merge {
       int its = source.to - source.from;
       if (source.source >= sources.size() || source.from < 0 || its <= 0) {
         throw new IllegalArgumentException(
-            "a slice names layers " + source.from + " to " + source.to + " of source "
+            "a slice names layers "
+                + source.from
+                + " to "
+                + source.to
+                + " of source "
                 + (source.source + 1));
       }
       if (length >= 0 && its != length) {

@@ -22,8 +22,7 @@ public final class MergePlan {
   private final List<String> report;
   private final List<String> identities;
 
-  MergePlan(
-      Merge merge, List<Checkpoint> models, List<TensorPlan> tensors, List<String> report)
+  MergePlan(Merge merge, List<Checkpoint> models, List<TensorPlan> tensors, List<String> report)
       throws IOException {
     this.merge = merge;
     this.models = models;
@@ -82,8 +81,7 @@ public final class MergePlan {
     StringBuilder out = new StringBuilder();
     out.append(
         "%s: reads %d bytes of %d models, writes %d bytes, buffers of %d bytes%n"
-            .formatted(
-                merge.method().id(), bytesRead(), models.size(), bytesWritten(), memory()));
+            .formatted(merge.method().id(), bytesRead(), models.size(), bytesWritten(), memory()));
     groups.forEach(
         (formula, sum) ->
             out.append("  %d tensors, %d bytes: %s%n".formatted(sum[0], sum[1], formula)));

@@ -12,8 +12,8 @@ import java.util.stream.Collectors;
  */
 public enum Method {
   /**
-   * The Distribution Edited Model (Ram et al. 2024): {@code base + lambda sum_i weight_i (source_i -
-   * base)}.
+   * The Distribution Edited Model (Ram et al. 2024): {@code base + lambda sum_i weight_i (source_i
+   * - base)}.
    */
   DEM(true, 1, 99, "lambda=1,normalize=0", "weight=?", Method::differences),
   /** The same with weights of 1 if none are given (Ilharco et al. 2023). */
@@ -29,8 +29,7 @@ public enum Method {
       2,
       "t=?",
       "",
-      task ->
-          new GramKernel(task, false, gram -> Sphere.slerp(gram, task.get("t"), Sphere.NEAR))),
+      task -> new GramKernel(task, false, gram -> Sphere.slerp(gram, task.get("t"), Sphere.NEAR))),
   /**
    * The same with t from the weights; with a base, of the differences to it. More than two sources
    * are a {@link #KARCHER} mean.
@@ -70,12 +69,7 @@ public enum Method {
       true, 1, 99, "lambda=1,normalize=0", "weight=1,density=1,gamma=0.01", t -> middle(t, true)),
   /** Towards the mean of the sources as far as the angles between the differences say. */
   MODEL_STOCK(
-      true,
-      2,
-      99,
-      "filter_wise=0",
-      "",
-      task -> new GramKernel(task, true, Sphere::modelStock)),
+      true, 2, 99, "filter_wise=0", "", task -> new GramKernel(task, true, Sphere::modelStock)),
   /** Select what varies, calculate weights from it, erase minority signs. */
   SCE(true, 1, 99, "select_topk=1", "", SceKernel::new),
   /** One source as it is, times {@code scale}: to put layers of models on top of each other. */
@@ -210,8 +204,7 @@ public enum Method {
     double[] shares = LinearKernel.normalized(task.all("weight"));
     int iterations = (int) task.get("max_iter");
     double tolerance = task.get("tol");
-    return new GramKernel(
-        task, false, gram -> Sphere.karcher(gram, shares, iterations, tolerance));
+    return new GramKernel(task, false, gram -> Sphere.karcher(gram, shares, iterations, tolerance));
   }
 
   private static Kernel largest(Task task, boolean election) {

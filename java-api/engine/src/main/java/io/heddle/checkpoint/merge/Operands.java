@@ -156,7 +156,12 @@ final class Operands {
       if (has > rows) {
         if (other.entry.type() != own.entry.type()) {
           throw new IllegalArgumentException(
-              "rows of tensor " + quote(name) + " cannot come from " + of(own) + " and " + of(other));
+              "rows of tensor "
+                  + quote(name)
+                  + " cannot come from "
+                  + of(own)
+                  + " and "
+                  + of(other));
         }
         add(pieces, other, rows * width, (has - rows) * width);
         note(

@@ -91,7 +91,9 @@ public final class Setting {
                 .toArray();
       } catch (NumberFormatException e) {
         throw new IllegalArgumentException(
-            "'" + text + "' is not a number, a list such as [0,0.5,1], or rules such as mlp:0.3;0.5",
+            "'"
+                + text
+                + "' is not a number, a list such as [0,0.5,1], or rules such as mlp:0.3;0.5",
             e);
       }
       out = colon < 0 ? out.otherwise(numbers) : out.where(rule.substring(0, colon), numbers);

@@ -76,7 +76,11 @@ final class SparseKernel extends Kernel {
       double e = task.of(s, "epsilon");
       if (!(e >= 0 && d - e >= 0 && d + e <= 1)) {
         throw wrong(
-            "density " + d + " with epsilon " + e + ": density - epsilon and density + epsilon must"
+            "density "
+                + d
+                + " with epsilon "
+                + e
+                + ": density - epsilon and density + epsilon must"
                 + " be probabilities");
       }
     }

@@ -38,7 +38,9 @@ public record TensorPlan(
     COMBINE,
     /** Bytes as they are. */
     COPY,
-    /** Bytes as they are, which must be the same in all models: arithmetic does not know the type. */
+    /**
+     * Bytes as they are, which must be the same in all models: arithmetic does not know the type.
+     */
     SAME
   }
 
