@@ -20,9 +20,9 @@ public record MergeOptions(
     boolean hash,
     @Nullable Backend backend,
     Progress progress) {
-  /** 2 GiB, shards of 5 GB, all cores, with hashes. */
+  /** 2 GiB, shards of 5 GiB, all cores, with hashes. */
   public static final MergeOptions DEFAULT =
-      new MergeOptions(2L << 30, 5_000_000_000L, 0, true, null, (done, total) -> {});
+      new MergeOptions(2L << 30, 5L << 30, 0, true, null, (done, total) -> {});
 
   /** Takes note of how far a merge is. */
   @FunctionalInterface

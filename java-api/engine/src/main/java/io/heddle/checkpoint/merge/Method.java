@@ -68,8 +68,7 @@ public enum Method {
   BREADCRUMBS_TIES(
       true, 1, 99, "lambda=1,normalize=0", "weight=1,density=1,gamma=0.01", t -> middle(t, true)),
   /** Towards the mean of the sources as far as the angles between the differences say. */
-  MODEL_STOCK(
-      true, 2, 99, "filter_wise=0", "", task -> new GramKernel(task, true, Sphere::modelStock)),
+  MODEL_STOCK(true, 2, 99, "filter_wise=0", "", Method::stock),
   /** Select what varies, calculate weights from it, erase minority signs. */
   SCE(true, 1, 99, "select_topk=1", "", SceKernel::new),
   /** One source as it is, times {@code scale}: to put layers of models on top of each other. */
@@ -205,6 +204,13 @@ public enum Method {
     int iterations = (int) task.get("max_iter");
     double tolerance = task.get("tol");
     return new GramKernel(task, false, gram -> Sphere.karcher(gram, shares, iterations, tolerance));
+  }
+
+  private static Kernel stock(Task task) {
+    if (task.is("filter_wise")) {
+      throw new IllegalArgumentException("model_stock by rows (filter_wise) is not supported");
+    }
+    return new GramKernel(task, true, Sphere::modelStock);
   }
 
   private static Kernel largest(Task task, boolean election) {
