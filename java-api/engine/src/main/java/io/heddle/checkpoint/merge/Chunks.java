@@ -37,7 +37,7 @@ final class Chunks {
             "tensor "
                 + Operands.quote(tensor.name())
                 + " needs "
-                + (SETS * perBlock + RESERVE)
+                + (SETS * perBlock + Math.min(SETS * perBlock, RESERVE))
                 + " bytes of memory for one row of all models; raise --max-memory");
       }
     }
