@@ -3,6 +3,7 @@ package io.heddle.checkpoint;
 import io.heddle.checkpoint.SafetensorsException.Fault;
 import io.heddle.tensor.Tensor;
 import java.io.IOException;
+import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -24,6 +25,8 @@ import org.jspecify.annotations.Nullable;
 public final class Checkpoint implements AutoCloseable {
   private static final String SINGLE = "model.safetensors";
   private static final String INDEX = SINGLE + ".index.json";
+  private static final List<String> TORCH =
+      List.of("pytorch_model.bin", "pytorch_model.bin.index.json");
 
   private final Path path;
   private final @Nullable Path first; // null for an index without tensors
@@ -40,9 +43,11 @@ public final class Checkpoint implements AutoCloseable {
   /**
    * Opens a checkpoint.
    *
-   * @param path a safetensors file, an index ({@code *.json}), or a folder that holds {@code
-   *     model.safetensors} or its index
+   * @param path a safetensors file, a file of {@code torch.save}, an index ({@code *.json}), or a
+   *     folder that holds {@code model.safetensors} or its index, or else {@code pytorch_model.bin}
+   *     or its
    * @throws SafetensorsException when the file or the index is damaged
+   * @throws PickleException when the file of {@code torch.save} is damaged or asks for code
    * @throws IOException when it cannot be read
    */
   public static Checkpoint open(Path path) throws IOException {
@@ -52,6 +57,9 @@ public final class Checkpoint implements AutoCloseable {
       if (!Files.exists(file)) {
         file = path.resolve(INDEX);
       }
+      for (String name : TORCH) {
+        file = Files.exists(file) ? file : path.resolve(name);
+      }
       if (!Files.exists(file)) {
         throw new NoSuchFileException(path.toString(), null, "holds no " + SINGLE + " or " + INDEX);
       }
@@ -60,7 +68,7 @@ public final class Checkpoint implements AutoCloseable {
       Map<String, Path> fileOf = index(file);
       return new Checkpoint(path, fileOf.values().stream().findFirst().orElse(null), fileOf);
     }
-    SafetensorsFile single = SafetensorsFile.open(file);
+    TensorFile single = openFile(file);
     Map<String, Path> names = new LinkedHashMap<>();
     for (TensorEntry entry : single.entries()) {
       names.put(entry.name(), file);
@@ -86,6 +94,30 @@ public final class Checkpoint implements AutoCloseable {
       checkpoint.open.put(path, tensors);
     }
     return checkpoint;
+  }
+
+  /**
+   * Opens one file, of whichever format its first bytes say.
+   *
+   * @throws SafetensorsException when it is damaged
+   * @throws PickleException when it is a damaged file of {@code torch.save}, or asks for code
+   */
+  static TensorFile openFile(Path file) throws IOException {
+    if (Files.isDirectory(file)) {
+      return SafetensorsFile.open(file); // says what is wrong
+    }
+    byte[] start;
+    try (InputStream in = Files.newInputStream(file)) {
+      start = in.readNBytes(4);
+    }
+    if (start.length == 4 && start[0] == 'P' && start[1] == 'K' && start[2] == 3 && start[3] == 4) {
+      return TorchFile.open(file);
+    }
+    if (start.length == 4 && start[0] == (byte) 0x80 && start[1] == 2 && start[2] == (byte) 0x8a) {
+      throw new PickleException(
+          file + " was saved by PyTorch before 1.6, or as it did then; load and save it again");
+    }
+    return SafetensorsFile.open(file);
   }
 
   /** The path it was opened with. */
@@ -169,7 +201,7 @@ public final class Checkpoint implements AutoCloseable {
     }
     @Nullable TensorFile shard = open.get(file);
     if (shard == null) {
-      shard = SafetensorsFile.open(file);
+      shard = openFile(file);
       open.put(file, shard);
     }
     return shard;

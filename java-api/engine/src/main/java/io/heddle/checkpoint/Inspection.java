@@ -1,14 +1,15 @@
 package io.heddle.checkpoint;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 
 /**
- * What a safetensors file holds, for people and programs; read from the header, so quick for a file
- * of any size.
+ * What a safetensors file, or one of {@code torch.save}, holds, for people and programs; read from
+ * the header, so quick for a file of any size.
  *
  * @param file the path it was read from
  * @param bytes size of the file
@@ -21,11 +22,12 @@ public record Inspection(
    * Reads and checks a file.
    *
    * @throws SafetensorsException when it is damaged
+   * @throws PickleException when it is a damaged file of {@code torch.save}, or asks for code
    * @throws IOException when it cannot be read
    */
   public static Inspection of(Path file) throws IOException {
-    try (SafetensorsFile open = SafetensorsFile.open(file)) {
-      return new Inspection(file.toString(), open.bytes(), open.metadata(), open.entries());
+    try (TensorFile open = Checkpoint.openFile(file)) {
+      return new Inspection(file.toString(), Files.size(file), open.metadata(), open.entries());
     }
   }
 
