@@ -185,11 +185,11 @@ final class MergeCommand implements Callable<Integer> {
             reused);
   }
 
-  private Merge fromRecipe(Path file, List<Checkpoint> open, PrintWriter print)
-      throws IOException {
+  private Merge fromRecipe(Path file, List<Checkpoint> open, PrintWriter print) throws IOException {
     if (method != null || base != null || !sources.isEmpty() || !settings.isEmpty()) {
       throw new ParameterException(
-          spec.commandLine(), "a recipe stands alone: --method, --base, --source and --set are in it");
+          spec.commandLine(),
+          "a recipe stands alone: --method, --base, --source and --set are in it");
     }
     Recipe read = Recipe.read(file);
     Merge merge = read.merge(open);

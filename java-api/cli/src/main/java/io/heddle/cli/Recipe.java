@@ -216,7 +216,8 @@ final class Recipe {
         throw wrong("the parameter '" + key + "' is " + value + ", which is not a number");
       }
     }
-    return all.stream().mapToDouble(n -> n.isBoolean() ? (n.asBoolean() ? 1 : 0) : n.asDouble())
+    return all.stream()
+        .mapToDouble(n -> n.isBoolean() ? (n.asBoolean() ? 1 : 0) : n.asDouble())
         .toArray();
   }
 

@@ -181,10 +181,15 @@ public final class Checkpoint implements AutoCloseable {
     file(name).read(name, offset, into);
   }
 
+  /** The files that hold the tensors, in the order of their names. */
+  public List<Path> files() {
+    return first == null ? List.of() : List.copyOf(new TreeSet<>(fileOf.values()));
+  }
+
   /** One line per file that would differ if the file was changed: see {@link TensorFile}. */
   public String identity() throws IOException {
     StringBuilder out = new StringBuilder();
-    for (Path file : new TreeSet<>(fileOf.values())) {
+    for (Path file : files()) {
       out.append(shard(file).identity()).append('\n');
     }
     return out.toString();

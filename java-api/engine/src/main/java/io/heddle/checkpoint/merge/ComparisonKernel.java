@@ -56,8 +56,7 @@ final class ComparisonKernel extends Kernel {
       conflicts += up && down ? 1 : 0;
     }
     sums[block.index] =
-        new Sums(
-            GramKernel.products(block.source, n), squares, n, conflicts, unchanged, histogram);
+        new Sums(GramKernel.products(block.source, n), squares, n, conflicts, unchanged, histogram);
   }
 
   @Override
