@@ -18,6 +18,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -30,7 +31,7 @@ class InterruptedMergeTest {
   private static final int ELEMENTS = 1 << 20; // bf16: 192 MiB a model
 
   private static void save(Path to, int seed) throws IOException {
-    try (Arena arena = Arena.ofConfined()) {
+    try (Arena arena = Arena.ofShared()) {
       MemorySegment numbers = arena.allocate(2L * ELEMENTS + 2L * TENSORS, 64);
       Random random = new Random(seed);
       for (long at = 0; at < numbers.byteSize(); at += 2) { // finite: small exponents
@@ -65,6 +66,11 @@ class InterruptedMergeTest {
     }
   }
 
+  private static void models(Path folder) throws IOException {
+    save(folder.resolve("base"), 1);
+    save(folder.resolve("a"), 2);
+  }
+
   /** The process that is killed. */
   public static void main(String[] arguments) throws IOException {
     merge(Path.of(arguments[0]));
@@ -78,8 +84,7 @@ class InterruptedMergeTest {
 
   @Test
   void theSameBytesAfterKill9(@TempDir Path folder) throws Exception {
-    save(folder.resolve("base"), 1);
-    save(folder.resolve("a"), 2);
+    models(folder);
     Path work = folder.resolve(".out.merging");
     Process process =
         new ProcessBuilder(
@@ -109,6 +114,32 @@ class InterruptedMergeTest {
     assertTrue(result.bytesReused() >= 8L * 2 * ELEMENTS, result.toString());
     assertTrue(result.bytesWritten() < (long) TENSORS * 2 * ELEMENTS, result.toString());
     assertFalse(Files.exists(work));
+    sameAsAFreshRun(folder);
+  }
+
+  /** A limit on the size of files is what comes nearest to a full disk without one. */
+  @Test
+  void aDiskThatTakesNoMore(@TempDir Path folder) throws Exception {
+    models(folder);
+    String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+    String command =
+        "ulimit -f 40000; exec '%s' -cp '%s' %s '%s'"
+            .formatted(
+                java,
+                System.getProperty("java.class.path"),
+                InterruptedMergeTest.class.getName(),
+                folder);
+    ChildJvm.Ended ended = ChildJvm.run(List.of("bash", "-c", command), folder, Map.of());
+    assertEquals(1, ended.status(), ended.output());
+    assertTrue(
+        ended.output().contains("cannot be written (") && ended.output().contains(".out.merging"),
+        ended.output());
+    assertFalse(Files.exists(folder.resolve("out")));
+    assertTrue(merge(folder).bytesReused() >= 2L * ELEMENTS);
+    sameAsAFreshRun(folder);
+  }
+
+  private static void sameAsAFreshRun(Path folder) throws IOException {
     Files.move(folder.resolve("out"), folder.resolve("resumed"));
     assertEquals(0, merge(folder).bytesReused());
     assertEquals(names(folder.resolve("out")), names(folder.resolve("resumed")));

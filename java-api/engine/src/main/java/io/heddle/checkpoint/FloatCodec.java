@@ -1,5 +1,6 @@
 package io.heddle.checkpoint;
 
+import io.heddle.tensor.Elements;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -98,12 +99,12 @@ public final class FloatCodec {
       }
       case BF16 -> {
         for (int i = 0; i < n; i++) {
-          s.set(I16, i * 2L, bf16(from[i]));
+          s.set(I16, i * 2L, Elements.doubleToBf16(from[i]));
         }
       }
       case F16 -> {
         for (int i = 0; i < n; i++) {
-          s.set(I16, i * 2L, Float.floatToFloat16(Float.intBitsToFloat(odd(from[i]))));
+          s.set(I16, i * 2L, Elements.doubleToF16(from[i]));
         }
       }
       case F8_E4M3 -> {
@@ -144,37 +145,15 @@ public final class FloatCodec {
     return -1;
   }
 
-  // A float as odd(x) gives it may be rounded again to a type of at least two bits less: the last
-  // bit says that something was cut off, so that no tie comes up that was none (Boldo & Melquiond).
-  private static int odd(double x) {
-    float near = (float) x;
-    int bits = Float.floatToRawIntBits(near);
-    if (near != x && !Double.isNaN(x)) {
-      if (Math.abs((double) near) > Math.abs(x)) {
-        bits--;
-      }
-      bits |= 1;
-    }
-    return bits;
-  }
-
-  private static short bf16(double x) {
-    int bits = odd(x);
-    if ((bits & 0x7fff_ffff) > 0x7f80_0000) {
-      return (short) ((bits >>> 16) | 0x40); // stays NaN
-    }
-    return (short) ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16);
-  }
-
   private static byte e5m2(double x) {
-    float f = Float.intBitsToFloat(odd(x));
+    float f = Elements.roundToOdd(x);
     return Float.isNaN(f)
         ? (byte) (((Float.floatToRawIntBits(f) >>> 24) & 0x80) | 0x7e)
         : small(f, 2, -14, 15, 0x7c);
   }
 
   private static byte e4m3(double x) {
-    float f = Float.intBitsToFloat(odd(x));
+    float f = Elements.roundToOdd(x);
     return Float.isNaN(f)
         ? (byte) (((Float.floatToRawIntBits(f) >>> 24) & 0x80) | 0x7f)
         : small(f, 3, -6, 8, 0x7f);

@@ -10,8 +10,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * What a checkpoint holds: a safetensors file, one of {@code torch.save}, or a folder or index, for people and programs; read from
- * the header, so quick for a file of any size.
+ * What a checkpoint holds: a safetensors file, one of {@code torch.save}, or a folder or index, for
+ * people and programs; read from the header, so quick for a file of any size.
  *
  * @param file the path it was read from
  * @param bytes size of the file, or of all files

@@ -12,8 +12,8 @@ import java.util.Locale;
 import javax.imageio.ImageIO;
 
 /**
- * A table of numbers as coloured squares: blue below zero, white at it, red above; deepest at {@code
- * most} and beyond.
+ * A table of numbers as coloured squares: blue below zero, white at it, red above; deepest at
+ * {@code most} and beyond.
  */
 public final class HeatMap {
   private static final int CELL = 64;
@@ -87,7 +87,12 @@ public final class HeatMap {
             + " height=\"%d\" font-size=\"12\">%n".formatted(height()));
     int top = LABEL / 4;
     for (int c = 0; c < columns.size(); c++) {
-      letters(svg, LABEL + c * CELL + CELL / 2, top - 10, "middle", "currentColor",
+      letters(
+          svg,
+          LABEL + c * CELL + CELL / 2,
+          top - 10,
+          "middle",
+          "currentColor",
           shortened(columns.get(c), 9));
     }
     for (int r = 0; r < rows.size(); r++) {
@@ -98,8 +103,13 @@ public final class HeatMap {
         svg.append(
             "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"%s\"/>%n"
                 .formatted(LABEL + c * CELL, y, CELL - 2, CELL - 2, hex(color(value))));
-        letters(svg, LABEL + c * CELL + CELL / 2 - 1, y + CELL / 2 + 4, "middle",
-            hex(ink(value)), text(value));
+        letters(
+            svg,
+            LABEL + c * CELL + CELL / 2 - 1,
+            y + CELL / 2 + 4,
+            "middle",
+            hex(ink(value)),
+            text(value));
       }
     }
     return svg.append("</svg>\n").toString();

@@ -17,6 +17,12 @@ final class Block {
   /** The result. */
   final double[] out;
 
+  /** Scratch of the methods. */
+  final double[] spare;
+
+  /** Scratch of the methods. */
+  final double[] sign;
+
   /** The number of the run in its tensor: runs are of one length, whatever the chunks. */
   int index;
 
@@ -31,5 +37,7 @@ final class Block {
     this.base = new double[base ? length : 0];
     this.source = new double[sources][length];
     this.out = new double[length];
+    this.spare = new double[length];
+    this.sign = new double[length];
   }
 }

@@ -21,7 +21,9 @@ final class Compute implements AutoCloseable {
 
   /** A pass of statistics over elements {@code first} to {@code first + count}. */
   void observe(TensorPlan tensor, Kernel kernel, long first, long count, Executor.Buffers buffers) {
-    each(tensor, kernel, first, count, buffers, kernel::observe);
+    // Where something follows, that is where NaN is looked for.
+    boolean last = kernel instanceof ComparisonKernel;
+    each(tensor, kernel, first, count, buffers, last, kernel::observe);
   }
 
   /** Fills the chunk's result. */
@@ -34,12 +36,14 @@ final class Compute implements AutoCloseable {
     }
     StorageType type = tensor.type();
     long limit = Double.doubleToRawLongBits(limit(type));
+    boolean check = !(kernel instanceof LinearKernel); // there NaN stays NaN; selection may hide it
     each(
         tensor,
         kernel,
         first,
         count,
         buffers,
+        check,
         block -> {
           kernel.apply(block);
           checkRange(tensor, block, limit);
@@ -58,13 +62,13 @@ final class Compute implements AutoCloseable {
       long first,
       long count,
       Executor.Buffers buffers,
+      boolean check,
       Step step) {
     long length = kernel.blockLength();
     if (count == 0 || length == 0) {
       return;
     }
     boolean base = tensor.base() != null;
-    boolean check = !(kernel instanceof LinearKernel); // there NaN stays NaN; selection may hide it
     long begin = first / length;
     workers.forEach(
         begin,

@@ -247,37 +247,57 @@ final class SparseKernel extends Kernel {
     return out;
   }
 
+  // Row by row, in plain loops, which the compiler turns into vector code.
   private void sum(Block block) {
-    int count = weights.length;
-    double[] out = block.out;
+    int n = block.n;
+    double[] total = block.out;
+    double[] divisor = block.spare;
+    Arrays.fill(total, 0, n, 0);
     double all = 0;
-    for (double w : weights) {
+    for (int s = 0; s < weights.length; s++) {
+      double w = weights[s];
+      double[] delta = block.source[s];
       all += w;
+      for (int i = 0; i < n; i++) {
+        delta[i] *= w;
+        total[i] += delta[i];
+      }
     }
-    all = Math.abs(all) < 1e-8 ? 1 : all;
-    for (int i = 0; i < block.n; i++) {
-      double total = 0;
-      for (int s = 0; s < count; s++) {
-        total += weights[s] * block.source[s][i];
+    if (election) {
+      elect(block);
+    } else {
+      Arrays.fill(divisor, 0, n, Math.abs(all) < 1e-8 ? 1 : all);
+    }
+    for (int i = 0; i < n && normalize; i++) {
+      total[i] /= divisor[i];
+    }
+    for (int i = 0; i < n; i++) {
+      total[i] = block.base[i] + lambda * total[i];
+    }
+  }
+
+  /** Sums the terms whose sign is that of the total, which is there, and their weights. */
+  private void elect(Block block) {
+    int n = block.n;
+    double[] total = block.out;
+    double[] sign = block.sign;
+    double[] divisor = block.spare;
+    for (int i = 0; i < n; i++) {
+      sign[i] = total[i] >= 0 ? 1 : -1;
+      total[i] = 0;
+      divisor[i] = 0;
+    }
+    for (int s = 0; s < weights.length; s++) {
+      double w = weights[s];
+      double[] term = block.source[s];
+      for (int i = 0; i < n; i++) {
+        boolean agrees = term[i] * sign[i] > 0;
+        total[i] += agrees ? term[i] : 0;
+        divisor[i] += agrees ? w : 0;
       }
-      double divisor = all;
-      if (election) {
-        double sign = total >= 0 ? 1 : -1;
-        total = 0;
-        divisor = 0;
-        for (int s = 0; s < count; s++) {
-          double term = weights[s] * block.source[s][i];
-          if (term * sign > 0) {
-            total += term;
-            divisor += weights[s];
-          }
-        }
-        divisor = divisor == 0 ? 1 : divisor;
-      }
-      if (normalize) {
-        total /= divisor;
-      }
-      out[i] = block.base[i] + lambda * total;
+    }
+    for (int i = 0; i < n; i++) {
+      divisor[i] = divisor[i] == 0 ? 1 : divisor[i];
     }
   }
 }
