@@ -591,15 +591,10 @@ void linear_combination() {
       const std::vector<double> b0 = b.values();
       Tensor& out = in_place ? b : y;
       run("linear_combination", {when(with_base, base), &w, &a, &b, &out}, hd_NoneParams{0});
-      const bool wide = first == HD_F32 || first == HD_F64 || second == HD_F32 || second == HD_F64 || to == HD_F32 || to == HD_F64;
       for (int64_t i = 0; i < n; i++) {
         const double z = with_base ? base[i] : 0, bi = b0[static_cast<size_t>(i)];
         const double want = with_base ? z + 0.3 * (a[i] - z) + -1.7 * (bi - z) : 0.3 * a[i] + -1.7 * bi;
-        if (wide) {
-          exact("y", i, out, want);
-        } else {
-          near("y", i, out, want, 4, 4);
-        }
+        exact("y", i, out, want);
       }
       if (!with_base) continue;
       w.fill(0);

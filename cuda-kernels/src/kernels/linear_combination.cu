@@ -2,8 +2,7 @@
 // al. 2023; model soups, Wortsman et al. 2022) in one pass over memory. Shapes: base, sources, y contiguous, of one size, of any float
 // dtypes each; weights f64 [n], n >= 1, in host or device memory. Work: an element per thread, grid-stride; the addresses and dtypes of the
 // sources are a table in the workspace, so any number goes in one launch. On chip: registers only; no spills (README.md has the counts).
-// Numerics: sums in f64 if anything is f32 or f64, else in f32; products and sums rounded separately, as on the CPU; one rounding to the
-// dtype of y. All weights 0: y is base, bit for bit when the dtypes agree, whatever the sources hold. Cost: reads (n + 1) and writes 1 N
+// Numerics: sums in f64; products and sums rounded separately, as on the CPU: the same bits; one rounding to the dtype of y. All weights 0: y is base, bit for bit when the dtypes agree, whatever the sources hold. Cost: reads (n + 1) and writes 1 N
 // elements: bandwidth-bound. Deterministic: elements are independent. Checked on: not yet.
 #include <vector>
 
@@ -21,13 +20,6 @@ struct Source {
 __device__ double load_any(const void* p, int64_t dtype, int64_t i) {
   return dtype == HD_F64 ? static_cast<const double*>(p)[i] : static_cast<double>(load_float(p, static_cast<int32_t>(dtype), i));
 }
-__device__ double multiply(double a, double b) { return __dmul_rn(a, b); }
-__device__ float multiply(float a, float b) { return __fmul_rn(a, b); }
-__device__ double add(double a, double b) { return __dadd_rn(a, b); }
-__device__ float add(float a, float b) { return __fadd_rn(a, b); }
-
-// A: the type of the sums.
-template <class A>
 __global__ void __launch_bounds__(kThreads)
     combine_kernel(Source base, const double* weights, const Source* sources, int32_t count, void* y, int32_t to, int64_t n) {
   bool zero = base.data != nullptr;
@@ -43,12 +35,12 @@ __global__ void __launch_bounds__(kThreads)
       }
       continue;
     }
-    const A b = base.data == nullptr ? A{0} : static_cast<A>(load_any(base.data, base.dtype, i));
-    A total = b;
+    const double b = base.data == nullptr ? 0.0 : load_any(base.data, base.dtype, i);
+    double total = b;
     for (int32_t k = 0; k < count && !zero; k++) {
-      const A x = static_cast<A>(load_any(sources[k].data, sources[k].dtype, i)), w = static_cast<A>(weights[k]);
-      const A term = multiply(w, base.data == nullptr ? x : add(x, -b));
-      total = k == 0 && base.data == nullptr ? term : add(total, term);
+      const double x = load_any(sources[k].data, sources[k].dtype, i);
+      const double term = __dmul_rn(weights[k], base.data == nullptr ? x : __dadd_rn(x, -b));
+      total = k == 0 && base.data == nullptr ? term : __dadd_rn(total, term);
     }
     if (to == HD_F64) {
       static_cast<double*>(y)[i] = total;
@@ -68,13 +60,11 @@ hd_status linear_combination(const Call& call) {
   const int64_t n = elements(*call.t[y]);
   Check check(call);
   check.dtype(1, HD_F64).vector(1, count, "one per source").contiguous(1);
-  bool exact = false;
   for (int32_t i = 0; i < call.n; i++) {
     if (i == 1 || !call.has(i)) continue;
     check.count(i, n, "the size of y").contiguous(i).require(call.t[i]->dtype <= HD_F64, "base, sources and y must be floats");
     check.require(call.t[i]->data != call.t[y]->data || dtype_bytes(call.t[i]->dtype) == dtype_bytes(call.t[y]->dtype) || n == 0,
                   "y may only lie over an input whose elements have the size of its own");
-    exact = exact || call.t[i]->dtype == HD_F32 || call.t[i]->dtype == HD_F64;
   }
   if (check.failed()) return check.status();
   if (n == 0) return HD_OK;
@@ -90,7 +80,7 @@ hd_status linear_combination(const Call& call) {
     error = cudaMemcpyAsync(weights, call.data<const void>(1), sizeof(double) * sources.size(), cudaMemcpyDefault, call.context.stream);
   if (error != cudaSuccess) return cuda_fail(error, "copying the table of sources");
   const Source base{call.data<const void>(0), call.has(0) ? call.t[0]->dtype : HD_F32};
-  return launch(call, exact ? combine_kernel<double> : combine_kernel<float>, grid_for(n), kThreads, 0, base, weights, table, count,
+  return launch(call, combine_kernel, grid_for(n), kThreads, 0, base, weights, table, count,
                 call.data<void>(y), call.t[y]->dtype, n);
 }
 }  // namespace hd

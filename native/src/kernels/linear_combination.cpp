@@ -3,9 +3,9 @@
 // Shapes: base, sources, y contiguous, of one size, of any float dtypes each; weights f64 [n], n >= 1.
 // Work: pieces of elements, summed in registers; with mixed dtypes or many sources in blocks that stay in L1, to which one source
 // after the other is added.
-// Numerics: sums in f64 if anything is f32 or f64, else in f32; products and sums rounded separately, so that every tier gives the
-// same bits; one rounding to the dtype of y (from f64 to 16 bits by rounding to odd first). All weights 0: y is base, bit for bit
-// when the dtypes agree, whatever the sources hold.
+// Numerics: sums in f64, so that terms that cancel cost 16 bit types nothing; products and sums rounded separately, so that every
+// tier gives the same bits; one rounding to the dtype of y (to 16 bits by rounding to odd first). All weights 0: y is base, bit for
+// bit when the dtypes agree, whatever the sources hold.
 // Cost: reads (n + 1) and writes 1 N elements; bandwidth-bound.
 // Deterministic: elements are independent.
 #include "check.h"
@@ -17,116 +17,84 @@ namespace {
 
 constexpr int64_t kBlock = 1024;  // two f64 blocks are 16 KiB: half of L1
 
-// The arithmetic in f64 (wide) and in f32 (vf), over the same body.
-struct InF64 {
-  using Number = double;
-  static wide splat_one(double x) { return splat_wide(x); }
-  template <class T, class Mask>
-  static wide read(const T* p, Mask mask) {
-    return get_wide(p, mask);
-  }
-  template <class T, class Mask>
-  static void write(T* p, wide x, Mask mask) {
-    put_wide(p, x, mask);
-  }
-};
-struct InF32 {
-  using Number = float;
-  static vf splat_one(double x) { return splat(static_cast<float>(x)); }
-  template <class T, class Mask>
-  static vf read(const T* p, Mask mask) {
-    return get(p, mask);
-  }
-  template <class T, class Mask>
-  static void write(T* p, vf x, Mask mask) {
-    put(p, x, mask);
-  }
-};
-
-// f(pointer to element `from`); f64 is only compiled into the f64 arithmetic.
-template <class A, class F>
+// f(pointer to element `from`).
+template <class F>
 void with_source(const hd_tensor& t, int64_t from, const F& f) {
   const char* data = reinterpret_cast<const char*>(t.data) + from * dtype_bytes(t.dtype);
-  if constexpr (sizeof(typename A::Number) == 8) {
-    if (t.dtype == HD_F64) return f(reinterpret_cast<const double*>(data));
-  }
+  if (t.dtype == HD_F64) return f(reinterpret_cast<const double*>(data));
   if (t.dtype == HD_F32) return f(reinterpret_cast<const float*>(data));
   if (t.dtype == HD_BF16) return f(reinterpret_cast<const bf16*>(data));
   f(reinterpret_cast<const f16*>(data));
 }
 
 // Elements [from, from + n), n <= kBlock.
-template <class A>
 void combine_block(const Call& call, const double* weights, int64_t from, int64_t n) {
-  typename A::Number base[kBlock], total[kBlock];
+  double base[kBlock], total[kBlock];
   if (call.has(0)) {
-    with_source<A>(*call.t[0], from, [&](auto p) {
+    with_source(*call.t[0], from, [&](auto p) {
       vectors(0, n, [&](int64_t i, auto mask) {
-        const auto b = A::read(p + i, mask);
-        A::write(base + i, b, mask);
-        A::write(total + i, b, mask);
+        const auto b = get_wide(p + i, mask);
+        put_wide(base + i, b, mask);
+        put_wide(total + i, b, mask);
       });
     });
   }
   for (int32_t k = 2; k + 1 < call.n; k++) {
-    const auto w = A::splat_one(weights[k - 2]);
-    with_source<A>(*call.t[k], from, [&](auto p) {
+    const auto w = splat_wide(weights[k - 2]);
+    with_source(*call.t[k], from, [&](auto p) {
       vectors(0, n, [&](int64_t i, auto mask) {
         if (call.has(0)) {
-          A::write(total + i, A::read(total + i, mask) + w * (A::read(p + i, mask) - A::read(base + i, mask)), mask);
+          put_wide(total + i, get_wide(total + i, mask) + w * (get_wide(p + i, mask) - get_wide(base + i, mask)), mask);
         } else if (k == 2) {
-          A::write(total + i, w * A::read(p + i, mask), mask);
+          put_wide(total + i, w * get_wide(p + i, mask), mask);
         } else {
-          A::write(total + i, A::read(total + i, mask) + w * A::read(p + i, mask), mask);
+          put_wide(total + i, get_wide(total + i, mask) + w * get_wide(p + i, mask), mask);
         }
       });
     });
   }
   const hd_tensor& y = *call.t[call.n - 1];
-  with_source<A>(y, from, [&](auto p) {
+  with_source(y, from, [&](auto p) {
     using T = std::remove_const_t<std::remove_pointer_t<decltype(p)>>;
     T* out = const_cast<T*>(p);
-    vectors(0, n, [&](int64_t i, auto mask) { A::write(out + i, A::read(total + i, mask), mask); });
+    vectors(0, n, [&](int64_t i, auto mask) { put_wide(out + i, get_wide(total + i, mask), mask); });
   });
 }
 
 constexpr int32_t kFew = 8;  // sources whose addresses and weights stay in registers or L1
 
 // The usual case: everything of one dtype and few sources, summed in registers.
-template <class A, class T>
+template <class T>
 void combine_alike(const Call& call, const double* weights, int64_t from, int64_t to) {
   const int32_t count = call.n - 3;
   const T* source[kFew];
-  decltype(A::splat_one(0)) weight[kFew];
+  decltype(splat_wide(0)) weight[kFew];
   for (int32_t k = 0; k < count; k++) {
     source[k] = call.data<const T>(2 + k);
-    weight[k] = A::splat_one(weights[k]);
+    weight[k] = splat_wide(weights[k]);
   }
   const T* base = call.data<const T>(0);
   T* y = call.data<T>(call.n - 1);
   vectors(from, to, [&](int64_t i, auto mask) {
     if (base == nullptr) {
-      auto total = weight[0] * A::read(source[0] + i, mask);
-      for (int32_t k = 1; k < count; k++) total = total + weight[k] * A::read(source[k] + i, mask);
-      A::write(y + i, total, mask);
+      auto total = weight[0] * get_wide(source[0] + i, mask);
+      for (int32_t k = 1; k < count; k++) total = total + weight[k] * get_wide(source[k] + i, mask);
+      put_wide(y + i, total, mask);
     } else {
-      const auto b = A::read(base + i, mask);
+      const auto b = get_wide(base + i, mask);
       auto total = b;
-      for (int32_t k = 0; k < count; k++) total = total + weight[k] * (A::read(source[k] + i, mask) - b);
-      A::write(y + i, total, mask);
+      for (int32_t k = 0; k < count; k++) total = total + weight[k] * (get_wide(source[k] + i, mask) - b);
+      put_wide(y + i, total, mask);
     }
   });
 }
 
-void combine_piece(const Call& call, const double* weights, bool exact, bool alike, int64_t from, int64_t to) {
+void combine_piece(const Call& call, const double* weights, bool alike, int64_t from, int64_t to) {
   const int32_t dtype = call.t[call.n - 1]->dtype;
-  if (alike && dtype == HD_F32) return combine_alike<InF64, float>(call, weights, from, to);
-  if (alike && dtype == HD_BF16) return combine_alike<InF32, bf16>(call, weights, from, to);
-  if (alike && dtype == HD_F16) return combine_alike<InF32, f16>(call, weights, from, to);
-  for (int64_t i = from; i < to; i += kBlock) {
-    const int64_t count = least(kBlock, to - i);
-    exact ? combine_block<InF64>(call, weights, i, count) : combine_block<InF32>(call, weights, i, count);
-  }
+  if (alike && dtype == HD_F32) return combine_alike<float>(call, weights, from, to);
+  if (alike && dtype == HD_BF16) return combine_alike<bf16>(call, weights, from, to);
+  if (alike && dtype == HD_F16) return combine_alike<f16>(call, weights, from, to);
+  for (int64_t i = from; i < to; i += kBlock) combine_block(call, weights, i, least(kBlock, to - i));
 }
 
 hd_status copy_base(const Call& call) {
@@ -142,14 +110,13 @@ hd_status linear_combination(const Call& call) {
   const int64_t n = elements(*call.t[y]);
   Check check(call);
   check.dtype(1, HD_F64).vector(1, sources, "one per source").contiguous(1);
-  bool exact = false, alike = sources <= kFew;
+  bool alike = sources <= kFew;
   for (int32_t i = 0; i < call.n; i++) {
     if (i == 1 || !call.has(i)) continue;
     check.count(i, n, "the size of y").contiguous(i).require(call.t[i]->dtype <= HD_F64, "base, sources and y must be floats");
     check.require(call.t[i]->data != call.t[y]->data || dtype_bytes(call.t[i]->dtype) == dtype_bytes(call.t[y]->dtype) || n == 0,
                   "y may only lie over an input whose elements have the size of its own");
     alike = alike && call.t[i]->dtype == call.t[y]->dtype;
-    exact = exact || call.t[i]->dtype == HD_F32 || call.t[i]->dtype == HD_F64;
   }
   if (check.failed()) return check.status();
   const double* weights = call.data<const double>(1);
@@ -157,7 +124,7 @@ hd_status linear_combination(const Call& call) {
   for (int32_t i = 0; i < sources; i++) zero = zero && weights[i] == 0.0;
   if (zero) return copy_base(call);
   parallel_pieces(call.context, 1, n,
-                  [&](int64_t, int64_t, int64_t from, int64_t to) { combine_piece(call, weights, exact, alike, from, to); });
+                  [&](int64_t, int64_t, int64_t from, int64_t to) { combine_piece(call, weights, alike, from, to); });
   return HD_OK;
 }
 }  // namespace hd::HD_TIER

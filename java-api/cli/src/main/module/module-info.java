@@ -6,6 +6,7 @@ module io.heddle.cli {
   requires io.heddle.binding;
   requires static org.jspecify;
   requires com.fasterxml.jackson.databind;
+  requires com.fasterxml.jackson.dataformat.yaml;
   requires info.picocli;
   requires jdk.management;
   requires me.tongfei.progressbar;

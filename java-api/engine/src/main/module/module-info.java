@@ -11,6 +11,7 @@ module io.heddle.engine {
   exports io.heddle.backend.profile;
   exports io.heddle.backend.reference;
   exports io.heddle.checkpoint;
+  exports io.heddle.checkpoint.merge;
   exports io.heddle.op;
   exports io.heddle.op.pattern;
   exports io.heddle.tensor;

@@ -1,6 +1,8 @@
 package io.heddle.cli;
 
+import io.heddle.checkpoint.Checkpoint;
 import io.heddle.checkpoint.Inspection;
+import io.heddle.checkpoint.merge.Digests;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
@@ -10,23 +12,38 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** {@code heddle inspect}: what a safetensors file holds. */
-@Command(name = "inspect", description = "Lists the tensors and notes of a safetensors file.")
+/** {@code heddle inspect}: what a checkpoint holds. */
+@Command(
+    name = "inspect",
+    description =
+        "Lists the tensors and notes of a safetensors file, a file of torch.save, or a folder.")
 final class InspectCommand implements Callable<Integer> {
   @Spec private CommandSpec spec = CommandSpec.create();
 
-  @Parameters(paramLabel = "FILE", description = "A .safetensors file.")
+  @Parameters(paramLabel = "FILE", description = "A file, an index, or a model folder.")
   private Path file = Path.of("");
 
   @Option(names = "--json", description = "Print one JSON object.")
   private boolean json;
 
+  @Option(
+      names = "--sha256",
+      description = "Print the SHA-256 of what it holds alone, as the metadata of merges has it.")
+  private boolean sha256;
+
   InspectCommand() {}
 
   @Override
   public Integer call() throws IOException {
-    Inspection inspection = Inspection.of(file);
     var writer = spec.commandLine().getOut();
+    if (sha256) {
+      try (Checkpoint checkpoint = Checkpoint.open(file)) {
+        writer.println(Digests.of(checkpoint));
+      }
+      writer.flush();
+      return 0;
+    }
+    Inspection inspection = Inspection.of(file);
     writer.println(json ? inspection.toJson() : inspection.toText().stripTrailing());
     writer.flush();
     return 0;

@@ -36,6 +36,10 @@ final class Session {
     return Backends.open(backend, new BackendOptions(device, threads));
   }
 
+  int threads() {
+    return threads;
+  }
+
   ProgressListener progress() {
     return Progress.onStandardError(quiet);
   }

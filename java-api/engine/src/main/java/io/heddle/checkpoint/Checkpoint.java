@@ -3,6 +3,7 @@ package io.heddle.checkpoint;
 import io.heddle.checkpoint.SafetensorsException.Fault;
 import io.heddle.tensor.Tensor;
 import java.io.IOException;
+import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -12,6 +13,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,11 +25,13 @@ import org.jspecify.annotations.Nullable;
 public final class Checkpoint implements AutoCloseable {
   private static final String SINGLE = "model.safetensors";
   private static final String INDEX = SINGLE + ".index.json";
+  private static final List<String> TORCH =
+      List.of("pytorch_model.bin", "pytorch_model.bin.index.json");
 
   private final Path path;
   private final @Nullable Path first; // null for an index without tensors
   private final Map<String, Path> fileOf;
-  private final Map<Path, SafetensorsFile> open = new HashMap<>();
+  private final Map<Path, TensorFile> open = new HashMap<>();
   private boolean closed;
 
   private Checkpoint(Path path, @Nullable Path first, Map<String, Path> fileOf) {
@@ -39,9 +43,11 @@ public final class Checkpoint implements AutoCloseable {
   /**
    * Opens a checkpoint.
    *
-   * @param path a safetensors file, an index ({@code *.json}), or a folder that holds {@code
-   *     model.safetensors} or its index
+   * @param path a safetensors file, a file of {@code torch.save}, an index ({@code *.json}), or a
+   *     folder that holds {@code model.safetensors} or its index, or else {@code pytorch_model.bin}
+   *     or its
    * @throws SafetensorsException when the file or the index is damaged
+   * @throws PickleException when the file of {@code torch.save} is damaged or asks for code
    * @throws IOException when it cannot be read
    */
   public static Checkpoint open(Path path) throws IOException {
@@ -51,6 +57,9 @@ public final class Checkpoint implements AutoCloseable {
       if (!Files.exists(file)) {
         file = path.resolve(INDEX);
       }
+      for (String name : TORCH) {
+        file = Files.exists(file) ? file : path.resolve(name);
+      }
       if (!Files.exists(file)) {
         throw new NoSuchFileException(path.toString(), null, "holds no " + SINGLE + " or " + INDEX);
       }
@@ -59,7 +68,7 @@ public final class Checkpoint implements AutoCloseable {
       Map<String, Path> fileOf = index(file);
       return new Checkpoint(path, fileOf.values().stream().findFirst().orElse(null), fileOf);
     }
-    SafetensorsFile single = SafetensorsFile.open(file);
+    TensorFile single = openFile(file);
     Map<String, Path> names = new LinkedHashMap<>();
     for (TensorEntry entry : single.entries()) {
       names.put(entry.name(), file);
@@ -69,6 +78,46 @@ public final class Checkpoint implements AutoCloseable {
       checkpoint.open.put(file, single);
     }
     return checkpoint;
+  }
+
+  /**
+   * A checkpoint of the caller's memory.
+   *
+   * @param label stands for it in messages and recipes
+   */
+  public static Checkpoint of(String label, MemoryTensors tensors) {
+    Path path = Path.of(label);
+    Map<String, Path> names = new LinkedHashMap<>();
+    tensors.entries().forEach(entry -> names.put(entry.name(), path));
+    Checkpoint checkpoint = new Checkpoint(path, path, names);
+    synchronized (checkpoint) {
+      checkpoint.open.put(path, tensors);
+    }
+    return checkpoint;
+  }
+
+  /**
+   * Opens one file, of whichever format its first bytes say.
+   *
+   * @throws SafetensorsException when it is damaged
+   * @throws PickleException when it is a damaged file of {@code torch.save}, or asks for code
+   */
+  static TensorFile openFile(Path file) throws IOException {
+    if (Files.isDirectory(file)) {
+      return SafetensorsFile.open(file); // says what is wrong
+    }
+    byte[] start;
+    try (InputStream in = Files.newInputStream(file)) {
+      start = in.readNBytes(4);
+    }
+    if (start.length == 4 && start[0] == 'P' && start[1] == 'K' && start[2] == 3 && start[3] == 4) {
+      return TorchFile.open(file);
+    }
+    if (start.length == 4 && start[0] == (byte) 0x80 && start[1] == 2 && start[2] == (byte) 0x8a) {
+      throw new PickleException(
+          file + " was saved by PyTorch before 1.6, or as it did then; load and save it again");
+    }
+    return SafetensorsFile.open(file);
   }
 
   /** The path it was opened with. */
@@ -93,12 +142,12 @@ public final class Checkpoint implements AutoCloseable {
    * @throws SafetensorsException when the file is damaged or does not hold what the index says
    * @throws IOException when it cannot be read
    */
-  public SafetensorsFile file(String name) throws IOException {
+  public TensorFile file(String name) throws IOException {
     Path file = fileOf.get(name);
     if (file == null) {
       throw new IllegalArgumentException(path + " has no tensor " + JsonText.quote(name));
     }
-    SafetensorsFile shard = shard(file);
+    TensorFile shard = shard(file);
     if (!shard.contains(name)) {
       throw new SafetensorsException(
           Fault.INVALID_INDEX,
@@ -117,9 +166,7 @@ public final class Checkpoint implements AutoCloseable {
     return file(name).entry(name);
   }
 
-  /**
-   * A read-only view without a copy; throws as {@link #file} and {@link SafetensorsFile#tensor} do.
-   */
+  /** A read-only view without a copy; throws as {@link #file} and {@link TensorFile#tensor} do. */
   public Tensor tensor(String name) throws IOException {
     return file(name).tensor(name);
   }
@@ -129,18 +176,37 @@ public final class Checkpoint implements AutoCloseable {
     return file(name).segment(name);
   }
 
+  /** Copies bytes of a tensor; throws as {@link #file} and {@link TensorFile#read} do. */
+  public void read(String name, long offset, MemorySegment into) throws IOException {
+    file(name).read(name, offset, into);
+  }
+
+  /** The files that hold the tensors, in the order of their names. */
+  public List<Path> files() {
+    return first == null ? List.of() : List.copyOf(new TreeSet<>(fileOf.values()));
+  }
+
+  /** One line per file that would differ if the file was changed: see {@link TensorFile}. */
+  public String identity() throws IOException {
+    StringBuilder out = new StringBuilder();
+    for (Path file : files()) {
+      out.append(shard(file).identity()).append('\n');
+    }
+    return out.toString();
+  }
+
   /** The free text entries: of the only file, or of the file of the first tensor. */
   public Map<String, String> metadata() throws IOException {
     return first == null ? Map.of() : shard(first).metadata();
   }
 
-  private synchronized SafetensorsFile shard(Path file) throws IOException {
+  private synchronized TensorFile shard(Path file) throws IOException {
     if (closed) {
       throw new IllegalStateException(path + " is closed");
     }
-    @Nullable SafetensorsFile shard = open.get(file);
+    @Nullable TensorFile shard = open.get(file);
     if (shard == null) {
-      shard = SafetensorsFile.open(file);
+      shard = openFile(file);
       open.put(file, shard);
     }
     return shard;
@@ -191,7 +257,7 @@ public final class Checkpoint implements AutoCloseable {
   @Override
   public synchronized void close() {
     closed = true;
-    open.values().forEach(SafetensorsFile::close);
+    open.values().forEach(TensorFile::close);
   }
 
   @Override

@@ -1,31 +1,44 @@
 package io.heddle.checkpoint;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 
 /**
- * What a safetensors file holds, for people and programs; read from the header, so quick for a file
- * of any size.
+ * What a checkpoint holds: a safetensors file, one of {@code torch.save}, or a folder or index, for
+ * people and programs; read from the header, so quick for a file of any size.
  *
  * @param file the path it was read from
- * @param bytes size of the file
+ * @param bytes size of the file, or of all files
  * @param metadata free text entries of the header
  * @param tensors all tensors, in the order of their bytes
  */
 public record Inspection(
     String file, long bytes, Map<String, String> metadata, List<TensorEntry> tensors) {
   /**
-   * Reads and checks a file.
+   * Reads and checks a checkpoint, which is all that {@link Checkpoint#open} takes.
    *
    * @throws SafetensorsException when it is damaged
+   * @throws PickleException when it is a damaged file of {@code torch.save}, or asks for code
    * @throws IOException when it cannot be read
    */
   public static Inspection of(Path file) throws IOException {
-    try (SafetensorsFile open = SafetensorsFile.open(file)) {
-      return new Inspection(file.toString(), open.bytes(), open.metadata(), open.entries());
+    try (Checkpoint open = Checkpoint.open(file)) {
+      List<TensorEntry> tensors = new ArrayList<>();
+      for (String name : open.names()) {
+        tensors.add(open.entry(name));
+      }
+      long bytes = 0;
+      for (Path part : open.files()) {
+        bytes += Files.size(part);
+      }
+      return new Inspection(
+          file.toString(), bytes, open.metadata(), Collections.unmodifiableList(tensors));
     }
   }
 

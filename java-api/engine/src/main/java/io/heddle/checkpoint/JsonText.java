@@ -3,11 +3,11 @@ package io.heddle.checkpoint;
 import java.util.Map;
 
 /** Writes JSON; characters beyond ASCII are left as they are. */
-final class JsonText {
+public final class JsonText {
   private JsonText() {}
 
   /** {@code text} as a JSON string, in quotes. */
-  static String quote(String text) {
+  public static String quote(String text) {
     return quote(new StringBuilder(), text).toString();
   }
 

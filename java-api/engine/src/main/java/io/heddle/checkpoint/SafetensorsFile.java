@@ -4,6 +4,7 @@ import io.heddle.tensor.DType;
 import io.heddle.tensor.Storage;
 import io.heddle.tensor.Tensor;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
@@ -23,14 +24,16 @@ import java.util.Map;
  * threads. Another process that shortens the file makes reads fail with {@link InternalError}; one
  * that replaces it by renaming does no harm.
  */
-public final class SafetensorsFile implements AutoCloseable {
+public final class SafetensorsFile implements TensorFile {
   private final Path path;
+  private final FileChannel channel;
   private final Storage storage;
   private final Header header;
   private final Map<String, TensorEntry> byName = new HashMap<>();
 
-  private SafetensorsFile(Path path, Storage storage, Header header) {
+  private SafetensorsFile(Path path, FileChannel channel, Storage storage, Header header) {
     this.path = path;
+    this.channel = channel;
     this.storage = storage;
     this.header = header;
     for (TensorEntry entry : header.entries()) {
@@ -50,12 +53,18 @@ public final class SafetensorsFile implements AutoCloseable {
     }
     // One arena per file: closing a shared arena stops all threads for a moment.
     Arena arena = Arena.ofShared();
-    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+    FileChannel channel = null;
+    try {
+      channel = FileChannel.open(path, StandardOpenOption.READ);
       MemorySegment file = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
       Header header = Header.read(file, path.toString());
-      return new SafetensorsFile(path, Storage.host(file, address -> arena.close()), header);
+      Storage storage = Storage.host(file, address -> arena.close());
+      return new SafetensorsFile(path, channel, storage, header);
     } catch (Throwable e) {
       arena.close();
+      if (channel != null) {
+        channel.close();
+      }
       throw e;
     }
   }
@@ -71,16 +80,19 @@ public final class SafetensorsFile implements AutoCloseable {
   }
 
   /** The free text entries of the header. */
+  @Override
   public Map<String, String> metadata() {
     return header.metadata();
   }
 
   /** All tensors, in the order of their bytes. */
+  @Override
   public List<TensorEntry> entries() {
     return header.entries();
   }
 
   /** Whether there is a tensor of this name. */
+  @Override
   public boolean contains(String name) {
     return byName.containsKey(name);
   }
@@ -89,6 +101,7 @@ public final class SafetensorsFile implements AutoCloseable {
    * What the header says of a tensor; throws {@link IllegalArgumentException} when there is none of
    * this name.
    */
+  @Override
   public TensorEntry entry(String name) {
     TensorEntry entry = byName.get(name);
     if (entry == null) {
@@ -98,6 +111,7 @@ public final class SafetensorsFile implements AutoCloseable {
   }
 
   /** The bytes of a tensor, read-only; throws {@link IllegalStateException} after close. */
+  @Override
   public MemorySegment segment(String name) {
     TensorEntry entry = entry(name);
     return storage.segment().asSlice(entry.begin(), entry.bytes());
@@ -108,21 +122,29 @@ public final class SafetensorsFile implements AutoCloseable {
    *
    * @throws UnsupportedOperationException when tensors do not have its type: use {@link #segment}
    */
+  @Override
   public Tensor tensor(String name) {
     TensorEntry entry = entry(name);
-    return view(entry, entry.shape()).named(name);
+    return view(entry).named(name);
   }
 
-  /**
-   * All elements as one dimension: works for tensors of more dimensions than {@link Tensor} can
-   * have.
-   */
-  Tensor elements(String name) {
+  /** Reads without the mapping, so that memory does not fill with the file's pages. */
+  @Override
+  public void read(String name, long offset, MemorySegment into) throws IOException {
     TensorEntry entry = entry(name);
-    return view(entry, entry.elements()).named(name);
+    if (offset < 0 || into.byteSize() > entry.bytes() - offset) {
+      throw new IllegalArgumentException(
+          "bytes [" + offset + ", " + (offset + into.byteSize()) + ") of " + entry);
+    }
+    FileReads.fully(channel, path, entry.begin() + offset, into);
   }
 
-  private Tensor view(TensorEntry entry, long... shape) {
+  @Override
+  public String identity() throws IOException {
+    return FileReads.identity(path);
+  }
+
+  private Tensor view(TensorEntry entry) {
     DType dtype = entry.type().dtype();
     if (dtype == null) {
       throw new UnsupportedOperationException(
@@ -136,13 +158,18 @@ public final class SafetensorsFile implements AutoCloseable {
     if (storage.isClosed()) {
       throw new IllegalStateException(path + " is closed");
     }
-    return Tensor.of(storage, entry.begin(), dtype, shape);
+    return Tensor.of(storage, entry.begin(), dtype, entry.shape());
   }
 
   /** Ends the mapping as soon as no kernel uses it. Idempotent. */
   @Override
   public void close() {
     storage.close();
+    try {
+      channel.close();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
   }
 
   @Override

@@ -5,19 +5,12 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.CharBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -77,7 +70,7 @@ public final class SafetensorsWriter implements AutoCloseable {
     if (name.equals(Header.METADATA)) {
       throw new IllegalArgumentException("no tensor can have the name " + name);
     }
-    utf8(name);
+    SafetensorsLayout.utf8(name);
     TensorEntry entry = new TensorEntry(name, type, shape, 0, type.bytes(shape));
     if (slots.putIfAbsent(name, new Slot(entry)) != null) {
       throw new IllegalArgumentException("tensor " + JsonText.quote(name) + " is declared twice");
@@ -88,8 +81,8 @@ public final class SafetensorsWriter implements AutoCloseable {
   /** Adds a free text entry to the header, or replaces it. */
   public SafetensorsWriter metadata(String key, String value) {
     checkOpen(false);
-    utf8(key);
-    utf8(value);
+    SafetensorsLayout.utf8(key);
+    SafetensorsLayout.utf8(value);
     metadata.put(key, value);
     return this;
   }
@@ -97,15 +90,9 @@ public final class SafetensorsWriter implements AutoCloseable {
   /** Writes the header and returns all tensors in the order of their bytes. */
   public List<TensorEntry> begin() throws IOException {
     checkOpen(false);
-    List<TensorEntry> entries = new ArrayList<>();
-    long at = 0;
-    for (TensorEntry entry : canonicalOrder()) {
-      long end = Math.addExact(at, entry.bytes());
-      entries.add(new TensorEntry(entry.name(), entry.type(), entry.shape(), at, end));
-      at = end;
-    }
-    byte[] header = header(entries);
-    entries.replaceAll(entry -> entry.moved(header.length));
+    SafetensorsLayout layout =
+        new SafetensorsLayout(metadata, slots.values().stream().map(slot -> slot.entry).toList());
+    List<TensorEntry> entries = layout.entries();
     for (TensorEntry entry : entries) {
       slot(entry.name()).entry = entry;
     }
@@ -113,9 +100,9 @@ public final class SafetensorsWriter implements AutoCloseable {
         () -> {
           channel =
               FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
-          writeAt(0, MemorySegment.ofArray(header));
+          writeAt(0, MemorySegment.ofArray(layout.header()));
         });
-    return Collections.unmodifiableList(entries);
+    return entries;
   }
 
   /**
@@ -199,41 +186,6 @@ public final class SafetensorsWriter implements AutoCloseable {
     }
   }
 
-  private List<TensorEntry> canonicalOrder() {
-    Comparator<TensorEntry> byName =
-        (a, b) -> Arrays.compareUnsigned(utf8(a.name()), utf8(b.name()));
-    return slots.values().stream()
-        .map(slot -> slot.entry)
-        .sorted(
-            Comparator.comparing(TensorEntry::type, Comparator.reverseOrder())
-                .thenComparing(byName))
-        .toList();
-  }
-
-  private byte[] header(List<TensorEntry> entries) {
-    StringBuilder text = new StringBuilder("{");
-    if (!metadata.isEmpty()) {
-      JsonText.object(text.append('"').append(Header.METADATA).append("\":"), metadata);
-    }
-    for (TensorEntry entry : entries) {
-      JsonText.quote(text.append(text.length() > 1 ? "," : ""), entry.name());
-      text.append(":{\"dtype\":\"").append(entry.type());
-      JsonText.array(text.append("\",\"shape\":"), entry.shape());
-      JsonText.array(text.append(",\"data_offsets\":"), entry.begin(), entry.end());
-      text.append('}');
-    }
-    byte[] json = text.append('}').toString().getBytes(StandardCharsets.UTF_8);
-    int length = (json.length + 7) & -8; // so that the data begins at a multiple of 8
-    if (length > Header.MAX_BYTES) {
-      throw new IllegalArgumentException(
-          target + ": names and metadata make a header of " + length + " bytes, too long");
-    }
-    ByteBuffer out = ByteBuffer.allocate(Header.LENGTH_BYTES + length);
-    out.order(ByteOrder.LITTLE_ENDIAN).putLong(length).put(json);
-    Arrays.fill(out.array(), out.position(), out.capacity(), (byte) ' ');
-    return out.array();
-  }
-
   private Slot slot(String name) {
     Slot slot = slots.get(name);
     if (slot == null) {
@@ -308,17 +260,6 @@ public final class SafetensorsWriter implements AutoCloseable {
       } finally {
         Files.deleteIfExists(temporary);
       }
-    }
-  }
-
-  private static byte[] utf8(String text) {
-    try {
-      ByteBuffer out = StandardCharsets.UTF_8.newEncoder().encode(CharBuffer.wrap(text));
-      byte[] bytes = new byte[out.remaining()];
-      out.get(bytes);
-      return bytes;
-    } catch (CharacterCodingException e) {
-      throw new IllegalArgumentException("half of a surrogate pair in " + JsonText.quote(text), e);
     }
   }
 }

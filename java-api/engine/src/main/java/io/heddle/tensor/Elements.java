@@ -72,9 +72,12 @@ public final class Elements {
     return Float.floatToFloat16(roundToOdd(value));
   }
 
-  // The float nearest to value towards zero, with its last bit set if anything was lost (Boldo &
-  // Melquiond 2008).
-  private static float roundToOdd(double value) {
+  /**
+   * The float nearest to value towards zero, with its last bit set if anything was lost (Boldo
+   * &amp; Melquiond 2008): rounding that again, to a type of at least two bits less, gives what one
+   * rounding would.
+   */
+  public static float roundToOdd(double value) {
     float f = (float) value;
     if (f == value || Double.isNaN(value) || Float.isInfinite(f)) {
       return f;

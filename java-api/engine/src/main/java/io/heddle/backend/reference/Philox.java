@@ -1,7 +1,7 @@
 package io.heddle.backend.reference;
 
 /** Philox4x32-10 (Salmon, Moraes, Dror &amp; Shaw, SC 2011), the constants of Random123. */
-final class Philox {
+public final class Philox {
   private static final long M0 = 0xD2511F53L;
   private static final long M1 = 0xCD9E8D57L;
 
@@ -20,6 +20,38 @@ final class Philox {
       k1 += 0xBB67AE85;
     }
     return Integer.toUnsignedLong(c[word]);
+  }
+
+  /**
+   * Random words of consecutive elements: element e has word e mod 4 of the block with counter (e /
+   * 4, 0, 0).
+   *
+   * @param first the first element, not negative
+   * @param words takes {@code n} words, as unsigned numbers
+   */
+  public static void fill(long key, long first, long[] words, int n) {
+    for (int i = 0; i < n; ) {
+      long block = (first + i) >>> 2;
+      long c0 = block & 0xffff_ffffL;
+      long c1 = block >>> 32;
+      long c2 = 0;
+      long c3 = 0;
+      int k0 = (int) key;
+      int k1 = (int) (key >>> 32);
+      for (int round = 0; round < 10; round++) {
+        long a = M0 * c0;
+        long b = M1 * c2;
+        c0 = ((b >>> 32) ^ c1 ^ k0) & 0xffff_ffffL;
+        c1 = b & 0xffff_ffffL;
+        c2 = ((a >>> 32) ^ c3 ^ k1) & 0xffff_ffffL;
+        c3 = a & 0xffff_ffffL;
+        k0 += 0x9E3779B9;
+        k1 += 0xBB67AE85;
+      }
+      for (int word = (int) ((first + i) & 3); word < 4 && i < n; word++, i++) {
+        words[i] = word < 2 ? (word == 0 ? c0 : c1) : word == 2 ? c2 : c3;
+      }
+    }
   }
 
   /** Whether a word keeps an element that is dropped with probability {@code p}. */

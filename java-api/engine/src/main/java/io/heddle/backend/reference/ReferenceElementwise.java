@@ -157,6 +157,9 @@ final class ReferenceElementwise {
     }
     double[] b = Values.orZeros(base, (int) y.size());
     double[] out = b.clone();
+    if (base == null) {
+      Arrays.fill(out, -0.0); // a sum of nothing that leaves the sign of a zero alone
+    }
     for (int s = 0; s < weights.length; s++) {
       double[] x = ReferenceBackend.need(t, 2 + s, "source").toDoubles();
       if (x.length != out.length) {
@@ -164,7 +167,7 @@ final class ReferenceElementwise {
             "source " + s + " has " + x.length + " elements, expected " + out.length);
       }
       for (int i = 0; i < out.length; i++) {
-        out[i] += weights[s] == 0 ? 0 : weights[s] * (x[i] - b[i]);
+        out[i] += weights[s] * (x[i] - b[i]);
       }
     }
     y.copyFrom(out);

@@ -1,4 +1,4 @@
-package io.heddle.checkpoint;
+package io.heddle.checkpoint.merge;
 
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Elements;

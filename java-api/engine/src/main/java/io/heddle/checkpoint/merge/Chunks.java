@@ -1,0 +1,67 @@
+package io.heddle.checkpoint.merge;
+
+import io.heddle.checkpoint.StorageType;
+
+/** How much of a tensor is worked on at once within a limit of memory. */
+final class Chunks {
+  // One-pass methods gain nothing from more at once; less leaves reads and writes too small.
+  private static final long STREAM = 32L << 20;
+  private static final long RESERVE = 256L << 20; // the JVM, rows and counters of the workers
+  static final int SETS = 3; // one is read, one computed on, one written
+
+  private final long budget; // of one set
+
+  Chunks(MergeOptions options) {
+    long reserve = Math.min(RESERVE, options.maxMemory() / 2);
+    budget = (options.maxMemory() - reserve) / SETS;
+  }
+
+  /**
+   * Elements of a chunk: a multiple of the kernel's blocks, or the whole tensor.
+   *
+   * @throws IllegalArgumentException when not even one block fits
+   */
+  long elements(TensorPlan tensor, Kernel kernel) {
+    long block = kernel.blockLength();
+    long perBlock = bytes(tensor, block);
+    long limit = kernel.wantsPass() ? budget : Math.min(budget, STREAM);
+    long all = tensor.elements();
+    if (bytes(tensor, all) <= limit) {
+      return all;
+    }
+    long blocks = limit / perBlock;
+    if (blocks == 0) {
+      blocks = 1;
+      if (perBlock > budget) {
+        throw new IllegalArgumentException(
+            "tensor "
+                + Operands.quote(tensor.name())
+                + " needs "
+                + (SETS * perBlock + Math.min(SETS * perBlock, RESERVE))
+                + " bytes of memory for one row of all models; raise --max-memory");
+      }
+    }
+    return Math.min(all, blocks * block);
+  }
+
+  /** Elements of a chunk of a tensor that is only copied. */
+  long copied(TensorPlan tensor) {
+    long bits = Math.max(1, 8 * bytes(tensor, 4096) / 4096);
+    long limit = 8 * Math.min(budget, STREAM) / bits;
+    return Math.clamp(limit / 4096 * 4096, 4096, Math.max(4096, tensor.elements()));
+  }
+
+  /** Bytes of all inputs and the output of so many elements, each at a multiple of 64. */
+  static long bytes(TensorPlan tensor, long elements) {
+    long sum = room(tensor.type(), elements);
+    for (TensorPlan.Input input : tensor.inputs()) {
+      sum += room(input.type(), elements);
+    }
+    return sum;
+  }
+
+  /** Bytes of so many elements, rounded up. */
+  static long room(StorageType type, long elements) {
+    return (elements * type.bits() / 8 + 63) & -64;
+  }
+}
