@@ -21,7 +21,7 @@ final class Block {
   final double[] spare;
 
   /** Scratch of the methods. */
-  final double[] sign;
+  final double[] sum;
 
   /** The number of the run in its tensor: runs are of one length, whatever the chunks. */
   int index;
@@ -38,6 +38,6 @@ final class Block {
     this.source = new double[sources][length];
     this.out = new double[length];
     this.spare = new double[length];
-    this.sign = new double[length];
+    this.sum = new double[length];
   }
 }

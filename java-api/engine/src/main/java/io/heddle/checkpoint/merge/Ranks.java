@@ -253,6 +253,35 @@ final class Ranks {
       this.equalsLeft = equalsLeft;
     }
 
+    /** Makes the smaller elements of the block zero. Without branches but for equals. */
+    void clearBelow(double[] values, int n) {
+      for (int i = 0; equalsLeft > 0 && i < n; i++) {
+        if (bits(values[i]) == threshold) {
+          values[i] = 0;
+          equalsLeft--;
+        }
+      }
+      for (int i = 0; i < n; i++) {
+        long raw = Double.doubleToRawLongBits(values[i]);
+        long below = ((raw & Long.MAX_VALUE) - threshold) >> 63; // all ones or none
+        values[i] = Double.longBitsToDouble(raw & ~below);
+      }
+    }
+
+    /** Makes all but the smaller elements of the block zero. */
+    void clearAbove(double[] values, int n) {
+      for (int i = 0; i < n; i++) {
+        if (bits(values[i]) == threshold && equalsLeft-- <= 0) {
+          values[i] = 0;
+        }
+      }
+      for (int i = 0; i < n; i++) {
+        long raw = Double.doubleToRawLongBits(values[i]);
+        long above = (threshold - (raw & Long.MAX_VALUE)) >> 63;
+        values[i] = Double.longBitsToDouble(raw & ~above);
+      }
+    }
+
     /** Whether the next element is among the smaller ones. */
     boolean below(double value) {
       long bits = bits(value);

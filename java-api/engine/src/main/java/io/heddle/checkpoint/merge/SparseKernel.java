@@ -171,16 +171,12 @@ final class SparseKernel extends Kernel {
     if (low == -2) {
       Arrays.fill(delta, 0, block.n, 0);
     }
-    Ranks.Walk above = low >= 0 ? ranks.walk(s, low, block.index) : null;
-    Ranks.Walk below = high >= 0 ? ranks.walk(s, high, block.index) : null;
-    for (int i = 0; i < block.n && (above != null || below != null); i++) {
-      double value = delta[i];
-      if (above != null && above.below(value)) {
-        delta[i] = 0;
-      }
-      if (below != null && !below.below(value)) {
-        delta[i] = 0;
-      }
+    // The upper end first: what it makes zero does not matter to the lower one.
+    if (high >= 0) {
+      ranks.walk(s, high, block.index).clearAbove(delta, block.n);
+    }
+    if (low >= 0) {
+      ranks.walk(s, low, block.index).clearBelow(delta, block.n);
     }
   }
 
@@ -280,20 +276,21 @@ final class SparseKernel extends Kernel {
   private void elect(Block block) {
     int n = block.n;
     double[] total = block.out;
-    double[] sign = block.sign;
     double[] divisor = block.spare;
-    for (int i = 0; i < n; i++) {
-      sign[i] = total[i] >= 0 ? 1 : -1;
-      total[i] = 0;
-      divisor[i] = 0;
-    }
+    double[] sum = block.sum;
+    System.arraycopy(total, 0, sum, 0, n);
+    Arrays.fill(total, 0, n, 0);
+    Arrays.fill(divisor, 0, n, 0);
     for (int s = 0; s < weights.length; s++) {
-      double w = weights[s];
-      double[] term = block.source[s];
+      long weight = Double.doubleToRawLongBits(weights[s]);
+      double[] terms = block.source[s];
       for (int i = 0; i < n; i++) {
-        boolean agrees = term[i] * sign[i] > 0;
-        total[i] += agrees ? term[i] : 0;
-        divisor[i] += agrees ? w : 0;
+        // Signs are as good as random, so branches would cost more than all else.
+        long term = Double.doubleToRawLongBits(terms[i]);
+        long agrees = ~((term ^ Double.doubleToRawLongBits(sum[i])) >> 63);
+        long mask = agrees & (((term & Long.MAX_VALUE) + Long.MAX_VALUE) >> 63); // and is not zero
+        total[i] += Double.longBitsToDouble(term & mask);
+        divisor[i] += Double.longBitsToDouble(weight & mask);
       }
     }
     for (int i = 0; i < n; i++) {
