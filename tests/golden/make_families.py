@@ -1,7 +1,8 @@
 """Writes families/<name>/: for every model family a tiny random model, and what it does with a padded batch.
 
 Computed in float32 with eager attention. The second row ends in padding; positions that are padded have no label, and their
-logits are stored as 0, because nobody promises what they are.
+logits are stored as 0, because nobody promises what they are. The padding row of tables takes part in training (padding_idx
+is off): where a loss looks at padded positions, as that of spans does, torch would hide that row's gradient.
 """
 
 import logging
@@ -216,6 +217,9 @@ def attempt(name, salt):
         model = make(config)
     model = model.eval()
     randomise(model, generator)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Embedding):
+            module.padding_idx = None
     for key, buffer in model.named_buffers():
         if key == "final_logits_bias":
             buffer.copy_(0.2 * torch.randn(buffer.shape, generator=generator))

@@ -217,10 +217,11 @@ class FamilyGoldenTest {
     return SafetensorsFile.open(FAMILIES.resolve(name).resolve("golden.safetensors"));
   }
 
-  // Error relative to the largest entry: entries near zero are sums of cancelling terms.
+  // Error relative to the largest entry: entries near zero are sums of cancelling terms. Some
+  // gradients are zero but for rounding (a key's bias, a bias before a softmax over rows).
   private static double close(String what, float[] expected, float[] actual) {
     assertEquals(expected.length, actual.length, what);
-    double scale = 1e-3;
+    double scale = 1e-2;
     double worst = 0;
     for (int i = 0; i < expected.length; i++) {
       scale = Math.max(scale, Math.abs(expected[i]));

@@ -10,7 +10,7 @@ final class Keys {
   // What concerns training in transformers, tokenisation, generation or bookkeeping.
   private static final Set<String> HARMLESS =
       Set.of(
-          ("model_type architectures transformers_version dtype torch_dtype use_cache _name_or_path"
+          ("model_type architectures is_decoder transformers_version dtype torch_dtype use_cache _name_or_path"
                   + " initializer_range init_std initializer_factor initializer_cutoff_factor"
                   + " bos_token_id eos_token_id sep_token_id cls_token_id mask_token_id"
                   + " pad_token_id decoder_start_token_id forced_eos_token_id forced_bos_token_id"
