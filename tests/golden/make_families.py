@@ -207,6 +207,11 @@ def batch_of(name, generator):
     return inputs
 
 
+def saved_name(name, key):
+    """transformers 5 calls every output table lm_head in memory, and GPT-NeoX's embed_out in files."""
+    return key.replace("lm_head", "embed_out") if name.startswith("gpt_neox") else key
+
+
 def attempt(name, salt):
     generator = generator_of(name + "#" * salt)
     make, config = (hf.AutoModelForCausalLM.from_config, DECODERS[name]) if name in DECODERS else (ENCODERS | SEQ2SEQ)[name]
@@ -220,6 +225,8 @@ def attempt(name, salt):
     for module in model.modules():
         if isinstance(module, torch.nn.Embedding):
             module.padding_idx = None
+            if hasattr(module, "create_weight"):  # Marian's sines are a parameter that is neither trained nor saved
+                module.weight.data.copy_(module.create_weight())
     for key, buffer in model.named_buffers():
         if key == "final_logits_bias":
             buffer.copy_(0.2 * torch.randn(buffer.shape, generator=generator))
@@ -247,8 +254,9 @@ def attempt(name, salt):
             logits = logits.masked_fill(hidden[..., None] if logits.dim() == 3 else hidden, 0.0)
         tensors[key] = logits
     tensors |= {
-        f"grad.{key}": torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.clone()
+        f"grad.{saved_name(name, key)}": torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.clone()
         for key, parameter in model.named_parameters()
+        if parameter.requires_grad
     }
     tensors["losses"] = curve(model, inputs, lambda out: out.loss)
     beta1, beta2 = ADAMW["betas"]

@@ -159,6 +159,13 @@ public record ModelConfig(
           name, pooled, size, kind, norm, normEps, slim, outputs, bias, tied, scale, cap, loss);
     }
 
+    /** The same with another number of outputs. */
+    public HeadConfig withOutputs(int count) {
+      return new HeadConfig(
+          name, pooled, dense, activation, norm, normEps, slim, count, bias, tied, scale, cap,
+          loss);
+    }
+
     /** The same with a norm after the dense layer. */
     public HeadConfig normed(float eps, boolean withoutBiases) {
       return new HeadConfig(

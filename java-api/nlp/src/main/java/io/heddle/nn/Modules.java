@@ -23,7 +23,23 @@ public final class Modules {
 
   /** {@code x w^T + b} with {@code name.weight} and, if there is one, {@code name.bias}. */
   public static Tensor linear(Tape t, Parameters p, String name, Tensor x) {
-    return Layers.linear(t, x, p.get(name + ".weight"), p.byName().get(name + ".bias"));
+    return product(t, p, name, x, p.byName().get(name + ".bias"));
+  }
+
+  /**
+   * {@code x w^T + bias}; where {@link Lora} has been attached, {@code + s (x a^T) b^T}.
+   *
+   * @param bias [out], or null
+   */
+  public static Tensor product(
+      Tape t, Parameters p, String name, Tensor x, @Nullable Tensor bias) {
+    Tensor y = Layers.linear(t, x, p.get(name + ".weight"), bias);
+    Tensor a = p.byName().get(name + Lora.DOWN);
+    if (a == null) {
+      return y;
+    }
+    Tensor low = Layers.scaled(t, Layers.linear(t, x, a, null), p.loraScale());
+    return Layers.add(t, y, Layers.linear(t, low, p.get(name + Lora.UP), null));
   }
 
   /** Makes a norm that does nothing yet. */

@@ -26,6 +26,7 @@ public final class Parameters implements AutoCloseable {
   private final DType dtype;
   private final Map<String, Tensor> all = new LinkedHashMap<>();
   private final Set<String> frozen = new HashSet<>();
+  private float loraScale = 1;
 
   /** Parameters of element type {@code dtype} on {@code backend}. */
   public Parameters(Backend backend, DType dtype) {
@@ -139,6 +140,32 @@ public final class Parameters implements AutoCloseable {
       }
     }
     zeroGradients();
+  }
+
+  /** Factor on what the adapters of {@link Lora} add. */
+  float loraScale() {
+    return loraScale;
+  }
+
+  void loraScale(float scale) {
+    this.loraScale = scale;
+  }
+
+  /** Forgets a parameter and frees its memory. */
+  void remove(String name) {
+    Tensor tensor = get(name);
+    Tensor grad = tensor.grad();
+    if (grad != null) {
+      scope.free(grad);
+    }
+    all.remove(name);
+    frozen.remove(name);
+    scope.free(tensor);
+  }
+
+  /** Lets all parameters take part in training again. */
+  public void thaw() {
+    frozen.clear();
   }
 
   /** Sets all gradients to zero. */

@@ -231,7 +231,7 @@ public final class Stack implements AutoCloseable {
   private Tensor mlp(Tape t, int layer, Tensor x) {
     // The bias of the up product is added by the activation kernel.
     String name = name(layer, "up");
-    Tensor up = Layers.linear(t, x, parameters.get(name + ".weight"), null);
+    Tensor up = Modules.product(t, parameters, name, x, null);
     Tensor bias = parameters.byName().get(name + ".bias");
     int kind = config.mlp().activation();
     Tensor inner =
