@@ -153,8 +153,7 @@ record FamilyRun(Map<String, float[]> outputs, double loss) {
         outputs.put("end_logits", column(both, 1));
       } else {
         boolean one = has(golden, "logits");
-        String sentence =
-            has(golden, "sop_logits") ? "sop_logits" : "seq_relationship_logits";
+        String sentence = has(golden, "sop_logits") ? "sop_logits" : "seq_relationship_logits";
         outputs.put(one ? "logits" : pair ? sentence : "prediction_logits", y.toFloats());
       }
       loss += loss(t, head, y, golden, labels);
@@ -171,8 +170,7 @@ record FamilyRun(Map<String, float[]> outputs, double loss) {
   }
 
   private static double loss(
-      Tape t, HeadConfig head, Tensor y, SafetensorsFile golden, String labels)
-      throws IOException {
+      Tape t, HeadConfig head, Tensor y, SafetensorsFile golden, String labels) throws IOException {
     switch (head.loss()) {
       case SPAN -> {
         int[] starts = ints(golden.tensor("start_positions"));

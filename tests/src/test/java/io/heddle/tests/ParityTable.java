@@ -7,7 +7,9 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** The largest error of each family in each respect, over all backends; written as docs/models.md. */
+/**
+ * The largest error of each family in each respect, over all backends; written as docs/models.md.
+ */
 final class ParityTable {
   static final int FORWARD = 0;
   static final int GRADIENT = 1;
@@ -19,7 +21,7 @@ final class ParityTable {
       """
       # Model families beside transformers
 
-      Written by `FamilyGoldenTest`. Tiny random models of each family (`tests/golden/families`) in f32: the largest
+      Written by `HEDDLE_RENEW_DOCS=1 mvn -pl tests -am package -Dtest=FamilyGoldenTest -Dsurefire.failIfNoSpecifiedTests=false`. Tiny random models of each family (`tests/golden/families`) in f32: the largest
       error over all backends that the last run had, relative to the largest entry of the tensor (logits of a padded batch;
       any parameter's gradient) or to the loss (five AdamW steps). The limit stands in the head; a run above it fails.
       `equal`: the 16 greedy tokens with cache, and the tensors that are written back, are the same.
@@ -41,8 +43,7 @@ final class ParityTable {
 
   // A table with holes (a single test was run, or one failed) is not written.
   synchronized void write(Path file) throws IOException {
-    boolean whole =
-        errors.size() > 30 && errors.values().stream().allMatch(row -> row.size() >= 4);
+    boolean whole = errors.size() > 30 && errors.values().stream().allMatch(row -> row.size() >= 4);
     if (!whole) {
       return;
     }

@@ -162,7 +162,18 @@ public record ModelConfig(
     /** The same with another number of outputs. */
     public HeadConfig withOutputs(int count) {
       return new HeadConfig(
-          name, pooled, dense, activation, norm, normEps, slim, count, bias, tied, scale, cap,
+          name,
+          pooled,
+          dense,
+          activation,
+          norm,
+          normEps,
+          slim,
+          count,
+          bias,
+          tied,
+          scale,
+          cap,
           loss);
     }
 

@@ -154,7 +154,7 @@ public final class ModelFolder {
           copy(checkpoint.tensor(name), name, piece, parameters.get(piece.parameter()));
         }
       }
-      String hint = partial ? "" : "; --allow-partial accepts that for heads";
+      String hint = "; AutoModel.loadPartly accepts that for heads";
       if (!missing.isEmpty() && !partial) {
         throw new IllegalArgumentException(source + " has no tensor " + list(missing) + hint);
       }

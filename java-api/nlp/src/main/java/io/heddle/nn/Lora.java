@@ -23,8 +23,7 @@ public final class Lora {
   /**
    * Adds adapters and freezes everything else.
    *
-   * @param pattern a regular expression for whole names of linear layers, as {@code
-   *     .*\\.(qkv|out)}
+   * @param pattern a regular expression for whole names of linear layers, as {@code .*\\.(qkv|out)}
    * @param rank r
    * @param alpha the adapters' sum is multiplied by alpha / r
    * @return the names of the layers that got one
@@ -50,7 +49,7 @@ public final class Lora {
     p.loraScale(alpha / rank);
     for (String name : names) {
       Tensor w = p.get(name + ".weight");
-      p.normal(name + DOWN, 1 / Math.sqrt(w.dim(1)), seed, rank, w.dim(1));
+      p.normal(name + DOWN, 1 / Math.sqrt((double) w.dim(1)), seed, rank, w.dim(1));
       p.constant(name + UP, 0, w.dim(0), rank);
     }
     return names;

@@ -31,8 +31,7 @@ public final class Modules {
    *
    * @param bias [out], or null
    */
-  public static Tensor product(
-      Tape t, Parameters p, String name, Tensor x, @Nullable Tensor bias) {
+  public static Tensor product(Tape t, Parameters p, String name, Tensor x, @Nullable Tensor bias) {
     Tensor y = Layers.linear(t, x, p.get(name + ".weight"), bias);
     Tensor a = p.byName().get(name + Lora.DOWN);
     if (a == null) {
