@@ -141,6 +141,26 @@ class FamilyGoldenTest {
 
   @ParameterizedTest(name = "{1} on {0}")
   @MethodSource("cases")
+  void lossInBf16(String backendName, String name) throws IOException {
+    try (Backend backend = Backends.open(backendName);
+        Model model = AutoModel.load(FAMILIES.resolve(name), backend, DType.BF16);
+        SafetensorsFile golden = golden(name)) {
+      model.parameters().trainable();
+      try (Tape t = new Tape(backend, true, Randomness.NONE)) {
+        double expected = golden.tensor("loss").get(0);
+        // bf16 keeps 8 bits; the weights are large and the models two or three layers deep.
+        assertEquals(expected, FamilyRun.of(t, model, golden).loss(), 0.03 * expected);
+        t.backward();
+      }
+      for (Tensor p : model.parameters().unfrozen()) {
+        double size = Arrays.stream(p.grad().toDoubles()).map(Math::abs).sum();
+        assertTrue(Double.isFinite(size), p.name());
+      }
+    }
+  }
+
+  @ParameterizedTest(name = "{1} on {0}")
+  @MethodSource("cases")
   void fiveAdamWLosses(String backendName, String name) throws IOException {
     TrainConfig config =
         new TrainConfig(

@@ -179,6 +179,7 @@ final class EncoderFamilies {
 
   private static StackConfig stack(Keys k, Positions positions, boolean shared) {
     k.only("is_decoder", false).only("add_cross_attention", false);
+    k.only("position_embedding_type", "absolute");
     int d = k.number("hidden_size");
     int count = k.number("num_attention_heads");
     return new StackConfig(
@@ -255,7 +256,6 @@ final class EncoderFamilies {
   }
 
   private static ModelConfig bert(Keys k) {
-    k.only("position_embedding_type", "absolute");
     StackConfig stack = stack(k, Positions.NONE, false);
     int d = stack.hidden();
     HeadConfig masked = masked(k, d, stack.mlp().activation(), stack.norms().eps());
@@ -371,7 +371,7 @@ final class EncoderFamilies {
   private static ModelConfig modernBert(Keys k) {
     k.only("attention_bias", false).only("mlp_bias", false).only("norm_bias", false);
     k.only("classifier_pooling", "cls").only("classifier_bias", false).only("decoder_bias", true);
-    k.only("classifier_activation", "gelu");
+    k.only("classifier_activation", "gelu").only("position_embedding_type", "absolute");
     int d = k.number("hidden_size");
     int count = k.number("num_attention_heads");
     int layers = k.number("num_hidden_layers");

@@ -7,40 +7,42 @@ import java.util.TreeSet;
 
 /** Reads a {@code config.json} and remembers what was read, so that nothing is silently ignored. */
 final class Keys {
-  // What concerns training in transformers, tokenisation, generation or bookkeeping.
+  // What concerns training in transformers, tokenisation, generation or bookkeeping, and what
+  // transformers itself does not read (old BART, Marian and ALBERT configurations).
   private static final Set<String> HARMLESS =
       Set.of(
-          ("model_type architectures is_decoder transformers_version dtype torch_dtype use_cache _name_or_path"
-                  + " initializer_range init_std initializer_factor initializer_cutoff_factor"
-                  + " bos_token_id eos_token_id sep_token_id cls_token_id mask_token_id"
-                  + " pad_token_id decoder_start_token_id forced_eos_token_id forced_bos_token_id"
-                  + " id2label label2id num_labels problem_type task_specific_params tokenizer_class"
-                  + " output_past gradient_checkpointing attn_pdrop embd_pdrop attention_dropout"
-                  + " activation_dropout hidden_dropout dropout_rate dropout resid_pdrop"
-                  + " resid_dropout embed_dropout embedding_dropout residual_dropout mlp_dropout"
-                  + " attention_probs_dropout_prob hidden_dropout_prob classifier_dropout"
-                  + " classifier_dropout_prob pooler_dropout seq_classif_dropout qa_dropout"
-                  + " summary_first_dropout summary_last_dropout summary_type summary_use_proj"
-                  + " summary_activation summary_proj_to_labels summary_hidden_size layerdrop"
-                  + " encoder_layerdrop decoder_layerdrop heddle_schedule heddle_dropout"
-                  + " _remove_final_layer_norm pretraining_tp slow_but_exact"
-                  + " attention_softmax_in_fp32 scale_attention_softmax_in_fp32 is_encoder_decoder"
-                  + " position_embedding_type max_window_layers use_sliding_window n_ctx onnx_export"
-                  + " num_hidden_groups inner_group_num net_structure_type gap_size num_memory_blocks"
-                  + " down_scale_factor output_attentions output_hidden_states return_dict static_position_embeddings"
-                  + " extra_pos_embeddings add_bias_logits add_final_layer_norm normalize_before"
-                  + " normalize_embedding classif_dropout num_hidden_layers num_beams max_length"
-                  + " min_length no_repeat_ngram_size early_stopping length_penalty prefix bad_words_ids"
-                  + " pooler_hidden_size pooler_hidden_act pooler_fc_size pooler_num_attention_heads"
-                  + " pooler_num_fc_layers pooler_size_per_head pooler_type legacy"
-                  + " reference_compile deterministic_flash_attn repad_logits_with_grad"
-                  + " sparse_prediction sparse_pred_ignore_index ignore_attention_mask"
-                  + " attention_mode reorder_and_upcast_attn rotary validate_runner"
-                  + " runner attention_layers num_return_sequences do_sample n_positions"
-                  + " cache_implementation decoder_vocab_size share_encoder_decoder_embeddings"
-                  + " num_key_value_heads head_dim use_bidirectional_attention directionality"
-                  + " vocab_size tie_word_embeddings is_gated_act layer_types gelu_activation")
-              .split(" ", -1));
+          """
+          model_type architectures is_decoder transformers_version dtype torch_dtype use_cache
+          _name_or_path initializer_range init_std initializer_factor initializer_cutoff_factor
+          bos_token_id eos_token_id sep_token_id cls_token_id mask_token_id pad_token_id
+          decoder_start_token_id forced_eos_token_id forced_bos_token_id id2label label2id
+          num_labels problem_type task_specific_params tokenizer_class output_past
+          gradient_checkpointing attn_pdrop embd_pdrop attention_dropout activation_dropout
+          hidden_dropout dropout_rate dropout resid_pdrop resid_dropout embed_dropout
+          embedding_dropout residual_dropout mlp_dropout attention_probs_dropout_prob
+          hidden_dropout_prob classifier_dropout classifier_dropout_prob pooler_dropout
+          seq_classif_dropout qa_dropout summary_first_dropout summary_last_dropout summary_type
+          summary_use_proj summary_activation summary_proj_to_labels summary_hidden_size
+          layerdrop encoder_layerdrop decoder_layerdrop heddle_schedule heddle_dropout
+          _remove_final_layer_norm pretraining_tp slow_but_exact attention_softmax_in_fp32
+          scale_attention_softmax_in_fp32 is_encoder_decoder max_window_layers
+          use_sliding_window n_ctx onnx_export net_structure_type gap_size num_memory_blocks
+          down_scale_factor output_attentions output_hidden_states return_dict
+          static_position_embeddings extra_pos_embeddings add_bias_logits add_final_layer_norm
+          normalize_before normalize_embedding classif_dropout num_beams max_length min_length
+          no_repeat_ngram_size early_stopping length_penalty bad_words_ids pooler_hidden_size
+          pooler_hidden_act pooler_fc_size pooler_num_attention_heads pooler_num_fc_layers
+          pooler_size_per_head pooler_type legacy reference_compile deterministic_flash_attn
+          sparse_prediction sparse_pred_ignore_index attention_layers num_return_sequences
+          do_sample cache_implementation decoder_vocab_size share_encoder_decoder_embeddings
+          directionality is_gated_act layer_types prefix ignore_attention_mask attention_mode
+          repad_logits_with_grad n_inner offset_alibi skip_bias_add skip_bias_add_qkv unk_token_id
+          bias_dropout_fusion masked_softmax_fusion inference_runner max_batch_size
+          max_sequence_length pad_key_length pre_allocate_kv_cache validate_runner_input
+          runner_max_sequence_length reorder_and_upcast_attn tie_weights_
+          """
+              .strip()
+              .split("\\s+", -1));
 
   private final JsonNode json;
   private final String file;

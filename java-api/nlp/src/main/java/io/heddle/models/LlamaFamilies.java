@@ -133,6 +133,7 @@ final class LlamaFamilies {
   private static ModelConfig gemma(Keys k, Placement placement) {
     boolean bias = k.flag("attention_bias", false);
     k.text("hidden_act", "");
+    k.only("use_bidirectional_attention", false);
     // Gemma's first configurations say "gelu" and mean its tanh form.
     int kind =
         k.text("hidden_activation", "").equals("gelu")

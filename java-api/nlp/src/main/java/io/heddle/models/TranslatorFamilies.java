@@ -136,6 +136,7 @@ final class TranslatorFamilies {
   }
 
   private static ModelConfig bart(Keys k, Table table) {
+    k.node("num_hidden_layers"); // repeats encoder_layers
     int d = k.number("d_model");
     int context = k.number("max_position_embeddings");
     boolean learned = table == Table.LEARNED;
