@@ -178,7 +178,7 @@ record FamilyRun(Map<String, float[]> outputs, double loss) {
         return sum(Encoder.spanLosses(t, y, starts, ends)) / (2 * starts.length);
       }
       case SQUARED -> {
-        Tensor target = t.tensor(DType.F32, y.shape());
+        Tensor target = t.tensor(y.dtype(), y.shape());
         target.copyFrom(golden.tensor(labels).toFloats());
         return sum(Losses.squaredError(t, y, target, 1f / y.size())) / y.size();
       }

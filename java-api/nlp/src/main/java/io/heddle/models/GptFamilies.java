@@ -146,7 +146,8 @@ final class GptFamilies {
   private static ModelConfig bigCode(Keys k) {
     k.only("scale_attn_weights", true).only("add_cross_attention", false);
     int dim = k.number("n_embd") / k.number("n_head");
-    k.only("multi_query", true).only("scale_attn_by_inverse_layer_idx", false);
+    k.only("multi_query", true).only("num_key_value_heads", 1);
+    k.only("scale_attn_by_inverse_layer_idx", false);
     Heads heads =
         new Heads(k.number("n_head"), 1, dim, Heads.root(dim), 0, true, true, false, true);
     return gpt2(k, heads, "gelu_pytorch_tanh");

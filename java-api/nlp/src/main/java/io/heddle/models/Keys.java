@@ -12,7 +12,7 @@ final class Keys {
   private static final Set<String> HARMLESS =
       Set.of(
           """
-          model_type architectures is_decoder transformers_version dtype torch_dtype use_cache
+          model_type tie_word_embeddings architectures is_decoder transformers_version dtype torch_dtype use_cache
           _name_or_path initializer_range init_std initializer_factor initializer_cutoff_factor
           bos_token_id eos_token_id sep_token_id cls_token_id mask_token_id pad_token_id
           decoder_start_token_id forced_eos_token_id forced_bos_token_id id2label label2id
