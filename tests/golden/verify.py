@@ -12,7 +12,7 @@ import numpy as np
 from safetensors import safe_open
 
 HERE = Path(__file__).resolve().parent
-FILE_LIMIT, TOTAL_LIMIT = 500_000, 3_000_000
+FILE_LIMIT, TOTAL_LIMIT = 500_000, 12_000_000
 
 # Per op: key -> its dimensions by name; '?' marks a key that only some cases have. A name means one size per file.
 NORM = {
@@ -152,20 +152,42 @@ def check_model(folder):
     np.testing.assert_allclose((np.log(np.exp(logits).sum(-1)) - chosen).mean(), tensors["loss64"][0], rtol=1e-6)
 
 
+def check_family(folder):
+    weights, _ = read(folder / "model.safetensors")
+    tensors, metadata = read(folder / "golden.safetensors")
+    check_values(weights, "model")
+    assert all(np.isfinite(value).all() for value in tensors.values()), "not finite"
+    gradients = {key.removeprefix("grad."): value for key, value in tensors.items() if key.startswith("grad.")}
+    trained = {key: value for key, value in weights.items() if key != "final_logits_bias"}
+    assert {key: value.shape for key, value in gradients.items()} == {key: value.shape for key, value in trained.items()}
+    assert metadata["model"] == folder.name and (folder / "config.json").exists()
+    assert tensors["losses"].shape == (5,) and tensors["losses"][0] == tensors["loss"][0], "the curve does not start at the loss"
+    mask, logits = tensors["attention_mask"], tensors.get("logits")
+    if logits is not None and logits.shape[: mask.ndim] == mask.shape:
+        assert not logits[mask == 0].any(), "a padded position has logits"
+    if "ForCausalLM" in metadata["source"] and logits is not None:
+        scores, labels = logits[:, :-1].astype(np.float64), tensors["labels"][:, 1:]
+        counted = labels >= 0
+        chosen = np.take_along_axis(scores, np.where(counted, labels, 0)[..., None], -1)[..., 0]
+        losses = np.log(np.exp(scores).sum(-1)) - chosen
+        np.testing.assert_allclose(losses[counted].mean(), tensors["loss"][0], rtol=1e-5)
+
+
 def main():
     ops = sorted((HERE / "ops").glob("*.safetensors"))
     models = sorted(path for path in (HERE / "models").iterdir())
-    for check, paths in ((check_op, ops), (check_model, models)):
+    families = sorted(path for path in (HERE / "families").iterdir())
+    for check, paths in ((check_op, ops), (check_model, models), (check_family, families)):
         for path in paths:
             try:
                 check(path)
             except (AssertionError, KeyError) as error:
                 sys.exit(f"{path.relative_to(HERE)}: {error!r}")
-    files = ops + [file for folder in models for file in folder.iterdir()]
+    files = ops + [file for folder in models + families for file in folder.iterdir()]
     sizes = {file: file.stat().st_size for file in files}
     largest = max(sizes, key=sizes.get)
     assert sizes[largest] < FILE_LIMIT and sum(sizes.values()) < TOTAL_LIMIT, "too large to commit"
-    print(f"verified {len(ops)} op files and {len(models)} models, {sum(sizes.values())} bytes, largest {largest.name} {sizes[largest]}")
+    print(f"verified {len(ops)} op files, {len(models)} models and {len(families)} families, {sum(sizes.values())} bytes, largest {largest.name} {sizes[largest]}")
 
 
 if __name__ == "__main__":

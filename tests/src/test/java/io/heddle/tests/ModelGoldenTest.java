@@ -14,6 +14,7 @@ import io.heddle.models.ModelFolder;
 import io.heddle.models.Sampler;
 import io.heddle.op.Losses;
 import io.heddle.tensor.DType;
+import io.heddle.tensor.Scope;
 import io.heddle.tensor.Tensor;
 import io.heddle.train.AdamW;
 import io.heddle.train.TrainConfig;
@@ -49,7 +50,8 @@ class ModelGoldenTest {
   void logitsLossAndGradients(String backendName, String name) throws IOException {
     try (Backend backend = Backends.open(backendName);
         Decoder model = ModelFolder.load(MODELS.resolve(name), backend, DType.F32);
-        SafetensorsFile golden = golden(name)) {
+        SafetensorsFile golden = golden(name);
+        Scope scope = new Scope(backend.memory())) {
       model.parameters().trainable();
       try (Tape t = new Tape(backend, true, Randomness.NONE)) {
         Tensor ids = ids(t, golden);
@@ -65,7 +67,7 @@ class ModelGoldenTest {
       }
       Map<String, Tensor> gradients = new LinkedHashMap<>();
       model.parameters().byName().forEach((key, value) -> gradients.put(key, value.grad()));
-      Map<String, Tensor> named = ModelFolder.named(model.config(), gradients);
+      Map<String, Tensor> named = ModelFolder.named(model.config(), gradients, backend, scope);
       long goldens = golden.entries().stream().filter(e -> e.name().startsWith("grad.")).count();
       assertEquals(goldens, named.size());
       named.forEach(

@@ -8,7 +8,7 @@ import io.heddle.methods.lm.LmConfig;
 import io.heddle.methods.lm.LmData;
 import io.heddle.methods.lm.LmRun;
 import io.heddle.methods.lm.Score;
-import io.heddle.models.DecoderConfig;
+import io.heddle.models.ModelConfig;
 import io.heddle.models.ModelFolder;
 import io.heddle.text.BpeTrainer;
 import io.heddle.text.Tokenizer;
@@ -229,13 +229,13 @@ final class TrainLmCommand implements Callable<Integer> {
   }
 
   private LmConfig config(Tokenizer tokens) throws IOException {
-    DecoderConfig model;
+    ModelConfig model;
     if (start != null) {
       model = ModelFolder.readConfig(start.resolve("config.json"));
     } else if (family.equals("llama")) {
       int mlp = ffn > 0 ? ffn : (dim * 8 / 3 + 31) / 32 * 32;
       model =
-          DecoderConfig.llama(
+          ModelConfig.llama(
               tokens.vocabularySize(),
               dim,
               layers,
@@ -245,7 +245,7 @@ final class TrainLmCommand implements Callable<Integer> {
               seq,
               schedule);
     } else if (family.equals("gpt2")) {
-      model = DecoderConfig.gpt2(tokens.vocabularySize(), dim, layers, heads, seq, schedule);
+      model = ModelConfig.gpt2(tokens.vocabularySize(), dim, layers, heads, seq, schedule);
     } else {
       throw new IllegalArgumentException("--family is '" + family + "'; it can be llama or gpt2");
     }

@@ -4,9 +4,10 @@ import io.heddle.autograd.Tape;
 import io.heddle.op.pattern.BlockLayout;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
+import java.util.IdentityHashMap;
 import org.jspecify.annotations.Nullable;
 
-/** Differentiable attention over a packed product of queries, keys and values. */
+/** Differentiable attention over heads that lie side by side in packed products. */
 public final class Attention {
   private Attention() {}
 
@@ -18,8 +19,22 @@ public final class Attention {
    * @param headDim features per head, D
    * @param scale factor on scores
    * @param dropout probability of dropping a weight while training
+   * @param softcap scores become {@code softcap * tanh(score / softcap)}; 0 for none
+   * @param slopes f32 [H] of ALiBi (Press et al. 2022), or null
    */
-  public record Spec(int heads, int kvHeads, int headDim, float scale, float dropout) {
+  public record Spec(
+      int heads,
+      int kvHeads,
+      int headDim,
+      float scale,
+      float dropout,
+      float softcap,
+      @Nullable Tensor slopes) {
+    /** Without soft cap and ALiBi. */
+    public Spec(int heads, int kvHeads, int headDim, float scale, float dropout) {
+      this(heads, kvHeads, headDim, scale, dropout, 0, null);
+    }
+
     /** Features of a packed row: (H + 2 K) D. */
     public int packed() {
       return (heads + 2 * kvHeads) * headDim;
@@ -34,7 +49,8 @@ public final class Attention {
    * @param interleaved neighbouring pairs, as GPT-J; else halves, as Llama
    */
   public record Rotary(Tensor positions, Tensor invFreq, boolean interleaved) {
-    void apply(Tape t, Tensor x, boolean inverse) {
+    /** Turns {@code x} [B,H,T,D] in place, or back. */
+    public void apply(Tape t, Tensor x, boolean inverse) {
       t.run(
           OpCode.ROTARY,
           new Params.Rotary(interleaved ? 1 : 0, inverse ? 1 : 0, 1),
@@ -42,6 +58,60 @@ public final class Attention {
           positions,
           invFreq,
           x);
+    }
+  }
+
+  /** Heads {@code first} to {@code first + count} of a packed product [B*T, heads D]. */
+  public record Part(Tensor packed, int first, int count) {
+    /** The heads as a view [B, count, T, D]. */
+    public Tensor view(int batch, int headDim) {
+      return heads(packed, batch, first, count, headDim);
+    }
+  }
+
+  /**
+   * Gradients of parts, [B, count, T, D] each; the parts of one packed product get slices of one
+   * tensor, which starts at zero when they do not cover it.
+   */
+  public static final class PartGradients {
+    private final Tape tape;
+    private final int batch;
+    private final int headDim;
+    private final IdentityHashMap<Tensor, Tensor> whole = new IdentityHashMap<>();
+
+    /** Gradients of {@code parts}. */
+    public PartGradients(Tape tape, int batch, int headDim, Part... parts) {
+      this.tape = tape;
+      this.batch = batch;
+      this.headDim = headDim;
+      IdentityHashMap<Tensor, Integer> covered = new IdentityHashMap<>();
+      for (Part part : parts) {
+        covered.merge(part.packed, part.count * headDim, Integer::sum);
+      }
+      covered.forEach(
+          (packed, width) -> {
+            Tensor d = tape.tensor(packed.dtype(), packed.shape());
+            whole.put(packed, width == packed.dim(1) ? d : Layers.fill(tape, d, 0));
+          });
+    }
+
+    /** Where the gradient of {@code part} goes. */
+    public Tensor of(Part part) {
+      Tensor d = whole.get(part.packed);
+      if (d == null) {
+        throw new IllegalArgumentException("no gradient was made for " + part);
+      }
+      return heads(d, batch, part.first, part.count, headDim);
+    }
+
+    /** Gives all to the products that want one. */
+    public void give() {
+      whole.forEach(
+          (packed, d) -> {
+            if (packed.requiresGrad()) {
+              tape.give(packed, d);
+            }
+          });
     }
   }
 
@@ -60,37 +130,59 @@ public final class Attention {
       Spec spec,
       @Nullable Rotary rotary,
       BlockLayout.@Nullable Tensors layout) {
-    Tensor q = heads(qkv, batch, 0, spec.heads, spec.headDim);
-    Tensor k = heads(qkv, batch, spec.heads, spec.kvHeads, spec.headDim);
-    Tensor v = heads(qkv, batch, spec.heads + spec.kvHeads, spec.kvHeads, spec.headDim);
+    Part q = new Part(qkv, 0, spec.heads);
+    Part k = new Part(qkv, spec.heads, spec.kvHeads);
+    Part v = new Part(qkv, spec.heads + spec.kvHeads, spec.kvHeads);
+    return of(t, q, k, v, batch, spec, rotary, layout);
+  }
+
+  /**
+   * Attention of queries over keys and values, each part of any packed product (of queries
+   * [B*T,..], of keys and values [B*S,..]).
+   *
+   * @param layout which keys are seen; null for all
+   * @return [B*T, H D]
+   */
+  public static Tensor of(
+      Tape t,
+      Part qPart,
+      Part kPart,
+      Part vPart,
+      int batch,
+      Spec spec,
+      @Nullable Rotary rotary,
+      BlockLayout.@Nullable Tensors layout) {
+    Tensor q = qPart.view(batch, spec.headDim);
+    Tensor k = kPart.view(batch, spec.headDim);
+    Tensor v = vPart.view(batch, spec.headDim);
     if (rotary != null) {
       rotary.apply(t, q, false);
       rotary.apply(t, k, false);
     }
-    Tensor out = t.tensor(qkv.dtype(), qkv.dim(0), (long) spec.heads * spec.headDim);
+    Tensor out = t.tensor(q.dtype(), batch * q.dim(2), (long) spec.heads * spec.headDim);
     Tensor o = heads(out, batch, 0, spec.heads, spec.headDim);
-    Tensor lse = t.tensor(DType.F32, batch, spec.heads, qkv.dim(0) / batch);
+    Tensor lse = t.tensor(DType.F32, batch, spec.heads, q.dim(2));
     float dropout = t.training() ? spec.dropout : 0;
     long offset = dropout > 0 ? t.randomness().nextOffset() : 0;
     Params.Attention params =
-        new Params.Attention(t.randomness().seed(), offset, spec.scale, 0, dropout);
-    forward(t, params, q, k, v, layout, o, lse);
-    if (t.wants(qkv)) {
+        new Params.Attention(t.randomness().seed(), offset, spec.scale, spec.softcap, dropout);
+    forward(t, params, q, k, v, layout, spec.slopes, o, lse);
+    if (t.wants(qPart.packed, kPart.packed, vPart.packed)) {
       t.record(
           () -> {
             Tensor dout = t.gradient(out);
             if (dout != null) {
-              Tensor dqkv = t.tensor(qkv.dtype(), qkv.shape());
-              Tensor dq = heads(dqkv, batch, 0, spec.heads, spec.headDim);
-              Tensor dk = heads(dqkv, batch, spec.heads, spec.kvHeads, spec.headDim);
-              Tensor dv = heads(dqkv, batch, spec.heads + spec.kvHeads, spec.kvHeads, spec.headDim);
+              PartGradients d = new PartGradients(t, batch, spec.headDim, qPart, kPart, vPart);
+              Tensor dq = d.of(qPart);
+              Tensor dk = d.of(kPart);
               Tensor grad = heads(dout, batch, 0, spec.heads, spec.headDim);
-              backward(t, params, q, k, v, o, lse, grad, layout, dq, dk, dv);
+              Gradients all = new Gradients(dq, dk, d.of(vPart));
+              backward(t, params, q, k, v, o, lse, grad, layout, spec.slopes, all);
               if (rotary != null) {
                 rotary.apply(t, dq, true);
                 rotary.apply(t, dk, true);
               }
-              t.give(qkv, dqkv);
+              d.give();
             }
           },
           out,
@@ -107,7 +199,8 @@ public final class Attention {
       Tape t, Tensor q, Tensor k, Tensor v, Spec spec, BlockLayout.@Nullable Tensors layout) {
     Tensor out = t.tensor(q.dtype(), q.dim(0) * q.dim(2), (long) spec.heads * spec.headDim);
     Tensor o = heads(out, (int) q.dim(0), 0, spec.heads, spec.headDim);
-    forward(t, new Params.Attention(0, 0, spec.scale, 0, 0), q, k, v, layout, o, null);
+    Params.Attention params = new Params.Attention(0, 0, spec.scale, spec.softcap, 0);
+    forward(t, params, q, k, v, layout, spec.slopes, o, null);
     return out;
   }
 
@@ -122,6 +215,8 @@ public final class Attention {
         .transpose(1, 2);
   }
 
+  private record Gradients(Tensor q, Tensor k, Tensor v) {}
+
   private static void forward(
       Tape t,
       Params.Attention params,
@@ -129,25 +224,22 @@ public final class Attention {
       Tensor k,
       Tensor v,
       BlockLayout.@Nullable Tensors layout,
+      @Nullable Tensor slopes,
       Tensor o,
       @Nullable Tensor lse) {
-    if (layout == null) {
-      t.run(OpCode.ATTENTION_FWD, params, q, k, v, null, null, null, null, null, o, lse);
-    } else {
-      t.run(
-          OpCode.ATTENTION_FWD,
-          params,
-          q,
-          k,
-          v,
-          layout.rowPtr(),
-          layout.rowBlocks(),
-          layout.masks(),
-          layout.headGroup(),
-          null,
-          o,
-          lse);
-    }
+    t.run(
+        OpCode.ATTENTION_FWD,
+        params,
+        q,
+        k,
+        v,
+        layout == null ? null : layout.rowPtr(),
+        layout == null ? null : layout.rowBlocks(),
+        layout == null ? null : layout.masks(),
+        layout == null ? null : layout.headGroup(),
+        slopes,
+        o,
+        lse);
   }
 
   private static void backward(
@@ -160,49 +252,26 @@ public final class Attention {
       Tensor lse,
       Tensor grad,
       BlockLayout.@Nullable Tensors layout,
-      Tensor dq,
-      Tensor dk,
-      Tensor dv) {
-    if (layout == null) {
-      t.run(
-          OpCode.ATTENTION_BWD,
-          params,
-          q,
-          k,
-          v,
-          o,
-          lse,
-          grad,
-          null,
-          null,
-          null,
-          null,
-          null,
-          null,
-          null,
-          dq,
-          dk,
-          dv);
-    } else {
-      t.run(
-          OpCode.ATTENTION_BWD,
-          params,
-          q,
-          k,
-          v,
-          o,
-          lse,
-          grad,
-          layout.rowPtr(),
-          layout.rowBlocks(),
-          layout.colPtr(),
-          layout.colBlocks(),
-          layout.masks(),
-          layout.headGroup(),
-          null,
-          dq,
-          dk,
-          dv);
-    }
+      @Nullable Tensor slopes,
+      Gradients d) {
+    t.run(
+        OpCode.ATTENTION_BWD,
+        params,
+        q,
+        k,
+        v,
+        o,
+        lse,
+        grad,
+        layout == null ? null : layout.rowPtr(),
+        layout == null ? null : layout.rowBlocks(),
+        layout == null ? null : layout.colPtr(),
+        layout == null ? null : layout.colBlocks(),
+        layout == null ? null : layout.masks(),
+        layout == null ? null : layout.headGroup(),
+        slopes,
+        d.q,
+        d.k,
+        d.v);
   }
 }

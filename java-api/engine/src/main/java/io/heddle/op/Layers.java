@@ -58,13 +58,26 @@ public final class Layers {
       Tensor weight,
       @Nullable Tensor bias,
       float eps) {
+    return norm(t, kind, x, residual, weight, bias, eps, 0);
+  }
+
+  /** The same with {@code offset} added to the weight (1 for Gemma). */
+  public static Normed norm(
+      Tape t,
+      int kind,
+      Tensor x,
+      @Nullable Tensor residual,
+      Tensor weight,
+      @Nullable Tensor bias,
+      float eps,
+      float offset) {
     Tensor y = t.tensor(x.dtype(), x.shape());
     Tensor s = residual == null ? x : t.tensor(x.dtype(), x.shape());
     Tensor mean = kind == 0 ? t.tensor(DType.F32, x.dim(0)) : null;
     Tensor rstd = t.tensor(DType.F32, x.dim(0));
     t.run(
         OpCode.NORM_FWD,
-        new Params.Norm(kind, eps, 0, 0),
+        new Params.Norm(kind, eps, offset, 0),
         x,
         residual,
         weight,
@@ -75,7 +88,7 @@ public final class Layers {
         rstd);
     if (t.wants(x, residual, weight, bias)) {
       Tape.Backward backward =
-          () -> normBackward(t, kind, x, residual, weight, bias, y, s, mean, rstd, eps);
+          () -> normBackward(t, kind, x, residual, weight, bias, y, s, mean, rstd, eps, offset);
       if (residual == null) {
         t.record(backward, y);
       } else {
@@ -96,7 +109,8 @@ public final class Layers {
       Tensor s,
       @Nullable Tensor mean,
       Tensor rstd,
-      float eps) {
+      float eps,
+      float offset) {
     Tensor dy = t.gradient(y);
     Tensor ds = residual == null ? null : t.gradient(s);
     if (dy == null) {
@@ -109,7 +123,7 @@ public final class Layers {
     Tensor dbias = bias == null ? null : bias.grad();
     t.run(
         OpCode.NORM_BWD,
-        new Params.Norm(kind, eps, 0, 1),
+        new Params.Norm(kind, eps, offset, 1),
         dy,
         ds,
         s,
@@ -224,6 +238,68 @@ public final class Layers {
                   t.give(input, dx);
                 }
               }
+            }
+          },
+          y);
+    }
+    return y;
+  }
+
+  /** Sets every element of {@code x} to {@code value}; x. */
+  public static Tensor fill(Tape t, Tensor x, float value) {
+    Tensor one = t.tensor(DType.F32, 1).copyFrom(new float[] {value});
+    t.run(OpCode.COPY, new Params.None(), one.expand(x.shape()), x);
+    return x;
+  }
+
+  /** {@code alpha * x}. */
+  public static Tensor scaled(Tape t, Tensor x, float alpha) {
+    Tensor y = t.tensor(x.dtype(), x.shape());
+    Params.Unary params = new Params.Unary(0, alpha, 0);
+    t.run(OpCode.UNARY, params, x, y);
+    if (t.wants(x)) {
+      t.record(
+          () -> {
+            Tensor dy = t.gradient(y);
+            if (dy != null) {
+              Tensor dx = t.tensor(x.dtype(), x.shape());
+              t.run(OpCode.UNARY, params, dy, dx);
+              t.give(x, dx);
+            }
+          },
+          y);
+    }
+    return y;
+  }
+
+  /** A view of an activation to copy from, and where its gradient goes back to. */
+  @FunctionalInterface
+  public interface View {
+    /** The view of {@code x}, or of its gradient. */
+    Tensor of(Tensor x);
+  }
+
+  /**
+   * A contiguous copy of a view of {@code x}: rows, columns, a transposition. The view must not
+   * repeat elements.
+   *
+   * @param shape of the copy, of as many elements as the view; none given: the view's
+   */
+  public static Tensor copy(Tape t, Tensor x, View view, long... shape) {
+    Tensor part = view.of(x);
+    Tensor y = t.tensor(x.dtype(), shape.length == 0 ? part.shape() : shape);
+    t.run(OpCode.COPY, new Params.None(), part, y.view(part.shape()));
+    if (t.wants(x)) {
+      t.record(
+          () -> {
+            Tensor dy = t.gradient(y);
+            if (dy != null) {
+              Tensor dx = t.tensor(x.dtype(), x.shape());
+              if (y.size() < x.size()) {
+                fill(t, dx, 0);
+              }
+              t.run(OpCode.COPY, new Params.None(), dy.view(part.shape()), view.of(dx));
+              t.give(x, dx);
             }
           },
           y);

@@ -63,4 +63,78 @@ public final class Losses {
     }
     return loss;
   }
+
+  /**
+   * Cross-entropy of given logits.
+   *
+   * @param logits [N,V]
+   * @param targets i32 [N]; {@link #IGNORE} rows give 0
+   * @param gradScale factor on gradients: 1 / number of targets for the mean
+   * @return f32 [N], the loss of every row in nats
+   */
+  public static Tensor crossEntropy(
+      Tape t, Tensor logits, Tensor targets, float smoothing, float gradScale) {
+    Tensor loss = t.tensor(DType.F32, logits.dim(0));
+    boolean wanted = t.wants(logits);
+    Tensor dlogits = wanted ? t.tensor(logits.dtype(), logits.shape()) : null;
+    t.run(
+        OpCode.CROSS_ENTROPY,
+        new Params.CrossEntropy(IGNORE, smoothing, gradScale),
+        logits,
+        targets,
+        loss,
+        dlogits);
+    if (dlogits != null) {
+      t.record(() -> t.give(logits, dlogits));
+    }
+    return loss;
+  }
+
+  /**
+   * Binary cross-entropy of one logit per row: that of the two logits (0, x).
+   *
+   * @param logits [N,1]
+   * @param targets i32 [N]: 0, 1 or {@link #IGNORE}
+   * @return f32 [N], in nats
+   */
+  public static Tensor binaryCrossEntropy(Tape t, Tensor logits, Tensor targets, float gradScale) {
+    Tensor two = t.tensor(logits.dtype(), logits.dim(0), 2);
+    Layers.fill(t, two, 0);
+    t.run(OpCode.COPY, new Params.None(), logits, two.slice(1, 1, 2));
+    if (t.wants(logits)) {
+      t.record(
+          () -> {
+            Tensor d = t.gradient(two);
+            if (d != null) {
+              Tensor dx = t.tensor(logits.dtype(), logits.shape());
+              t.run(OpCode.COPY, new Params.None(), d.slice(1, 1, 2), dx);
+              t.give(logits, dx);
+            }
+          },
+          two);
+    }
+    return crossEntropy(t, two, targets, 0, gradScale);
+  }
+
+  /**
+   * {@code (x - target)^2} of every element.
+   *
+   * @param x any shape; {@code target} likewise
+   * @param gradScale factor on gradients: 1 / number of elements for the mean
+   */
+  public static Tensor squaredError(Tape t, Tensor x, Tensor target, float gradScale) {
+    Tensor error = t.tensor(x.dtype(), x.shape());
+    t.run(OpCode.BINARY, new Params.Binary(1, 1, 1), x, target, error);
+    Tensor loss = t.tensor(x.dtype(), x.shape());
+    t.run(OpCode.UNARY, new Params.Unary(5, 1, 0), error, loss);
+    if (t.wants(x)) {
+      t.record(
+          () -> {
+            Tensor dx = t.tensor(x.dtype(), x.shape());
+            t.run(OpCode.UNARY, new Params.Unary(0, 2 * gradScale, 0), error, dx);
+            t.give(x, dx);
+          });
+    }
+    return loss;
+  }
 }

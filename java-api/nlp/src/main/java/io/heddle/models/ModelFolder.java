@@ -1,10 +1,12 @@
 package io.heddle.models;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.heddle.backend.Backend;
 import io.heddle.checkpoint.Checkpoint;
 import io.heddle.checkpoint.Safetensors;
+import io.heddle.models.TensorNames.Piece;
+import io.heddle.models.TensorNames.Rows;
 import io.heddle.op.OpCode;
 import io.heddle.op.Params;
 import io.heddle.tensor.DType;
@@ -14,160 +16,254 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.UnaryOperator;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
-/**
- * Reads and writes decoders as Hugging Face folders: {@code config.json} and {@code
- * model.safetensors}.
- */
+/** Reads and writes models as Hugging Face folders: {@code config.json} and safetensors. */
 public final class ModelFolder {
   private static final ObjectMapper JSON = new ObjectMapper();
+  private static final Params.None NONE = new Params.None();
+
+  // Buffers of old checkpoints, computed tables, and tied tables that some writers repeat.
+  private static final Pattern REPEATED =
+      Pattern.compile(
+          ".*(\\.attn\\.bias|\\.masked_bias|attention\\.bias|rotary_emb\\.inv_freq|position_ids"
+              + "|(en|de)coder\\.embed_tokens\\.weight|embed_positions\\.weights)");
+  private static final Pattern OUTPUT =
+      Pattern.compile(
+          "lm_head\\.weight|embed_out\\.weight|lm_head\\.decoder\\..*|vocab_projector\\.weight"
+              + "|(cls\\.)?predictions\\.decoder\\..*|generator_lm_head\\.weight|decoder\\.weight");
+  private static final Pattern SINES = Pattern.compile(".*\\.embed_positions\\.weight");
 
   private ModelFolder() {}
 
   /**
-   * Loads a model.
+   * Loads a decoder.
    *
    * @param folder with {@code config.json} and weights, or a llama2.c safetensors file whose
    *     metadata holds the shape
    * @param dtype element type to run in
    */
   public static Decoder load(Path folder, Backend backend, DType dtype) {
+    Model model = loadAny(folder, backend, dtype, false);
+    if (model instanceof Decoder decoder) {
+      return decoder;
+    }
+    String family = model.config().family();
+    model.close();
+    throw new IllegalArgumentException(
+        folder + ": " + family + " is not a decoder language model, which this needs");
+  }
+
+  static Model loadAny(Path folder, Backend backend, DType dtype, boolean partial) {
     try (Checkpoint checkpoint = Checkpoint.open(folder)) {
-      Map<String, String> metadata = checkpoint.metadata();
-      DecoderConfig config;
-      List<TensorNames.Piece> pieces;
-      if (Files.isDirectory(folder)) {
-        config = readConfig(folder.resolve("config.json"));
-        pieces = TensorNames.of(config);
-      } else if ("llama2.c".equals(metadata.get("format"))) {
-        config = llama2c(metadata);
-        pieces = TensorNames.llama2c(config);
-      } else {
+      boolean llama2c = "llama2.c".equals(checkpoint.metadata().get("format"));
+      if (!llama2c && !Files.isDirectory(folder)) {
         throw new IllegalArgumentException(
             folder
                 + " is a file without a model's shape: name the folder that holds its config.json");
       }
-      Decoder decoder = Decoder.random(config, backend, dtype, 0);
+      ModelConfig config =
+          llama2c
+              ? llama2c(checkpoint.metadata())
+              : untied(readConfig(folder.resolve("config.json")), checkpoint);
+      Model model = AutoModel.random(config, backend, dtype, 0);
       try {
-        fill(decoder, pieces, checkpoint, folder);
+        UnaryOperator<String> rename = llama2c ? TensorNames::llama2c : name -> name;
+        new Filling(model, checkpoint, folder, partial).run(rename);
       } catch (RuntimeException | IOException e) {
-        decoder.close();
+        model.close();
         throw e;
       }
-      return decoder;
+      return model;
     } catch (IOException e) {
       throw new UncheckedIOException("cannot read " + folder + ": " + e.getMessage(), e);
     }
   }
 
+  // transformers 5 writes "tie_word_embeddings": true for T5 of both kinds; FLAN-T5 has a head.
+  private static ModelConfig untied(ModelConfig c, Checkpoint checkpoint) throws IOException {
+    boolean wrong =
+        c.family().equals("t5")
+            && c.head().tied()
+            && c.head().scale() == 1
+            && checkpoint.names().contains("lm_head.weight");
+    return wrong
+        ? HuggingFace.read(
+            JSON.readTree(HuggingFace.with(c.json(), "tie_word_embeddings", false)), "config.json")
+        : c;
+  }
+
   /** Reads {@code config.json}. */
-  public static DecoderConfig readConfig(Path file) throws IOException {
+  public static ModelConfig readConfig(Path file) throws IOException {
     if (!Files.exists(file)) {
       throw new IllegalArgumentException(file + " does not exist: a model folder needs one");
     }
-    JsonNode json = JSON.readTree(file.toFile());
-    return HuggingFace.read(json, file.toString());
+    return HuggingFace.read(JSON.readTree(file.toFile()), file.toString());
   }
 
-  private static DecoderConfig llama2c(Map<String, String> m) {
-    int dim = Integer.parseInt(m.get("dim"));
-    int heads = Integer.parseInt(m.get("n_heads"));
-    return new DecoderConfig(
-        "llama",
-        Integer.parseInt(m.get("vocab_size")),
-        dim,
-        Integer.parseInt(m.get("n_layers")),
-        heads,
-        Integer.parseInt(m.get("n_kv_heads")),
-        dim / heads,
-        Integer.parseInt(m.get("hidden_dim")),
-        Integer.parseInt(m.get("max_seq_len")),
-        false,
-        Double.parseDouble(m.get("rope_theta")),
-        true,
-        true,
-        Float.parseFloat(m.get("norm_eps")),
-        4,
-        true,
-        false,
-        false,
-        true,
-        true,
-        0,
-        "full");
+  private static ModelConfig llama2c(Map<String, String> m) {
+    ObjectNode json = JSON.createObjectNode();
+    json.putArray("architectures").add("LlamaForCausalLM");
+    json.put("model_type", "llama");
+    String[][] numbers = {
+      {"vocab_size", "vocab_size"},
+      {"hidden_size", "dim"},
+      {"num_hidden_layers", "n_layers"},
+      {"num_attention_heads", "n_heads"},
+      {"num_key_value_heads", "n_kv_heads"},
+      {"intermediate_size", "hidden_dim"},
+      {"max_position_embeddings", "max_seq_len"}
+    };
+    for (String[] pair : numbers) {
+      json.put(pair[0], Integer.parseInt(m.get(pair[1])));
+    }
+    json.put("rope_theta", Double.parseDouble(m.get("rope_theta")));
+    json.put("rms_norm_eps", Double.parseDouble(m.get("norm_eps")));
+    json.put("tie_word_embeddings", true);
+    json.put("hidden_act", "silu");
+    json.put("heddle_rope_interleaved", true);
+    return HuggingFace.read(json, "the file's metadata");
   }
 
-  private static void fill(
-      Decoder decoder, List<TensorNames.Piece> pieces, Checkpoint checkpoint, Path source)
-      throws IOException {
-    Set<String> used = new HashSet<>();
-    for (TensorNames.Piece piece : pieces) {
-      if (!checkpoint.names().contains(piece.name())) {
-        throw new IllegalArgumentException(source + " has no tensor '" + piece.name() + "'");
+  // Copies a checkpoint into a model.
+  private record Filling(Model model, Checkpoint checkpoint, Path source, boolean partial) {
+    void run(UnaryOperator<String> rename) throws IOException {
+      Set<String> used = new HashSet<>();
+      List<String> missing = new ArrayList<>();
+      Map<String, Tensor> parameters = model.parameters().byName();
+      Set<String> names = new HashSet<>(checkpoint.names());
+      for (Piece piece : TensorNames.of(model.config(), parameters)) {
+        String name = present(names, rename.apply(piece.name()));
+        if (name == null) {
+          missing.add(rename.apply(piece.name()));
+          if (partial && !headOnly(piece)) {
+            throw new IllegalArgumentException(
+                source + " has no tensor '" + missing.getLast() + "', which is not of a head");
+          }
+        } else {
+          used.add(name);
+          copy(checkpoint.tensor(name), name, piece, parameters.get(piece.parameter()));
+        }
       }
-      used.add(piece.name());
-      Tensor from = checkpoint.tensor(piece.name());
-      Tensor to = rows(decoder.parameters().get(piece.parameter()), piece);
-      Tensor view = piece.transposed() ? from.transpose(0, 1) : from;
-      if (!List.of(boxed(view.shape())).equals(List.of(boxed(to.shape())))) {
+      String hint = "; AutoModel.loadPartly accepts that for heads";
+      if (!missing.isEmpty() && !partial) {
+        throw new IllegalArgumentException(source + " has no tensor " + list(missing) + hint);
+      }
+      List<String> extra =
+          checkpoint.names().stream().filter(n -> !used.contains(n) && !known(n)).toList();
+      if (!extra.isEmpty() && !partial) {
+        throw new IllegalArgumentException(
+            source
+                + " has a tensor "
+                + list(extra)
+                + " that a "
+                + model.config().family()
+                + " model does not use"
+                + hint);
+      }
+    }
+
+    private boolean headOnly(Piece piece) {
+      return model.config().heads().stream()
+          .anyMatch(h -> piece.parameter().startsWith(h.name() + "."));
+    }
+
+    private boolean known(String name) {
+      boolean tied = model.config().heads().stream().anyMatch(ModelConfig.HeadConfig::tied);
+      boolean computed =
+          model.config().embedding().table() != ModelConfig.Table.LEARNED
+              && SINES.matcher(name).matches();
+      return computed
+          || REPEATED.matcher(name).matches()
+          || (tied && OUTPUT.matcher(name).matches());
+    }
+
+    // Bare models are saved without the first word; TensorFlow's norms have gamma and beta.
+    private static @Nullable String present(Set<String> names, String name) {
+      String old =
+          name.replace("LayerNorm.weight", "LayerNorm.gamma")
+              .replace("LayerNorm.bias", "LayerNorm.beta");
+      String bare = name.substring(name.indexOf('.') + 1);
+      for (String each : new String[] {name, old, bare}) {
+        if (names.contains(each)) {
+          return each;
+        }
+      }
+      return null;
+    }
+
+    private void copy(Tensor file, String name, Piece piece, @Nullable Tensor parameter) {
+      Tensor from = piece.transposed() ? file.transpose(0, 1) : file;
+      if (piece.leading() && file.rank() > 1) {
+        from = file.view(file.size());
+      }
+      Tensor to = java.util.Objects.requireNonNull(parameter);
+      long[] wanted = to.shape();
+      wanted[0] = piece.rows().stream().mapToLong(r -> r.to() - r.from()).sum();
+      if (!Arrays.equals(from.shape(), wanted)) {
         throw new IllegalArgumentException(
             source
                 + ": tensor '"
-                + piece.name()
-                + "' is "
-                + from
-                + ", but "
-                + piece.parameter()
-                + " is "
-                + to);
-      }
-      decoder.backend().run(OpCode.COPY, new Params.None(), view, to);
-    }
-    for (String name : checkpoint.names()) {
-      // Buffers of old checkpoints, and the tied head that some writers repeat, carry nothing new.
-      boolean known =
-          name.endsWith(".attn.bias")
-              || name.endsWith(".masked_bias")
-              || name.endsWith("attention.bias")
-              || name.endsWith("rotary_emb.inv_freq")
-              || (decoder.config().tied() && name.equals("lm_head.weight"));
-      if (!used.contains(name) && !known) {
-        throw new IllegalArgumentException(
-            source
-                + " has a tensor '"
                 + name
-                + "' that a "
-                + decoder.config().family()
-                + " model does not use");
+                + "' is "
+                + Arrays.toString(file.shape())
+                + ", but by config.json "
+                + piece.parameter()
+                + " takes "
+                + Arrays.toString(wanted));
+      }
+      long at = 0;
+      for (Rows rows : piece.rows()) {
+        long end = at + rows.to() - rows.from();
+        Tensor part = to.slice(0, rows.from(), rows.to());
+        model.backend().run(OpCode.COPY, NONE, from.slice(0, at, end), part);
+        at = end;
       }
     }
-  }
 
-  private static Long[] boxed(long[] shape) {
-    return java.util.Arrays.stream(shape).boxed().toArray(Long[]::new);
-  }
-
-  private static Tensor rows(Tensor parameter, TensorNames.Piece piece) {
-    return piece.to() < 0 ? parameter : parameter.slice(0, piece.from(), piece.to());
+    private static String list(List<String> names) {
+      String first = "'" + String.join("', '", names.subList(0, Math.min(3, names.size()))) + "'";
+      return names.size() > 3 ? first + " and " + (names.size() - 3) + " more" : first;
+    }
   }
 
   /**
    * The pieces of {@code values} (parameters, or their gradients) under the names of the Hugging
-   * Face checkpoint; views.
+   * Face checkpoint: views, or contiguous copies in {@code scope} where the file has another order.
    */
-  public static Map<String, Tensor> named(DecoderConfig config, Map<String, Tensor> values) {
+  public static Map<String, Tensor> named(
+      ModelConfig config, Map<String, Tensor> values, Backend backend, Scope scope) {
     Map<String, Tensor> out = new LinkedHashMap<>();
-    for (TensorNames.Piece piece : TensorNames.of(config)) {
+    for (Piece piece : TensorNames.of(config, values)) {
       Tensor value = values.get(piece.parameter());
       if (value != null) {
-        Tensor part = rows(value, piece);
-        out.put(piece.name(), piece.transposed() ? part.transpose(0, 1) : part);
+        Tensor part = gathered(value, piece.rows(), backend, scope);
+        part = piece.transposed() ? part.transpose(0, 1) : part;
+        out.put(piece.name(), piece.leading() ? part.split(0, 1, part.dim(0)) : part);
       }
+    }
+    return out;
+  }
+
+  private static Tensor gathered(Tensor value, List<Rows> rows, Backend backend, Scope scope) {
+    if (rows.size() == 1) {
+      return value.slice(0, rows.get(0).from(), rows.get(0).to());
+    }
+    Tensor out = scope.tensor(value.dtype(), value.shape());
+    long at = 0;
+    for (Rows part : rows) {
+      long end = at + part.to() - part.from();
+      backend.run(OpCode.COPY, NONE, value.slice(0, part.from(), part.to()), out.slice(0, at, end));
+      at = end;
     }
     return out;
   }
@@ -178,16 +274,16 @@ public final class ModelFolder {
    *
    * @param metadata notes for the safetensors header
    */
-  public static void save(Decoder decoder, Path folder, Map<String, String> metadata) {
-    try (Scope scope = new Scope(decoder.backend().memory())) {
+  public static void save(Model model, Path folder, Map<String, String> metadata) {
+    try (Scope scope = new Scope(model.backend().memory())) {
       Files.createDirectories(folder);
       Map<String, Tensor> tensors = new LinkedHashMap<>();
       for (Map.Entry<String, Tensor> e :
-          named(decoder.config(), decoder.parameters().byName()).entrySet()) {
+          named(model.config(), model.parameters().byName(), model.backend(), scope).entrySet()) {
         Tensor value = e.getValue();
         if (!value.isContiguous()) {
           Tensor packed = scope.tensor(value.dtype(), value.shape());
-          decoder.backend().run(OpCode.COPY, new Params.None(), value, packed);
+          model.backend().run(OpCode.COPY, NONE, value, packed);
           value = packed;
         }
         tensors.put(e.getKey(), value);
@@ -195,8 +291,13 @@ public final class ModelFolder {
       Map<String, String> notes = new LinkedHashMap<>(metadata);
       notes.put("format", "pt");
       Safetensors.write(folder.resolve("model.safetensors"), tensors, notes);
-      String dtype = decoder.parameters().dtype() == DType.BF16 ? "bfloat16" : "float32";
-      Files.writeString(folder.resolve("config.json"), HuggingFace.write(decoder.config(), dtype));
+      String dtype =
+          switch (model.parameters().dtype()) {
+            case BF16 -> "bfloat16";
+            case F16 -> "float16";
+            default -> "float32";
+          };
+      Files.writeString(folder.resolve("config.json"), HuggingFace.write(model.config(), dtype));
     } catch (IOException e) {
       throw new UncheckedIOException(
           "cannot write the model to " + folder + ": " + e.getMessage(), e);

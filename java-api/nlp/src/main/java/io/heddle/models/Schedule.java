@@ -87,22 +87,33 @@ public final class Schedule {
 
   /** The causal pattern written as {@code text}. */
   public static AttentionPattern pattern(String text) {
-    AttentionPattern union = null;
-    for (String part : text.split("\\|", -1)) {
-      AttentionPattern next = part(part);
-      union = union == null ? next : union.or(next);
-    }
-    return union == null ? Patterns.causal() : union.and(Patterns.causal());
+    return pattern(text, true);
   }
 
-  private static AttentionPattern part(String text) {
+  /**
+   * The pattern written as {@code text}.
+   *
+   * @param causal false for encoders: {@code full} then is every key, {@code window:W} the query's
+   *     own and W - 1 on each side, and the others are not cut at the query
+   */
+  public static AttentionPattern pattern(String text, boolean causal) {
+    AttentionPattern union = null;
+    for (String part : text.split("\\|", -1)) {
+      AttentionPattern next = part(part, causal);
+      union = union == null ? next : union.or(next);
+    }
+    AttentionPattern all = causal ? Patterns.causal() : Patterns.full();
+    return union == null ? all : union.and(all);
+  }
+
+  private static AttentionPattern part(String text, boolean causal) {
     String[] words = text.split("[:/]", -1);
     try {
       long a = words.length > 1 ? Long.parseLong(words[1]) : 0;
       long b = words.length > 2 ? Long.parseLong(words[2]) : 0;
       return switch (words[0] + words.length) {
-        case "full1" -> Patterns.causal();
-        case "window2" -> Patterns.window(a - 1, 0);
+        case "full1" -> causal ? Patterns.causal() : Patterns.full();
+        case "window2" -> Patterns.window(a - 1, causal ? 0 : a - 1);
         case "block2", "block3" -> Patterns.block(a, b);
         case "dilated3" -> Patterns.dilated(a - 1, b);
         case "global2" -> Patterns.global(a);

@@ -1,6 +1,7 @@
 /**
- * Model families over the engine's layers: one configurable decoder that takes the shapes of GPT-2,
- * GPT-Neo and Llama, with an attention schedule per layer and head.
+ * Model families over the layers of {@code io.heddle.nn}: decoders, encoders and encoder-decoders.
+ * A family is what its {@code config.json} means and a table of tensor names; all share one stack
+ * of blocks, with an attention schedule per layer and head.
  */
 @org.jspecify.annotations.NullMarked
 package io.heddle.models;

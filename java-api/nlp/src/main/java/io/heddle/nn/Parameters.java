@@ -8,9 +8,13 @@ import io.heddle.tensor.Scope;
 import io.heddle.tensor.Tensor;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.regex.Pattern;
 
 /**
  * The named parameters of a model, in the order they were made; owns their memory. With {@link
@@ -21,6 +25,8 @@ public final class Parameters implements AutoCloseable {
   private final Scope scope;
   private final DType dtype;
   private final Map<String, Tensor> all = new LinkedHashMap<>();
+  private final Set<String> frozen = new HashSet<>();
+  private float loraScale = 1;
 
   /** Parameters of element type {@code dtype} on {@code backend}. */
   public Parameters(Backend backend, DType dtype) {
@@ -100,15 +106,66 @@ public final class Parameters implements AutoCloseable {
     return all.values().stream().mapToLong(Tensor::size).sum();
   }
 
-  /** Gives every parameter a zeroed f32 gradient. */
-  public void trainable() {
+  /**
+   * Keeps parameters as they are: those whose name matches {@code pattern} get no gradient.
+   *
+   * @param pattern a regular expression for whole names, as {@code layers\\.[0-3]\\..*}
+   * @return how many it names
+   */
+  public int freeze(String pattern) {
+    Pattern names = Pattern.compile(pattern);
+    int count = 0;
     for (Tensor tensor : all.values()) {
+      if (names.matcher(String.valueOf(tensor.name())).matches()) {
+        frozen.add(String.valueOf(tensor.name()));
+        tensor.grad(null);
+        tensor.requiresGrad(false);
+        count++;
+      }
+    }
+    return count;
+  }
+
+  /** The parameters that are not frozen. */
+  public List<Tensor> unfrozen() {
+    return all.values().stream().filter(p -> !frozen.contains(p.name())).toList();
+  }
+
+  /** Gives every parameter that is not frozen a zeroed f32 gradient. */
+  public void trainable() {
+    for (Tensor tensor : unfrozen()) {
       if (tensor.grad() == null) {
         tensor.grad(scope.tensor(DType.F32, tensor.shape()).named(tensor.name() + ".grad"));
         tensor.requiresGrad(true);
       }
     }
     zeroGradients();
+  }
+
+  /** Factor on what the adapters of {@link Lora} add. */
+  float loraScale() {
+    return loraScale;
+  }
+
+  void loraScale(float scale) {
+    this.loraScale = scale;
+  }
+
+  /** Forgets a parameter and frees its memory. */
+  void remove(String name) {
+    Tensor tensor = get(name);
+    Tensor grad = tensor.grad();
+    if (grad != null) {
+      scope.free(grad);
+    }
+    all.remove(name);
+    frozen.remove(name);
+    scope.free(tensor);
+  }
+
+  /** Lets all parameters take part in training again. */
+  public void thaw() {
+    frozen.clear();
   }
 
   /** Sets all gradients to zero. */

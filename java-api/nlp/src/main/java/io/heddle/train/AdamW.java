@@ -33,7 +33,7 @@ public final class AdamW implements AutoCloseable {
     this.config = config;
     this.backend = parameters.backend();
     this.scope = new Scope(backend.memory());
-    for (Tensor p : parameters.values()) {
+    for (Tensor p : parameters.unfrozen()) {
       String name = String.valueOf(p.name());
       first.put(name, zeros(p));
       second.put(name, zeros(p));
@@ -61,12 +61,12 @@ public final class AdamW implements AutoCloseable {
    */
   public float step(long step) {
     int i = 0;
-    for (Tensor p : parameters.values()) {
+    for (Tensor p : parameters.unfrozen()) {
       backend.run(OpCode.SUM_SQUARES, new Params.None(), gradient(p), squares.slice(0, i, i + 1));
       i++;
     }
     backend.run(OpCode.CLIP_FACTOR, new Params.Clip(config.clip()), squares, norm, factor);
-    for (Tensor p : parameters.values()) {
+    for (Tensor p : parameters.unfrozen()) {
       String name = String.valueOf(p.name());
       boolean decays = config.decayAll() || p.rank() > 1;
       Params.Adamw params =
@@ -109,7 +109,7 @@ public final class AdamW implements AutoCloseable {
   /** All state by name, for checkpoints: exact parameters and both moments. */
   public Map<String, Tensor> state() {
     Map<String, Tensor> all = new LinkedHashMap<>();
-    for (Tensor p : parameters.values()) {
+    for (Tensor p : parameters.unfrozen()) {
       all.put("parameter." + p.name(), exact(p));
       all.put("moment1." + p.name(), first.get(String.valueOf(p.name())));
       all.put("moment2." + p.name(), second.get(String.valueOf(p.name())));
@@ -122,7 +122,7 @@ public final class AdamW implements AutoCloseable {
    * overwritten.
    */
   public void restored() {
-    for (Tensor p : parameters.values()) {
+    for (Tensor p : parameters.unfrozen()) {
       Tensor exact = exact(p);
       if (exact != p) {
         backend.run(OpCode.COPY, new Params.None(), exact, p);

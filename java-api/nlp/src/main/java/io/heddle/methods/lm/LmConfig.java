@@ -1,6 +1,6 @@
 package io.heddle.methods.lm;
 
-import io.heddle.models.DecoderConfig;
+import io.heddle.models.ModelConfig;
 import io.heddle.tensor.DType;
 import io.heddle.train.TrainConfig;
 
@@ -16,7 +16,7 @@ import io.heddle.train.TrainConfig;
  * @param stride tokens scored in each evaluation window; the rest of the window is context
  */
 public record LmConfig(
-    DecoderConfig model,
+    ModelConfig model,
     DType dtype,
     TrainConfig train,
     int length,

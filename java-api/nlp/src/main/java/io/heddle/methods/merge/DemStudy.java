@@ -10,7 +10,7 @@ import io.heddle.methods.lm.LmConfig;
 import io.heddle.methods.lm.LmData;
 import io.heddle.methods.lm.LmRun;
 import io.heddle.models.Decoder;
-import io.heddle.models.DecoderConfig;
+import io.heddle.models.ModelConfig;
 import io.heddle.models.ModelFolder;
 import io.heddle.models.Sampler;
 import io.heddle.tensor.DType;
@@ -207,8 +207,8 @@ public final class DemStudy {
     if (stopped) {
       return null;
     }
-    DecoderConfig shape =
-        DecoderConfig.llama(
+    ModelConfig shape =
+        ModelConfig.llama(
             source.data.tokenizer().vocabularySize(),
             128,
             LAYERS,

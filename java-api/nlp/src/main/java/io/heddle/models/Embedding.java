@@ -1,0 +1,136 @@
+package io.heddle.models;
+
+import io.heddle.autograd.Tape;
+import io.heddle.models.ModelConfig.EmbeddingConfig;
+import io.heddle.models.ModelConfig.Norm;
+import io.heddle.models.ModelConfig.Table;
+import io.heddle.nn.Modules;
+import io.heddle.nn.Parameters;
+import io.heddle.op.Layers;
+import io.heddle.tensor.DType;
+import io.heddle.tensor.Scope;
+import io.heddle.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/** Tokens, positions and segments as vectors of d features. */
+final class Embedding implements AutoCloseable {
+  private final EmbeddingConfig config;
+  private final Parameters parameters;
+  private final String prefix;
+  private final float dropout;
+  private final Scope constants;
+  private final @Nullable Tensor sines;
+
+  /**
+   * An embedding over {@code embed.weight}.
+   *
+   * @param prefix of its other parameters: both sides of an encoder-decoder share the tokens' table
+   */
+  Embedding(EmbeddingConfig config, Parameters parameters, String prefix, float dropout) {
+    this.config = config;
+    this.parameters = parameters;
+    this.prefix = prefix;
+    this.dropout = dropout;
+    this.constants = new Scope(parameters.backend().memory());
+    boolean computed = config.table() == Table.SINES || config.table() == Table.FAIRSEQ_SINES;
+    this.sines =
+        computed
+            ? constants.tensor(parameters.dtype(), config.rows(), config.size()).copyFrom(sines())
+            : null;
+  }
+
+  private float[] sines() {
+    int size = config.size();
+    int half = size / 2;
+    float[] out = new float[config.rows() * size];
+    for (int row = 0; row < config.rows(); row++) {
+      for (int i = 0; i < half; i++) {
+        double steps = config.table() == Table.SINES ? 2.0 * i / size : i / (half - 1.0);
+        double angle = row * Math.pow(10000, -steps);
+        out[row * size + i] = (float) Math.sin(angle);
+        out[row * size + half + i] = (float) Math.cos(angle);
+      }
+    }
+    return out;
+  }
+
+  /** Makes the tokens' table. */
+  static void createTokens(EmbeddingConfig c, Parameters p, int vocabulary, long seed) {
+    p.normal("embed.weight", Modules.DEVIATION, seed, vocabulary, c.size());
+  }
+
+  /** Makes the other parameters. */
+  static void create(EmbeddingConfig c, Parameters p, String prefix, int hidden, long seed) {
+    if (c.table() == Table.LEARNED) {
+      p.normal(prefix + "positions.weight", Modules.DEVIATION, seed, c.rows(), c.size());
+    }
+    if (c.types() > 0) {
+      p.normal(prefix + "types.weight", Modules.DEVIATION, seed, c.types(), c.size());
+    }
+    if (c.norm() != Norm.NONE) {
+      Modules.norm(p, prefix + "embed.norm", c.norm() == Norm.WEIGHT_AND_BIAS, 0, c.size());
+    }
+    if (c.size() != hidden) {
+      Modules.linear(p, prefix + "embed.project", Modules.DEVIATION, seed, true, hidden, c.size());
+    }
+  }
+
+  /**
+   * Embeds a batch.
+   *
+   * @param ids i32 [B*T]
+   * @param first position of the first column
+   * @param mask [B][T], 0 for padding; null for none
+   * @param types i32 [B*T], null for all 0
+   * @return [B*T, d]
+   */
+  Tensor apply(
+      Tape t, Tensor ids, int batch, int first, int @Nullable [][] mask, @Nullable Tensor types) {
+    Tensor x = Layers.embedding(t, parameters.get("embed.weight"), ids);
+    if (config.scale() != 1) {
+      x = Layers.scaled(t, x, config.scale());
+    }
+    if (config.table() != Table.NONE) {
+      Tensor rows = rows(t, (int) ids.dim(0) / batch, batch, first, mask);
+      Tensor table = sines == null ? parameters.get(prefix + "positions.weight") : sines;
+      x = Layers.add(t, x, Layers.embedding(t, table, rows));
+    }
+    if (config.types() > 0) {
+      Tensor kinds =
+          types == null
+              ? t.tensor(DType.I32, ids.dim(0)).copyFrom(new int[(int) ids.dim(0)])
+              : types;
+      x = Layers.add(t, x, Layers.embedding(t, parameters.get(prefix + "types.weight"), kinds));
+    }
+    x = Modules.layerNorm(t, parameters, prefix + "embed.norm", config.eps(), x);
+    x = Layers.dropout(t, x, dropout);
+    return parameters.byName().containsKey(prefix + "embed.project.weight")
+        ? Modules.linear(t, parameters, prefix + "embed.project", x)
+        : x;
+  }
+
+  private Tensor rows(Tape t, int length, int batch, int first, int @Nullable [][] mask) {
+    if (first + length + config.offset() > config.rows()) {
+      throw new IllegalArgumentException(
+          "a sequence of "
+              + (first + length)
+              + " tokens is longer than the model's "
+              + (config.rows() - config.offset())
+              + " positions");
+    }
+    int[] rows = new int[batch * length];
+    for (int b = 0; b < batch; b++) {
+      int next = first + config.offset();
+      for (int i = 0; i < length; i++) {
+        boolean padding = config.skipPadding() && mask != null && mask[b][i] == 0;
+        rows[b * length + i] = padding ? config.offset() - 1 : next++;
+      }
+    }
+    return t.tensor(DType.I32, rows.length).copyFrom(rows);
+  }
+
+  @Override
+  public void close() {
+    constants.close();
+  }
+}

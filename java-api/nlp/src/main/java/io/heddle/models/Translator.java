@@ -1,0 +1,157 @@
+package io.heddle.models;
+
+import io.heddle.autograd.Tape;
+import io.heddle.nn.Parameters;
+import io.heddle.nn.Stack;
+import io.heddle.nn.StackConfig;
+import io.heddle.op.pattern.AttentionPattern;
+import io.heddle.tensor.DType;
+import io.heddle.tensor.Tensor;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import java.util.function.IntPredicate;
+import org.jspecify.annotations.Nullable;
+
+/** An encoder-decoder: a source is read once, a target is written token by token. */
+public final class Translator implements Model {
+  private final ModelConfig config;
+  private final Parameters parameters;
+  private final Side encoder;
+  private final Side decoder;
+  private final Head head;
+  private final Layouts layouts;
+  private final Layouts sourceLayouts;
+
+  // One of the two stacks, with its embedding.
+  private record Side(Embedding embedding, Stack stack, Schedule schedule) {
+    static Side of(ModelConfig c, StackConfig s, Parameters p, String prefix) {
+      return new Side(
+          new Embedding(c.embedding(), p, prefix, s.dropout()),
+          new Stack(s, p, prefix),
+          Schedule.parse(s.schedule(), s.layers(), s.heads().count()));
+    }
+
+    void close() {
+      embedding.close();
+      stack.close();
+    }
+  }
+
+  Translator(ModelConfig config, Parameters parameters) {
+    this.config = config;
+    this.parameters = parameters;
+    this.encoder = Side.of(config, config.stack(), parameters, "encoder.");
+    this.decoder = Side.of(config, Objects.requireNonNull(config.target()), parameters, "decoder.");
+    this.head = new Head(config.head(), parameters);
+    this.layouts = new Layouts(parameters.backend().memory());
+    this.sourceLayouts = new Layouts(parameters.backend().memory());
+  }
+
+  @Override
+  public ModelConfig config() {
+    return config;
+  }
+
+  @Override
+  public Parameters parameters() {
+    return parameters;
+  }
+
+  /**
+   * The decoder's last hidden states for given sources and targets.
+   *
+   * @param source tokens of the sources, rows of one length
+   * @param mask 0 for their padding; null for none
+   * @param target tokens before those to be predicted: the start token, then all but the last
+   * @return [B*T, d]
+   */
+  public Tensor hidden(Tape t, int[][] source, int @Nullable [][] mask, int[][] target) {
+    int batch = target.length;
+    SequenceAttention attention =
+        new SequenceAttention(
+            t,
+            decoder.stack,
+            decoder.schedule,
+            batch,
+            target[0].length,
+            null,
+            List.of(),
+            encode(t, source, mask),
+            layouts);
+    Tensor ids = Encoder.flat(t, target);
+    return decoder.stack.run(t, decoder.embedding.apply(t, ids, batch, 0, null, null), attention);
+  }
+
+  private SequenceAttention.Source encode(Tape t, int[][] source, int @Nullable [][] mask) {
+    int batch = source.length;
+    List<AttentionPattern> rows = Encoder.seen(mask);
+    SequenceAttention attention =
+        new SequenceAttention(
+            t,
+            encoder.stack,
+            encoder.schedule,
+            batch,
+            source[0].length,
+            rows,
+            List.of(),
+            null,
+            sourceLayouts);
+    Tensor ids = Encoder.flat(t, source);
+    Tensor x = encoder.embedding.apply(t, ids, batch, 0, mask, null);
+    return new SequenceAttention.Source(encoder.stack.run(t, x, attention), rows);
+  }
+
+  /** Logits [N, V] of hidden states [N, d]. */
+  public Tensor logits(Tape t, Tensor hidden) {
+    return head.outputs(t, hidden);
+  }
+
+  /** The loss of every target token, f32 [N] in nats. */
+  public Tensor losses(Tape t, Tensor hidden, Tensor targets, float gradScale) {
+    return head.losses(t, hidden, targets, gradScale);
+  }
+
+  /**
+   * Writes a target for one source.
+   *
+   * @param start the first token of the decoder's input
+   * @param count most tokens to write
+   * @param accept hears each new token; false ends the text
+   * @return the new tokens
+   */
+  public int[] generate(
+      int[] source, int start, int count, Sampler.Options options, IntPredicate accept) {
+    Sampler sampler = new Sampler(options);
+    int[] out = new int[count];
+    int length = 0;
+    try (Tape reading = Tape.inference(backend())) {
+      SequenceAttention.Source from = encode(reading, new int[][] {source}, null);
+      try (KeyValueCache cache =
+          new KeyValueCache(decoder.stack, decoder.schedule, 1, count, from)) {
+        int input = start;
+        while (length < count) {
+          try (Tape t = Tape.inference(backend())) {
+            Tensor ids = t.tensor(DType.I32, 1).copyFrom(new int[] {input});
+            Tensor x = decoder.embedding.apply(t, ids, 1, cache.length(), null, null);
+            input = sampler.choose(logits(t, cache.extend(t, x)).toFloats());
+          }
+          out[length++] = input;
+          if (!accept.test(input)) {
+            break;
+          }
+        }
+      }
+    }
+    return Arrays.copyOf(out, length);
+  }
+
+  @Override
+  public void close() {
+    encoder.close();
+    decoder.close();
+    layouts.close();
+    sourceLayouts.close();
+    parameters.close();
+  }
+}
