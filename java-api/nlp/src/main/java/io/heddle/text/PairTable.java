@@ -60,13 +60,13 @@ final class PairTable {
   int merge(int[] ids, int n) {
     int[] next = new int[n];
     int[] previous = new int[n];
-    Heap heap = new Heap(n);
+    LongHeap heap = new LongHeap(n);
     for (int i = 0; i < n; i++) {
       next[i] = i + 1;
       previous[i] = i - 1;
       offer(heap, ids, i, i + 1 < n ? i + 1 : -1);
     }
-    while (heap.size > 0) {
+    while (!heap.isEmpty()) {
       long best = heap.poll();
       int at = (int) best;
       int right = ids[at] < 0 ? n : next[at];
@@ -96,53 +96,13 @@ final class PairTable {
     return left;
   }
 
-  private void offer(Heap heap, int[] ids, int at, int right) {
+  private void offer(LongHeap heap, int[] ids, int at, int right) {
     if (right < 0) {
       return;
     }
     int slot = slot(key(ids[at], ids[right]));
     if (keys[slot] != FREE) {
       heap.add(((long) ranks[slot] << 32) | at);
-    }
-  }
-
-  /** A binary heap of longs, smallest first. */
-  private static final class Heap {
-    private long[] values;
-    private int size;
-
-    Heap(int expected) {
-      values = new long[Math.max(4, expected)];
-    }
-
-    void add(long value) {
-      if (size == values.length) {
-        values = Arrays.copyOf(values, 2 * size);
-      }
-      int at = size++;
-      while (at > 0 && values[(at - 1) / 2] > value) {
-        values[at] = values[(at - 1) / 2];
-        at = (at - 1) / 2;
-      }
-      values[at] = value;
-    }
-
-    long poll() {
-      long top = values[0];
-      long last = values[--size];
-      int at = 0;
-      for (int child = 1; child < size; child = 2 * at + 1) {
-        if (child + 1 < size && values[child + 1] < values[child]) {
-          child++;
-        }
-        if (values[child] >= last) {
-          break;
-        }
-        values[at] = values[child];
-        at = child;
-      }
-      values[at] = last;
-      return top;
     }
   }
 }

@@ -87,4 +87,20 @@ final class PieceTrie {
   int value(int node) {
     return values[node];
   }
+
+  /** Length of the longest piece that begins at {@code from}, or 0. */
+  int longest(String text, int from) {
+    int length = 0;
+    int node = ROOT;
+    for (int at = from; at < text.length(); at++) {
+      node = child(node, text.charAt(at));
+      if (node == NONE) {
+        break;
+      }
+      if (values[node] != NONE) {
+        length = at + 1 - from;
+      }
+    }
+    return length;
+  }
 }

@@ -84,7 +84,8 @@ class WordPieceTest {
       cases++;
     }
     JsonNode french = JSON.readTree(folder.resolve("encoded.json").toFile());
-    assertArrayEquals(ints(french.path("token_ids")), bert.encodeSequence(french.path("text").asText()));
+    assertArrayEquals(
+        ints(french.path("token_ids")), bert.encodeSequence(french.path("text").asText()));
     assertEquals(60, cases);
     System.out.println("tok-bert: " + (cases + 1) + " texts agree");
   }
