@@ -35,13 +35,13 @@ interface Segmenter {
     };
   }
 
-  /** Every word a piece; a space belongs to the word after it, or before it as a suffix. */
+  /** Every word a piece, with the space before it: the reference knows no other cut of words. */
   static Segmenter words(SentencePieceModel model) {
     return text -> {
       List<Part> out = new ArrayList<>();
       for (int at = 0; at < text.length(); ) {
-        int space = text.indexOf(PieceNormalizer.SPACE, model.asSuffix() ? at : at + 1);
-        int end = space < 0 ? text.length() : model.asSuffix() ? space + 1 : space;
+        int space = text.indexOf(PieceNormalizer.SPACE, at + 1);
+        int end = space < 0 ? text.length() : space;
         out.add(new Part(end, known(model, text.substring(at, end))));
         at = end;
       }
@@ -49,8 +49,9 @@ interface Segmenter {
     };
   }
 
-  private static int known(SentencePieceModel model, String text) {
-    int id = model.textId(text);
+  /** The id of a whole symbol, control pieces included as in the reference, or unknown. */
+  static int known(SentencePieceModel model, String text) {
+    int id = model.id(text);
     return id < 0 ? model.unknown() : id;
   }
 }

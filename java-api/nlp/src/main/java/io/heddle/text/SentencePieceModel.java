@@ -173,10 +173,6 @@ final class SentencePieceModel {
     return removeExtra;
   }
 
-  boolean asSuffix() {
-    return asSuffix;
-  }
-
   boolean byteFallback() {
     return byteFallback;
   }

@@ -1,5 +1,6 @@
 package io.heddle.text;
 
+import static java.util.Objects.requireNonNull;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
@@ -7,6 +8,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.heddle.DataFolder;
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
@@ -96,5 +99,40 @@ class SentencePieceTest {
     }
     assertEquals(250, cases);
     System.out.println("nbest.jsonl: " + cases + " cuts agree");
+  }
+
+  // Small models of every kind, with options that the staged ones leave out: byte fallback,
+  // user-defined and control pieces, spaces as suffixes, no added space. Random texts and ids; made
+  // by sentencepiece 0.2.2, see make_sentencepiece_options.py beside the file.
+  @Test
+  void optionsOfModels() throws IOException {
+    SentencePiece model = null;
+    String name = "";
+    int cases = 0;
+    for (String line : resource("sentencepiece-options.jsonl").lines().toList()) {
+      JsonNode c = JSON.readTree(line);
+      if (c.has("proto")) {
+        name = c.path("model").asText();
+        model = new SentencePiece(c.path("proto").binaryValue());
+        continue;
+      }
+      String text = c.path("text").asText();
+      String what = name + ": " + text;
+      int[] ids = ints(c.path("ids"));
+      assertEquals(strings(c.path("pieces")), texts(requireNonNull(model).pieces(text)), what);
+      assertArrayEquals(ids, model.encode(text), what);
+      assertEquals(c.path("decoded").asText(), model.decode(ids), what);
+      assertEquals(
+          c.path("random_decoded").asText(), model.decode(ints(c.path("random"))), () -> c + "");
+      cases++;
+    }
+    assertEquals(280, cases);
+    System.out.println("sentencepiece-options.jsonl: " + cases + " texts agree");
+  }
+
+  private static String resource(String name) throws IOException {
+    try (InputStream in = SentencePieceTest.class.getResourceAsStream(name)) {
+      return new String(requireNonNull(in, name).readAllBytes(), StandardCharsets.UTF_8);
+    }
   }
 }
