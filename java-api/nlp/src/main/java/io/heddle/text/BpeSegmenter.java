@@ -143,7 +143,7 @@ final class BpeSegmenter implements Segmenter {
       int id = find(text, begin, end);
       Integer left = id >= 0 && model.is(id, Kind.UNUSED) ? halves.get(id) : null;
       if (left == null) {
-        out.add(new Part(end, id < 0 ? model.unknown() : id));
+        out.add(new Part(end, id < 0 ? Segmenter.known(model, text.substring(begin, end)) : id));
         return;
       }
       emit(begin, begin + left, out);

@@ -15,6 +15,10 @@ final class LongHeap {
     return size == 0;
   }
 
+  long peek() {
+    return values[0];
+  }
+
   void add(long value) {
     if (size == values.length) {
       values = Arrays.copyOf(values, 2 * size);

@@ -58,6 +58,15 @@ final class PairTable {
    * @return number of symbols left, at the front of {@code ids}
    */
   int merge(int[] ids, int n) {
+    return merge(ids, n, false);
+  }
+
+  /**
+   * {@link #merge(int[], int)}, but with {@code together} all pairs of a rank are joined before the
+   * new neighbours are looked at. That is the rule of subword-nmt, and differs where a merge makes
+   * a pair of a lower rank.
+   */
+  int merge(int[] ids, int n, boolean together) {
     int[] next = new int[n];
     int[] previous = new int[n];
     LongHeap heap = new LongHeap(n);
@@ -66,8 +75,21 @@ final class PairTable {
       previous[i] = i - 1;
       offer(heap, ids, i, i + 1 < n ? i + 1 : -1);
     }
-    while (!heap.isEmpty()) {
+    int[] changed = new int[together ? 2 * n : 2]; // places whose right neighbour is new
+    int changes = 0;
+    int rank = -1;
+    while (true) {
+      if (!together || heap.isEmpty() || (int) (heap.peek() >>> 32) != rank) {
+        while (changes > 0) {
+          int at = changed[--changes];
+          offer(heap, ids, at, ids[at] >= 0 && next[at] < n ? next[at] : -1);
+        }
+      }
+      if (heap.isEmpty()) {
+        break;
+      }
       long best = heap.poll();
+      rank = (int) (best >>> 32);
       int at = (int) best;
       int right = ids[at] < 0 ? n : next[at];
       if (right >= n) {
@@ -75,7 +97,7 @@ final class PairTable {
       }
       // A candidate is out of date when its pair has changed; what counts is the pair there now.
       int slot = slot(key(ids[at], ids[right]));
-      if (keys[slot] == FREE || ranks[slot] != (int) (best >>> 32)) {
+      if (keys[slot] == FREE || ranks[slot] != rank) {
         continue;
       }
       ids[at] = joined[slot];
@@ -83,10 +105,10 @@ final class PairTable {
       next[at] = next[right];
       if (next[at] < n) {
         previous[next[at]] = at;
-        offer(heap, ids, at, next[at]);
+        changed[changes++] = at;
       }
       if (previous[at] >= 0) {
-        offer(heap, ids, previous[at], at);
+        changed[changes++] = previous[at];
       }
     }
     int left = 0;
