@@ -1,23 +1,17 @@
 package io.heddle.text;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.zip.GZIPInputStream;
-import org.jspecify.annotations.Nullable;
 
 /** The files of a {@link ByteLevelBpe}: GPT-2's own, and those of Hugging Face. */
 final class ByteLevelFiles {
@@ -27,8 +21,8 @@ final class ByteLevelFiles {
   private ByteLevelFiles() {}
 
   static ByteLevelBpe load(Path folder) throws IOException {
-    Path vocab = first(folder, "vocab.json", "encoder.json");
-    Path merges = first(folder, "merges.txt", "vocab.bpe");
+    Path vocab = TextFiles.first(folder, "vocab.json", "encoder.json");
+    Path merges = TextFiles.first(folder, "merges.txt", "vocab.bpe");
     Path single = folder.resolve("tokenizer.json");
     try {
       if (vocab != null && merges != null) {
@@ -44,30 +38,17 @@ final class ByteLevelFiles {
         folder + " has neither vocab.json with merges.txt nor tokenizer.json");
   }
 
-  private static @Nullable Path first(Path folder, String... names) {
-    for (String name : names) {
-      for (String suffix : List.of("", ".gz")) {
-        Path file = folder.resolve(name + suffix);
-        if (Files.exists(file)) {
-          return file;
-        }
-      }
-    }
-    return null;
-  }
-
   private static ByteLevelBpe pair(Path vocab, Path merges, Path config) throws IOException {
     Map<String, Integer> ids = new LinkedHashMap<>();
-    json(vocab).properties().forEach(e -> ids.put(e.getKey(), e.getValue().asInt(-1)));
+    TextFiles.json(vocab).properties().forEach(e -> ids.put(e.getKey(), e.getValue().asInt(-1)));
     Set<String> specials = new LinkedHashSet<>();
     if (Files.exists(config)) {
-      json(config)
+      TextFiles.json(config)
           .path("added_tokens_decoder")
           .properties()
           .forEach(e -> added(e.getValue(), Integer.parseInt(e.getKey()), ids, specials));
     }
-    // Not by lines of any kind: a piece may hold U+0085 or U+2028 in other alphabets, never \n.
-    return ByteLevelBpe.of(ids, Arrays.asList(text(merges).split("\r?\n")), specials);
+    return ByteLevelBpe.of(ids, TextFiles.lines(merges), specials);
   }
 
   private static void added(JsonNode token, int id, Map<String, Integer> ids, Set<String> all) {
@@ -79,7 +60,7 @@ final class ByteLevelFiles {
   }
 
   private static ByteLevelBpe single(Path file) throws IOException {
-    JsonNode json = json(file);
+    JsonNode json = TextFiles.json(file);
     JsonNode model = json.path("model");
     JsonNode cut = json.path("pre_tokenizer");
     boolean gpt2 =
@@ -114,26 +95,6 @@ final class ByteLevelFiles {
     return ByteLevelBpe.of(ids, lines, specials);
   }
 
-  private static JsonNode json(Path file) throws IOException {
-    try {
-      return JSON.readTree(text(file));
-    } catch (JsonProcessingException e) {
-      throw new IOException(file + " is not JSON: " + e.getOriginalMessage(), e);
-    }
-  }
-
-  private static String text(Path file) throws IOException {
-    byte[] bytes = Files.readAllBytes(file);
-    if (file.toString().endsWith(".gz")) {
-      try (GZIPInputStream in = new GZIPInputStream(new ByteArrayInputStream(bytes))) {
-        bytes = in.readAllBytes();
-      } catch (IOException e) {
-        throw new IOException(file + " cannot be unpacked: " + e.getMessage(), e);
-      }
-    }
-    return new String(bytes, StandardCharsets.UTF_8);
-  }
-
   static void save(ByteLevelBpe tokenizer, Path folder) throws IOException {
     Files.createDirectories(folder);
     ObjectNode vocab = JSON.createObjectNode();
@@ -157,8 +118,6 @@ final class ByteLevelFiles {
         config.put(role, ByteLevelBpe.END_OF_TEXT);
       }
     }
-    Files.writeString(
-        folder.resolve(CONFIG),
-        JSON.writerWithDefaultPrettyPrinter().writeValueAsString(config) + "\n");
+    TextFiles.write(folder.resolve(CONFIG), config);
   }
 }

@@ -58,16 +58,38 @@ final class PairTable {
    * @return number of symbols left, at the front of {@code ids}
    */
   int merge(int[] ids, int n) {
+    return merge(ids, n, false);
+  }
+
+  /**
+   * {@link #merge(int[], int)}, but with {@code together} all pairs of a rank are joined before the
+   * new neighbours are looked at. That is the rule of subword-nmt, and differs where a merge makes
+   * a pair of a lower rank.
+   */
+  int merge(int[] ids, int n, boolean together) {
     int[] next = new int[n];
     int[] previous = new int[n];
-    Heap heap = new Heap(n);
+    LongHeap heap = new LongHeap(n);
     for (int i = 0; i < n; i++) {
       next[i] = i + 1;
       previous[i] = i - 1;
       offer(heap, ids, i, i + 1 < n ? i + 1 : -1);
     }
-    while (heap.size > 0) {
+    int[] changed = new int[together ? 2 * n : 2]; // places whose right neighbour is new
+    int changes = 0;
+    int rank = -1;
+    while (true) {
+      if (!together || heap.isEmpty() || (int) (heap.peek() >>> 32) != rank) {
+        while (changes > 0) {
+          int at = changed[--changes];
+          offer(heap, ids, at, ids[at] >= 0 && next[at] < n ? next[at] : -1);
+        }
+      }
+      if (heap.isEmpty()) {
+        break;
+      }
       long best = heap.poll();
+      rank = (int) (best >>> 32);
       int at = (int) best;
       int right = ids[at] < 0 ? n : next[at];
       if (right >= n) {
@@ -75,7 +97,7 @@ final class PairTable {
       }
       // A candidate is out of date when its pair has changed; what counts is the pair there now.
       int slot = slot(key(ids[at], ids[right]));
-      if (keys[slot] == FREE || ranks[slot] != (int) (best >>> 32)) {
+      if (keys[slot] == FREE || ranks[slot] != rank) {
         continue;
       }
       ids[at] = joined[slot];
@@ -83,10 +105,10 @@ final class PairTable {
       next[at] = next[right];
       if (next[at] < n) {
         previous[next[at]] = at;
-        offer(heap, ids, at, next[at]);
+        changed[changes++] = at;
       }
       if (previous[at] >= 0) {
-        offer(heap, ids, previous[at], at);
+        changed[changes++] = previous[at];
       }
     }
     int left = 0;
@@ -96,53 +118,13 @@ final class PairTable {
     return left;
   }
 
-  private void offer(Heap heap, int[] ids, int at, int right) {
+  private void offer(LongHeap heap, int[] ids, int at, int right) {
     if (right < 0) {
       return;
     }
     int slot = slot(key(ids[at], ids[right]));
     if (keys[slot] != FREE) {
       heap.add(((long) ranks[slot] << 32) | at);
-    }
-  }
-
-  /** A binary heap of longs, smallest first. */
-  private static final class Heap {
-    private long[] values;
-    private int size;
-
-    Heap(int expected) {
-      values = new long[Math.max(4, expected)];
-    }
-
-    void add(long value) {
-      if (size == values.length) {
-        values = Arrays.copyOf(values, 2 * size);
-      }
-      int at = size++;
-      while (at > 0 && values[(at - 1) / 2] > value) {
-        values[at] = values[(at - 1) / 2];
-        at = (at - 1) / 2;
-      }
-      values[at] = value;
-    }
-
-    long poll() {
-      long top = values[0];
-      long last = values[--size];
-      int at = 0;
-      for (int child = 1; child < size; child = 2 * at + 1) {
-        if (child + 1 < size && values[child + 1] < values[child]) {
-          child++;
-        }
-        if (values[child] >= last) {
-          break;
-        }
-        values[at] = values[child];
-        at = child;
-      }
-      values[at] = last;
-      return top;
     }
   }
 }

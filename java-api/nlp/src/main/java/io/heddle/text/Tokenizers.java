@@ -3,27 +3,99 @@ package io.heddle.text;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
 
 /** Finds out what kind of tokenizer a path holds. */
 public final class Tokenizers {
+  private static final List<String> SENTENCE_PIECE =
+      List.of(SentencePiece.FILE, "tokenizer.model", "sentencepiece.bpe.model", "source.spm");
+
   private Tokenizers() {}
 
   /**
-   * A folder with {@code vocab.json} and {@code merges.txt}, {@code tokenizer.json} or {@code
-   * tokenizer.bin}; or such a .bin file.
+   * A folder with {@code tokenizer.bin} (llama2.c); {@code vocab.json} or {@code encoder.json} with
+   * its merges (GPT-2); a SentencePiece model; {@code vocab.txt} (BERT); {@code bpe.codes}
+   * (subword-nmt); or {@code tokenizer.json} of byte-level BPE or WordPiece. Or one file of these.
+   *
+   * @throws IllegalArgumentException when there is none, saying what was looked for
    */
   public static Tokenizer load(Path path) throws IOException {
     if (!Files.exists(path)) {
       throw new IllegalArgumentException("no tokenizer at " + path + ": it does not exist");
     }
-    if (!Files.isDirectory(path)) {
-      if (path.toString().endsWith(".bin")) {
-        return ScoredBpe.load(path);
-      }
-      throw new IllegalArgumentException(
-          path + " is not a tokenizer.bin; name the folder for other kinds");
+    return Files.isDirectory(path) ? folder(path) : file(path);
+  }
+
+  private static Tokenizer folder(Path folder) throws IOException {
+    Path scored = folder.resolve("tokenizer.bin");
+    if (Files.exists(scored)) {
+      return ScoredBpe.load(scored);
     }
-    Path scored = path.resolve("tokenizer.bin");
-    return Files.exists(scored) ? ScoredBpe.load(scored) : ByteLevelBpe.load(path);
+    if (TextFiles.first(folder, "vocab.json", "encoder.json") != null) {
+      return ByteLevelBpe.load(folder);
+    }
+    for (String name : SENTENCE_PIECE) {
+      if (Files.exists(folder.resolve(name))) {
+        return SentencePiece.load(folder.resolve(name));
+      }
+    }
+    if (TextFiles.first(folder, "vocab.txt") != null) {
+      return WordPiece.load(folder);
+    }
+    if (TextFiles.first(folder, SubwordTokenizer.CODES) != null) {
+      return SubwordTokenizer.load(folder);
+    }
+    if (TextFiles.first(folder, "tokenizer.json") != null) {
+      return json(folder.resolve("tokenizer.json"));
+    }
+    List<Path> models = models(folder);
+    if (models.size() == 1) {
+      return SentencePiece.load(models.getFirst());
+    }
+    throw new IllegalArgumentException(
+        folder
+            + (models.isEmpty()
+                ? " has none of tokenizer.bin, vocab.json with merges.txt, a SentencePiece .model,"
+                    + " vocab.txt, bpe.codes and tokenizer.json"
+                : " has several models; name one of " + models));
+  }
+
+  private static List<Path> models(Path folder) throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
+      return files
+          .filter(f -> f.toString().endsWith(".model") || f.toString().endsWith(".spm"))
+          .sorted()
+          .toList();
+    }
+  }
+
+  private static Tokenizer file(Path file) throws IOException {
+    String name = String.valueOf(file.getFileName());
+    if (name.endsWith(".bin")) {
+      return ScoredBpe.load(file);
+    }
+    if (name.endsWith(".model") || name.endsWith(".spm")) {
+      return SentencePiece.load(file);
+    }
+    if (name.equals("tokenizer.json")) {
+      return json(file);
+    }
+    if (name.matches("(vocab|encoder)\\.json(\\.gz)?|merges\\.txt(\\.gz)?|vocab\\.bpe(\\.gz)?")) {
+      throw new IllegalArgumentException(
+          file + " is half of a byte-level BPE; name the folder that has both of its files");
+    }
+    return TextFiles.lines(file).contains(WordPiece.UNKNOWN)
+        ? WordPiece.load(file)
+        : SubwordTokenizer.load(file);
+  }
+
+  // tokenizer.json says itself of what type it is.
+  private static Tokenizer json(Path file) throws IOException {
+    String type = TextFiles.json(file).path("model").path("type").asText("BPE");
+    Path folder = file.toAbsolutePath().getParent();
+    return type.equals("WordPiece") || folder == null
+        ? WordPiece.load(file)
+        : ByteLevelBpe.load(folder);
   }
 }

@@ -56,13 +56,16 @@ class ByteLevelBpeTest {
     assertEquals(50256, gpt2.endOfText().orElseThrow());
     assertEquals("[<|endoftext|>]", gpt2.specials().toString());
 
+    int cases = 0;
     for (JsonNode c : JSON.readTree(folder.resolve("cases.json").toFile())) {
+      cases++;
       int[] expected = ints(c.path("encoded").path("input_ids"));
       String text = c.path("input").asText();
       assertArrayEquals(expected, gpt2.encode(text), text);
       assertEquals(text, gpt2.decode(expected));
     }
     for (String line : Files.readAllLines(folder.resolve("multilingual.jsonl"))) {
+      cases++;
       JsonNode c = JSON.readTree(line);
       String text = c.path("text").asText();
       int[] ids = gpt2.encode(text);
@@ -73,6 +76,8 @@ class ByteLevelBpeTest {
     }
     JsonNode french = JSON.readTree(folder.resolve("encoded.json").toFile());
     assertArrayEquals(ints(french.path("token_ids")), gpt2.encode(french.path("text").asText()));
+    assertEquals(60, cases);
+    System.out.println("tok-gpt2: " + (cases + 1) + " texts agree");
   }
 
   @Test

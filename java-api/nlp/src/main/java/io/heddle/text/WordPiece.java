@@ -1,0 +1,294 @@
+package io.heddle.text;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * WordPiece as BERT uses it (Devlin et al. 2019): the text is cut by {@link BertWords}, each word
+ * is spelt with the longest pieces that fit from the left, and pieces within a word begin with
+ * {@code ##}. A word that cannot be spelt, or of more than 100 characters, is {@code [UNK]}.
+ */
+public final class WordPiece implements Tokenizer {
+  /** Stands for words that no pieces spell. */
+  public static final String UNKNOWN = "[UNK]";
+
+  /** Begins a sequence. */
+  public static final String BEGIN = "[CLS]";
+
+  /** Ends a sequence, and stands between two. */
+  public static final String END = "[SEP]";
+
+  /** The special tokens of a vocabulary, in BERT's order. */
+  static final List<String> SPECIALS = List.of("[PAD]", UNKNOWN, BEGIN, END, "[MASK]");
+
+  private static final String WITHIN = "##";
+  private static final int LONGEST_WORD = 100;
+  private static final int CACHED_WORDS = 1 << 16;
+  private static final String CONFIG = "tokenizer_config.json";
+
+  private final List<String> pieces;
+  private final Map<String, Integer> ids = new HashMap<>();
+  private final BertWords words;
+  private final PieceTrie starts = new PieceTrie();
+  private final PieceTrie insides = new PieceTrie();
+  private final int unknown;
+  private final Map<String, int[]> cache = new ConcurrentHashMap<>();
+
+  WordPiece(List<String> pieces, BertWords words) {
+    this.pieces = List.copyOf(pieces);
+    this.words = words;
+    for (int i = 0; i < pieces.size(); i++) {
+      String piece = pieces.get(i);
+      ids.put(piece, i); // of two lines the later counts, as in BERT's own reader
+      boolean within = piece.startsWith(WITHIN) && piece.length() > WITHIN.length();
+      if (within) {
+        insides.put(piece.substring(WITHIN.length()), i);
+      }
+      starts.put(piece, i);
+    }
+    this.unknown = special(UNKNOWN);
+  }
+
+  /**
+   * Reads {@code vocab.txt}, or a folder that has it, or Hugging Face's {@code tokenizer.json} of
+   * type WordPiece. Whether text is lower-cased is read from {@code tokenizer_config.json} beside
+   * it; without one it is, unless the vocabulary has words in capitals.
+   *
+   * @throws IOException naming the file that cannot be read
+   * @throws IllegalArgumentException when a file is no WordPiece vocabulary
+   */
+  public static WordPiece load(Path path) throws IOException {
+    Path folder = Files.isDirectory(path) ? path : path.toAbsolutePath().getParent();
+    Path vocab = Files.isDirectory(path) ? TextFiles.first(path, "vocab.txt") : path;
+    try {
+      if (vocab != null && !vocab.endsWith("tokenizer.json")) {
+        List<String> pieces = TextFiles.lines(vocab);
+        Path config = folder == null ? null : TextFiles.first(folder, CONFIG);
+        return new WordPiece(pieces, words(pieces, config));
+      }
+      return single(TextFiles.json(vocab == null ? path.resolve("tokenizer.json") : vocab));
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(path + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static BertWords words(List<String> pieces, @Nullable Path config) throws IOException {
+    boolean lower = pieces.stream().noneMatch(WordPiece::isCapital);
+    if (config == null) {
+      return new BertWords(lower, lower, true);
+    }
+    JsonNode json = TextFiles.json(config);
+    lower = json.path("do_lower_case").asBoolean(lower);
+    return new BertWords(
+        lower,
+        json.path("strip_accents").asBoolean(lower),
+        json.path("tokenize_chinese_chars").asBoolean(true));
+  }
+
+  private static boolean isCapital(String piece) {
+    return !piece.startsWith("[") && !piece.equals(piece.toLowerCase(Locale.ROOT));
+  }
+
+  private static WordPiece single(JsonNode json) {
+    JsonNode model = json.path("model");
+    JsonNode normalizer = json.path("normalizer");
+    boolean bert =
+        model.path("type").asText().equals("WordPiece")
+            && normalizer.path("type").asText().equals("BertNormalizer")
+            && model.path("continuing_subword_prefix").asText(WITHIN).equals(WITHIN)
+            && model.path("unk_token").asText(UNKNOWN).equals(UNKNOWN)
+            && model.path("max_input_chars_per_word").asInt(LONGEST_WORD) == LONGEST_WORD;
+    if (!bert) {
+      throw new IllegalArgumentException(
+          "tokenizer.json is not BERT's WordPiece (model type WordPiece with prefix ##, [UNK] and"
+              + " 100 characters a word; normalizer BertNormalizer)");
+    }
+    Map<Integer, String> byId = new HashMap<>();
+    model.path("vocab").properties().forEach(e -> byId.put(e.getValue().asInt(), e.getKey()));
+    json.path("added_tokens")
+        .forEach(t -> byId.put(t.path("id").asInt(), t.path("content").asText()));
+    List<String> pieces = new ArrayList<>();
+    for (int i = 0; i < byId.size(); i++) {
+      String piece = byId.get(i);
+      if (piece == null) {
+        throw new IllegalArgumentException("tokenizer.json has no piece with id " + i);
+      }
+      pieces.add(piece);
+    }
+    boolean lower = normalizer.path("lowercase").asBoolean(true);
+    return new WordPiece(
+        pieces,
+        new BertWords(
+            lower,
+            normalizer.path("strip_accents").asBoolean(lower),
+            normalizer.path("handle_chinese_chars").asBoolean(true)));
+  }
+
+  private int special(String token) {
+    Integer id = ids.get(token);
+    if (id == null) {
+      throw new IllegalArgumentException("the vocabulary has no " + token + ", which BERT needs");
+    }
+    return id;
+  }
+
+  @Override
+  public int[] encode(String text) {
+    Ids out = new Ids(text.length() / 3);
+    for (String word : words.split(text)) {
+      out.add(word(word));
+    }
+    return out.toArray();
+  }
+
+  /** {@code [CLS]}, the text, {@code [SEP]}: what BERT's models are given. */
+  public int[] encodeSequence(String text) {
+    Ids out = new Ids(text.length() / 3);
+    out.add(special(BEGIN));
+    out.add(encode(text));
+    out.add(special(END));
+    return out.toArray();
+  }
+
+  /** {@code [CLS]}, first, {@code [SEP]}, second, {@code [SEP]}: a pair of sentences. */
+  public int[] encodePair(String first, String second) {
+    Ids out = new Ids((first.length() + second.length()) / 3);
+    out.add(encodeSequence(first));
+    out.add(encode(second));
+    out.add(special(END));
+    return out.toArray();
+  }
+
+  private int[] word(String word) {
+    int[] known = cache.get(word);
+    if (known != null) {
+      return known;
+    }
+    int[] spelt = spell(word);
+    if (cache.size() < CACHED_WORDS && word.length() <= LONGEST_WORD) {
+      cache.put(word, spelt);
+    }
+    return spelt;
+  }
+
+  private int[] spell(String word) {
+    Ids out = new Ids(4);
+    boolean tooLong =
+        word.length() > LONGEST_WORD && word.codePointCount(0, word.length()) > LONGEST_WORD;
+    for (int from = 0; from < word.length(); ) {
+      PieceTrie trie = from == 0 ? starts : insides;
+      int id = PieceTrie.NONE;
+      int end = from;
+      int node = tooLong ? PieceTrie.NONE : PieceTrie.ROOT;
+      for (int at = from; node != PieceTrie.NONE && at < word.length(); ) {
+        node = trie.child(node, word.charAt(at++));
+        if (node != PieceTrie.NONE && trie.value(node) != PieceTrie.NONE) {
+          id = trie.value(node);
+          end = at;
+        }
+      }
+      if (id == PieceTrie.NONE) {
+        return new int[] {unknown};
+      }
+      out.add(id);
+      from = end;
+    }
+    return out.toArray();
+  }
+
+  /**
+   * Words with a space between, as UTF-8; marks that stand close to the word before (Hugging Face's
+   * clean-up) do so. The text that was encoded does not come back: case, accents, spaces are lost.
+   */
+  @Override
+  public byte[] decodeBytes(int... tokens) {
+    StringBuilder out = new StringBuilder();
+    for (int token : tokens) {
+      String piece = token(token);
+      if (out.isEmpty()) {
+        out.append(piece);
+      } else if (piece.startsWith(WITHIN)) {
+        out.append(piece, WITHIN.length(), piece.length());
+      } else {
+        out.append(' ').append(piece);
+      }
+    }
+    return tidy(out.toString()).getBytes(StandardCharsets.UTF_8);
+  }
+
+  // In this order: an apostrophe that has lost its spaces makes no contraction any more.
+  private static String tidy(String text) {
+    return text.replace(" .", ".")
+        .replace(" ?", "?")
+        .replace(" !", "!")
+        .replace(" ,", ",")
+        .replace(" ' ", "'")
+        .replace(" n't", "n't")
+        .replace(" 'm", "'m")
+        .replace(" 's", "'s")
+        .replace(" 've", "'ve")
+        .replace(" 're", "'re");
+  }
+
+  /** {@link #decode} without special tokens. */
+  public String decodeText(int... tokens) {
+    Ids out = new Ids(tokens.length);
+    for (int token : tokens) {
+      if (!SPECIALS.contains(token(token))) {
+        out.add(token);
+      }
+    }
+    return decode(out.toArray());
+  }
+
+  @Override
+  public int vocabularySize() {
+    return pieces.size();
+  }
+
+  @Override
+  public String token(int id) {
+    if (id < 0 || id >= pieces.size()) {
+      throw new IllegalArgumentException(
+          "id " + id + " is not in the vocabulary of " + pieces.size());
+    }
+    return pieces.get(id);
+  }
+
+  @Override
+  public OptionalInt id(String token) {
+    Integer id = ids.get(token);
+    return id == null ? OptionalInt.empty() : OptionalInt.of(id);
+  }
+
+  /** {@link #END}. */
+  @Override
+  public OptionalInt endOfText() {
+    return id(END);
+  }
+
+  /** Writes {@code vocab.txt} and {@code tokenizer_config.json}. */
+  @Override
+  public void save(Path folder) throws IOException {
+    Files.createDirectories(folder);
+    Files.writeString(folder.resolve("vocab.txt"), String.join("\n", pieces) + "\n");
+    ObjectNode config = new ObjectMapper().createObjectNode();
+    config.put("tokenizer_class", "BertTokenizer").put("do_lower_case", words.lowerCase());
+    config.put("strip_accents", words.stripAccents());
+    config.put("tokenize_chinese_chars", words.splitChinese());
+    TextFiles.write(folder.resolve(CONFIG), config);
+  }
+}
