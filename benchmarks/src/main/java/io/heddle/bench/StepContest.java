@@ -3,7 +3,7 @@ package io.heddle.bench;
 import io.heddle.autograd.Randomness;
 import io.heddle.autograd.Tape;
 import io.heddle.models.Decoder;
-import io.heddle.models.DecoderConfig;
+import io.heddle.models.ModelConfig;
 import io.heddle.op.pattern.BlockLayout;
 import io.heddle.op.pattern.Patterns;
 import io.heddle.tensor.DType;
@@ -38,9 +38,8 @@ final class StepContest extends CpuContest {
     super(backendName, type, threads);
     this.spec = spec;
     String schedule = spec.window == 0 ? "full" : "window:" + spec.window;
-    DecoderConfig config =
-        DecoderConfig.gpt2(
-            spec.vocabulary, spec.hidden, spec.layers, spec.heads, spec.seq, schedule);
+    ModelConfig config =
+        ModelConfig.gpt2(spec.vocabulary, spec.hidden, spec.layers, spec.heads, spec.seq, schedule);
     this.model = own(Decoder.random(config, backend, type, 1));
     model.parameters().trainable();
     this.ids = indices(spec.vocabulary, spec.seq);
