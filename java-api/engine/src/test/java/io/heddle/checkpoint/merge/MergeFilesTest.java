@@ -1,5 +1,9 @@
 package io.heddle.checkpoint.merge;
 
+import static io.heddle.checkpoint.merge.SmallModels.add;
+import static io.heddle.checkpoint.merge.SmallModels.model;
+import static io.heddle.checkpoint.merge.SmallModels.open;
+import static io.heddle.checkpoint.merge.SmallModels.values;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -12,7 +16,6 @@ import io.heddle.checkpoint.FloatCodec;
 import io.heddle.checkpoint.MemoryTensors;
 import io.heddle.checkpoint.SafetensorsFile;
 import io.heddle.checkpoint.StorageType;
-import io.heddle.checkpoint.TensorEntry;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -22,13 +25,12 @@ import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Merges of files and folders: bytes, policies, shards, interruptions. */
+/** Merges of files and folders: bytes, shards, interruptions. */
 class MergeFilesTest {
   private final Path folder;
   private final Path out;
@@ -38,53 +40,12 @@ class MergeFilesTest {
     this.out = folder.resolve("out.safetensors");
   }
 
-  private static void add(
-      MemoryTensors to, String name, StorageType type, long seed, long... shape) {
-    byte[] bytes = new byte[Math.toIntExact(type.bytes(shape))];
-    int n = bytes.length * 8 / type.bits();
-    if (FloatCodec.has(type)) {
-      double[] values = new Random(seed).doubles(n, -1, 1).toArray();
-      FloatCodec.encode(values, MemorySegment.ofArray(bytes), 0, type, n);
-    } else {
-      new Random(seed).nextBytes(bytes);
-    }
-    to.add(name, type, MemorySegment.ofArray(bytes), shape);
-  }
-
-  /** Odd shapes, all types, nothing and scalars. */
-  private static MemoryTensors model(long seed) {
-    MemoryTensors out = new MemoryTensors();
-    add(out, "model.embed_tokens.weight", StorageType.BF16, seed, 11, 7);
-    for (int layer = 0; layer < 3; layer++) {
-      String prefix = "model.layers." + layer + ".";
-      add(out, prefix + "mlp.weight", StorageType.F32, seed + layer, 7, 701);
-      add(out, prefix + "attn.weight", StorageType.F16, seed + 10 + layer, 1, 1, 1, 1, 1, 1, 1, 13);
-    }
-    for (StorageType type : StorageType.values()) {
-      add(out, "all." + type, type, type.isFloat() && !FloatCodec.has(type) ? 5 : seed, 8, 3);
-    }
-    add(out, "scalar", StorageType.F64, seed);
-    add(out, "none", StorageType.F32, seed, 0, 3);
-    return out;
-  }
-
-  private static Checkpoint open(String label, long seed) {
-    return Checkpoint.of(label, model(seed));
-  }
-
   private Path save(String name, MemoryTensors tensors) throws IOException {
     Path file = folder.resolve(name);
     try (Checkpoint from = Checkpoint.of(name, tensors)) {
       Merge.of(Method.PASSTHROUGH, null).add(from).writeTo(file);
     }
     return file;
-  }
-
-  private static double[] values(Checkpoint of, String name) throws IOException {
-    TensorEntry entry = of.entry(name);
-    double[] out = new double[Math.toIntExact(entry.elements())];
-    FloatCodec.decode(of.segment(name), 0, entry.type(), out, out.length);
-    return out;
   }
 
   private static Merge dem(Checkpoint base, Checkpoint a, Checkpoint b) {
@@ -181,119 +142,9 @@ class MergeFilesTest {
     assertThrows(IllegalArgumentException.class, () -> Setting.of(Double.NaN));
   }
 
-  private static MemoryTensors words(long seed, long rows, boolean head) {
-    MemoryTensors out = new MemoryTensors();
-    add(out, "model.embed_tokens.weight", StorageType.F32, seed, rows, 4);
-    if (head) {
-      add(out, "lm_head.weight", StorageType.F32, seed + 50, rows, 4);
-    }
-    return out;
-  }
-
-  private static String refused(Merge merge) {
-    return assertThrows(IllegalArgumentException.class, merge::plan).toString();
-  }
-
   private Checkpoint merged(Merge merge) throws IOException {
     merge.writeTo(out);
     return Checkpoint.open(out);
-  }
-
-  @Test
-  void vocabularies() throws IOException {
-    try (Checkpoint base = Checkpoint.of("base", words(1, 5, true));
-        Checkpoint more = Checkpoint.of("more", words(2, 7, true));
-        Checkpoint less = Checkpoint.of("less", words(3, 4, true))) {
-      String why = refused(dem(base, more, less));
-      assertTrue(
-          why.contains("\"model.embed_tokens.weight\" is F32 [5, 4] in base and F32 [7, 4]"), why);
-      Merge cut = dem(base, more, less).align(policy(Alignment.Vocabulary.BASE));
-      String name = "lm_head.weight";
-      double[] x = values(base, name);
-      double[] m = values(more, name);
-      double[] l = values(less, name);
-      try (Checkpoint result = merged(cut)) {
-        double[] y = values(result, name);
-        assertEquals(20, y.length);
-        for (int i = 0; i < 20; i++) {
-          double own = i < 16 ? l[i] : x[i];
-          assertEquals((float) (x[i] + 0.4 * (m[i] - x[i]) + 0.6 * (own - x[i])), y[i]);
-        }
-      }
-      Merge grown = dem(base, more, less).align(policy(Alignment.Vocabulary.EXTEND));
-      try (Checkpoint result = merged(grown)) {
-        double[] y = values(result, name);
-        assertEquals(28, y.length);
-        assertArrayEquals(
-            java.util.Arrays.copyOfRange(m, 20, 28), java.util.Arrays.copyOfRange(y, 20, 28));
-      }
-      assertTrue(
-          grown.plan().report().stream().anyMatch(r -> r.contains("rows 5 to 6")),
-          grown.plan().report().toString());
-    }
-  }
-
-  private static Alignment policy(Alignment.Vocabulary vocabulary) {
-    return new Alignment(
-        Alignment.Missing.ERROR, Alignment.Extra.ERROR, Alignment.Tied.ERROR, vocabulary);
-  }
-
-  @Test
-  void tiedHeads() throws IOException {
-    try (Checkpoint base = Checkpoint.of("base", words(1, 5, false));
-        Checkpoint a = Checkpoint.of("a", words(2, 5, true))) {
-      String why = refused(Merge.dem(base).add(a, 1));
-      assertTrue(why.contains("base has no tensor \"lm_head.weight\""), why);
-      assertTrue(why.contains("tied"), why);
-      Merge untied =
-          Merge.dem(base)
-              .add(a, 0.5)
-              .align(
-                  new Alignment(
-                      Alignment.Missing.ERROR,
-                      Alignment.Extra.ERROR,
-                      Alignment.Tied.UNTIE,
-                      Alignment.Vocabulary.ERROR));
-      try (Checkpoint result = merged(untied)) {
-        double x = values(base, "model.embed_tokens.weight")[3];
-        double y = values(a, "lm_head.weight")[3];
-        assertEquals((float) (x + 0.5 * (y - x)), values(result, "lm_head.weight")[3]);
-      }
-      Merge other = Merge.dem(a).add(base, 1);
-      assertTrue(refused(other).contains("base has no tensor \"lm_head.weight\""));
-    }
-  }
-
-  @Test
-  void missingAndExtraTensors() throws IOException {
-    MemoryTensors small = new MemoryTensors();
-    add(small, "a", StorageType.F32, 1, 3);
-    MemoryTensors large = new MemoryTensors();
-    add(large, "a", StorageType.F32, 2, 3);
-    add(large, "b", StorageType.F32, 3, 3);
-    try (Checkpoint less = Checkpoint.of("less", small);
-        Checkpoint more = Checkpoint.of("more", large)) {
-      Merge extra = Merge.dem(less).add(more, 1);
-      assertTrue(refused(extra).contains("less has no tensor \"b\", which more has"));
-      extra.align(with(Alignment.Missing.ERROR, Alignment.Extra.DROP));
-      assertEquals(1, extra.plan().tensors().size());
-      assertEquals(List.of("more: extra tensor \"b\" left out"), extra.plan().report());
-      extra.align(with(Alignment.Missing.ERROR, Alignment.Extra.COPY));
-      try (Checkpoint result = merged(extra)) {
-        assertArrayEquals(values(more, "b"), values(result, "b"));
-      }
-      Merge missing = Merge.dem(more).add(less, 1);
-      assertTrue(refused(missing).contains("less has no tensor \"b\", which more has"));
-      missing.align(with(Alignment.Missing.BASE, Alignment.Extra.ERROR));
-      try (Checkpoint result = merged(missing)) {
-        assertArrayEquals(values(more, "b"), values(result, "b"));
-        assertArrayEquals(values(less, "a"), values(result, "a"), 1e-7);
-      }
-    }
-  }
-
-  private static Alignment with(Alignment.Missing missing, Alignment.Extra extra) {
-    return new Alignment(missing, extra, Alignment.Tied.ERROR, Alignment.Vocabulary.ERROR);
   }
 
   @Test
@@ -312,30 +163,6 @@ class MergeFilesTest {
       assertTrue(e.toString().contains("\"q\" is F4, which cannot be combined"), e.toString());
     }
     assertEquals(List.of(), names(folder));
-  }
-
-  @Test
-  void layersOnTopOfEachOther() throws IOException {
-    try (Checkpoint a = open("a", 1);
-        Checkpoint b = open("b", 2)) {
-      Merge merge = Merge.of(Method.PASSTHROUGH, null).add(a).add(b);
-      merge.slice(java.util.Arrays.asList(new int[] {0, 2}, null), Map.of());
-      merge.slice(
-          java.util.Arrays.asList(null, new int[] {1, 3}), Map.of("scale", Setting.of(0.5)));
-      try (Checkpoint result = merged(merge)) {
-        assertEquals(4, LayerNames.layers(result.names()));
-        String mlp = "model.layers.%d.mlp.weight";
-        assertArrayEquals(values(a, mlp.formatted(1)), values(result, mlp.formatted(1)));
-        double[] half =
-            java.util.Arrays.stream(values(b, mlp.formatted(2))).map(x -> x / 2).toArray();
-        assertArrayEquals(half, values(result, mlp.formatted(3)));
-        assertArrayEquals(
-            values(a, "model.embed_tokens.weight"), values(result, "model.embed_tokens.weight"));
-      }
-      assertThrows(
-          IllegalArgumentException.class,
-          () -> merge.slice(java.util.Arrays.asList(new int[] {0, 2}, new int[] {0, 1}), Map.of()));
-    }
   }
 
   @Test
