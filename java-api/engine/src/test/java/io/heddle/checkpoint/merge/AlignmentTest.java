@@ -1,8 +1,5 @@
 package io.heddle.checkpoint.merge;
 
-import static io.heddle.checkpoint.merge.SmallModels.add;
-import static io.heddle.checkpoint.merge.SmallModels.open;
-import static io.heddle.checkpoint.merge.SmallModels.values;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -32,9 +29,9 @@ class AlignmentTest {
 
   private static MemoryTensors words(long seed, long rows, boolean head) {
     MemoryTensors out = new MemoryTensors();
-    add(out, "model.embed_tokens.weight", StorageType.F32, seed, rows, 4);
+    SmallModels.add(out, "model.embed_tokens.weight", StorageType.F32, seed, rows, 4);
     if (head) {
-      add(out, "lm_head.weight", StorageType.F32, seed + 50, rows, 4);
+      SmallModels.add(out, "lm_head.weight", StorageType.F32, seed + 50, rows, 4);
     }
     return out;
   }
@@ -58,11 +55,11 @@ class AlignmentTest {
           why.contains("\"model.embed_tokens.weight\" is F32 [5, 4] in base and F32 [7, 4]"), why);
       Merge cut = dem(base, more, less).align(policy(Alignment.Vocabulary.BASE));
       String name = "lm_head.weight";
-      double[] x = values(base, name);
-      double[] m = values(more, name);
-      double[] l = values(less, name);
+      double[] x = SmallModels.values(base, name);
+      double[] m = SmallModels.values(more, name);
+      double[] l = SmallModels.values(less, name);
       try (Checkpoint result = merged(cut)) {
-        double[] y = values(result, name);
+        double[] y = SmallModels.values(result, name);
         assertEquals(20, y.length);
         for (int i = 0; i < 20; i++) {
           double own = i < 16 ? l[i] : x[i];
@@ -71,7 +68,7 @@ class AlignmentTest {
       }
       Merge grown = dem(base, more, less).align(policy(Alignment.Vocabulary.EXTEND));
       try (Checkpoint result = merged(grown)) {
-        double[] y = values(result, name);
+        double[] y = SmallModels.values(result, name);
         assertEquals(28, y.length);
         assertArrayEquals(
             java.util.Arrays.copyOfRange(m, 20, 28), java.util.Arrays.copyOfRange(y, 20, 28));
@@ -104,9 +101,9 @@ class AlignmentTest {
                       Alignment.Tied.UNTIE,
                       Alignment.Vocabulary.ERROR));
       try (Checkpoint result = merged(untied)) {
-        double x = values(base, "model.embed_tokens.weight")[3];
-        double y = values(a, "lm_head.weight")[3];
-        assertEquals((float) (x + 0.5 * (y - x)), values(result, "lm_head.weight")[3]);
+        double x = SmallModels.values(base, "model.embed_tokens.weight")[3];
+        double y = SmallModels.values(a, "lm_head.weight")[3];
+        assertEquals((float) (x + 0.5 * (y - x)), SmallModels.values(result, "lm_head.weight")[3]);
       }
       Merge other = Merge.dem(a).add(base, 1);
       assertTrue(refused(other).contains("base has no tensor \"lm_head.weight\""));
@@ -116,10 +113,10 @@ class AlignmentTest {
   @Test
   void missingAndExtraTensors() throws IOException {
     MemoryTensors small = new MemoryTensors();
-    add(small, "a", StorageType.F32, 1, 3);
+    SmallModels.add(small, "a", StorageType.F32, 1, 3);
     MemoryTensors large = new MemoryTensors();
-    add(large, "a", StorageType.F32, 2, 3);
-    add(large, "b", StorageType.F32, 3, 3);
+    SmallModels.add(large, "a", StorageType.F32, 2, 3);
+    SmallModels.add(large, "b", StorageType.F32, 3, 3);
     try (Checkpoint less = Checkpoint.of("less", small);
         Checkpoint more = Checkpoint.of("more", large)) {
       Merge extra = Merge.dem(less).add(more, 1);
@@ -129,14 +126,14 @@ class AlignmentTest {
       assertEquals(List.of("more: extra tensor \"b\" left out"), extra.plan().report());
       extra.align(with(Alignment.Missing.ERROR, Alignment.Extra.COPY));
       try (Checkpoint result = merged(extra)) {
-        assertArrayEquals(values(more, "b"), values(result, "b"));
+        assertArrayEquals(SmallModels.values(more, "b"), SmallModels.values(result, "b"));
       }
       Merge missing = Merge.dem(more).add(less, 1);
       assertTrue(refused(missing).contains("less has no tensor \"b\", which more has"));
       missing.align(with(Alignment.Missing.BASE, Alignment.Extra.ERROR));
       try (Checkpoint result = merged(missing)) {
-        assertArrayEquals(values(more, "b"), values(result, "b"));
-        assertArrayEquals(values(less, "a"), values(result, "a"), 1e-7);
+        assertArrayEquals(SmallModels.values(more, "b"), SmallModels.values(result, "b"));
+        assertArrayEquals(SmallModels.values(less, "a"), SmallModels.values(result, "a"), 1e-7);
       }
     }
   }
@@ -147,8 +144,8 @@ class AlignmentTest {
 
   @Test
   void layersOnTopOfEachOther() throws IOException {
-    try (Checkpoint a = open("a", 1);
-        Checkpoint b = open("b", 2)) {
+    try (Checkpoint a = SmallModels.open("a", 1);
+        Checkpoint b = SmallModels.open("b", 2)) {
       Merge merge = Merge.of(Method.PASSTHROUGH, null).add(a).add(b);
       merge.slice(java.util.Arrays.asList(new int[] {0, 2}, null), Map.of());
       merge.slice(
@@ -156,12 +153,16 @@ class AlignmentTest {
       try (Checkpoint result = merged(merge)) {
         assertEquals(4, LayerNames.layers(result.names()));
         String mlp = "model.layers.%d.mlp.weight";
-        assertArrayEquals(values(a, mlp.formatted(1)), values(result, mlp.formatted(1)));
-        double[] half =
-            java.util.Arrays.stream(values(b, mlp.formatted(2))).map(x -> x / 2).toArray();
-        assertArrayEquals(half, values(result, mlp.formatted(3)));
         assertArrayEquals(
-            values(a, "model.embed_tokens.weight"), values(result, "model.embed_tokens.weight"));
+            SmallModels.values(a, mlp.formatted(1)), SmallModels.values(result, mlp.formatted(1)));
+        double[] half =
+            java.util.Arrays.stream(SmallModels.values(b, mlp.formatted(2)))
+                .map(x -> x / 2)
+                .toArray();
+        assertArrayEquals(half, SmallModels.values(result, mlp.formatted(3)));
+        assertArrayEquals(
+            SmallModels.values(a, "model.embed_tokens.weight"),
+            SmallModels.values(result, "model.embed_tokens.weight"));
       }
       assertThrows(
           IllegalArgumentException.class,

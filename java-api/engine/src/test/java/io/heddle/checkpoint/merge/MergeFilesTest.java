@@ -1,9 +1,5 @@
 package io.heddle.checkpoint.merge;
 
-import static io.heddle.checkpoint.merge.SmallModels.add;
-import static io.heddle.checkpoint.merge.SmallModels.model;
-import static io.heddle.checkpoint.merge.SmallModels.open;
-import static io.heddle.checkpoint.merge.SmallModels.values;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -54,9 +50,9 @@ class MergeFilesTest {
 
   @Test
   void everyTensorIsTheFormulaRoundedOnce() throws IOException {
-    Path base = save("base.safetensors", model(1));
-    Path a = save("a", model(2));
-    Path b = save("b.safetensors", model(3));
+    Path base = save("base.safetensors", SmallModels.model(1));
+    Path a = save("a", SmallModels.model(2));
+    Path b = save("b.safetensors", SmallModels.model(3));
     try (Checkpoint models = Checkpoint.open(base);
         Checkpoint first = Checkpoint.open(a);
         Checkpoint second = Checkpoint.open(b)) {
@@ -73,13 +69,17 @@ class MergeFilesTest {
             assertEquals(-1, one.segment(name).mismatch(models.segment(name)), name);
             continue;
           }
-          double[] x = values(models, name);
+          double[] x = SmallModels.values(models, name);
           double[] expected =
-              Formulas.dem(x, List.of(values(first, name), values(second, name)), 0.4, 0.6);
+              Formulas.dem(
+                  x,
+                  List.of(SmallModels.values(first, name), SmallModels.values(second, name)),
+                  0.4,
+                  0.6);
           for (int i = 0; i < expected.length; i++) {
             expected[i] = FloatCodec.rounded(expected[i], type);
           }
-          assertArrayEquals(expected, values(one, name), name);
+          assertArrayEquals(expected, SmallModels.values(one, name), name);
         }
         assertEquals("a weight=0.4", one.metadata().get("heddle.merge.source.1"));
         assertEquals(Digests.of(models), one.metadata().get("heddle.merge.base.sha256"));
@@ -104,9 +104,9 @@ class MergeFilesTest {
 
   @Test
   void neitherMemoryNorThreadsNorBackendChangeAByte() throws IOException {
-    try (Checkpoint base = open("base", 1);
-        Checkpoint a = open("a", 2);
-        Checkpoint b = open("b", 3);
+    try (Checkpoint base = SmallModels.open("base", 1);
+        Checkpoint a = SmallModels.open("a", 2);
+        Checkpoint b = SmallModels.open("b", 3);
         ReferenceBackend reference = new ReferenceBackend()) {
       byte[] first = null;
       for (MergeOptions options :
@@ -127,8 +127,8 @@ class MergeFilesTest {
   @Test
   void weightsByLayerAndByName() throws IOException {
     Setting weight = Setting.filter("mlp", 0, 1).where("attn", 0.5).otherwise(0.25);
-    try (Checkpoint base = open("base", 1);
-        Checkpoint a = open("a", 2)) {
+    try (Checkpoint base = SmallModels.open("base", 1);
+        Checkpoint a = SmallModels.open("a", 2)) {
       MergePlan plan = Merge.dem(base).add(a, Map.of("weight", weight)).plan();
       assertEquals("base + 0.5 (a - base)", plan.explain("model.layers.1.mlp.weight"));
       assertEquals("base + 1 (a - base)", plan.explain("model.layers.2.mlp.weight"));
@@ -150,9 +150,9 @@ class MergeFilesTest {
   @Test
   void typesThatArithmeticDoesNotKnow() throws IOException {
     MemoryTensors a = new MemoryTensors();
-    add(a, "q", StorageType.F4, 1, 64);
+    SmallModels.add(a, "q", StorageType.F4, 1, 64);
     MemoryTensors b = new MemoryTensors();
-    add(b, "q", StorageType.F4, 2, 64);
+    SmallModels.add(b, "q", StorageType.F4, 2, 64);
     try (Checkpoint one = Checkpoint.of("one", a);
         Checkpoint two = Checkpoint.of("two", b)) {
       Merge.dem(one).add(one, 1).writeTo(out);
@@ -168,7 +168,7 @@ class MergeFilesTest {
   @Test
   void configurationAndTokenizerAreCopied() throws IOException {
     Path base = folder.resolve("base");
-    save("base", model(1));
+    save("base", SmallModels.model(1));
     Files.writeString(base.resolve("config.json"), "{\"torch_dtype\": \"float32\", \"x\": 1}");
     Files.writeString(base.resolve("tokenizer.json"), "{}");
     Files.writeString(base.resolve("README.md"), "no");
@@ -190,20 +190,21 @@ class MergeFilesTest {
 
   @Test
   void theOutputMayReplaceAnInput() throws IOException {
-    Path file = save("one.safetensors", model(1));
+    Path file = save("one.safetensors", SmallModels.model(1));
     try (Checkpoint one = Checkpoint.open(file);
-        Checkpoint two = open("two", 2)) {
+        Checkpoint two = SmallModels.open("two", 2)) {
       Merge.dem(one).add(two, 1).writeTo(file);
       try (Checkpoint result = Checkpoint.open(file)) {
-        assertArrayEquals(values(two, "scalar"), values(result, "scalar"), 1e-15);
+        assertArrayEquals(
+            SmallModels.values(two, "scalar"), SmallModels.values(result, "scalar"), 1e-15);
       }
     }
   }
 
   @Test
   void intoMemoryOfTheCallers() throws IOException {
-    try (Checkpoint base = open("base", 1);
-        Checkpoint a = open("a", 2)) {
+    try (Checkpoint base = SmallModels.open("base", 1);
+        Checkpoint a = SmallModels.open("a", 2)) {
       Merge merge = Merge.dem(base).add(a, 0.5);
       Map<String, MemorySegment> memory = new TreeMap<>();
       for (TensorPlan tensor : merge.plan().tensors()) {
@@ -222,8 +223,8 @@ class MergeFilesTest {
   /** Fails in the middle, as a full disk would; then goes on. */
   @Test
   void anInterruptedMergeGoesOn() throws IOException {
-    try (Checkpoint base = open("base", 1);
-        Checkpoint a = open("a", 2)) {
+    try (Checkpoint base = SmallModels.open("base", 1);
+        Checkpoint a = SmallModels.open("a", 2)) {
       Merge merge = Merge.dem(base).add(a, 0.5);
       merge.writeTo(out);
       byte[] expected = Files.readAllBytes(out);
@@ -267,9 +268,9 @@ class MergeFilesTest {
 
   @Test
   void changedAndShortenedInputsAreRefused() throws IOException {
-    Path file = save("one.safetensors", model(1));
+    Path file = save("one.safetensors", SmallModels.model(1));
     try (Checkpoint one = Checkpoint.open(file);
-        Checkpoint two = open("two", 2)) {
+        Checkpoint two = SmallModels.open("two", 2)) {
       Merge merge = Merge.dem(one).add(two, 1);
       merge.options(
           MergeOptions.DEFAULT.progress(
@@ -285,7 +286,7 @@ class MergeFilesTest {
       assertFalse(Files.exists(out));
     }
     try (Checkpoint one = Checkpoint.open(file);
-        Checkpoint two = open("two", 2)) {
+        Checkpoint two = SmallModels.open("two", 2)) {
       Merge merge = Merge.dem(one).add(two, 1);
       try (var channel = Files.newByteChannel(file, java.nio.file.StandardOpenOption.WRITE)) {
         channel.truncate(Files.size(file) / 2);
@@ -327,8 +328,8 @@ class MergeFilesTest {
 
   @Test
   void zeroWeightsGiveTheBaseBitForBit() throws IOException {
-    try (Checkpoint base = open("base", 1);
-        Checkpoint a = open("a", 2);
+    try (Checkpoint base = SmallModels.open("base", 1);
+        Checkpoint a = SmallModels.open("a", 2);
         Checkpoint result = merged(Merge.dem(base).add(a, 0))) {
       for (String name : new ArrayList<>(base.names())) {
         assertEquals(-1, base.segment(name).mismatch(result.segment(name)), name);
@@ -339,7 +340,7 @@ class MergeFilesTest {
   @Test
   void rowsThatDoNotFitTheMemory() throws IOException {
     MemoryTensors tensors = new MemoryTensors();
-    add(tensors, "w", StorageType.F32, 1, 100_000);
+    SmallModels.add(tensors, "w", StorageType.F32, 1, 100_000);
     try (Checkpoint model = Checkpoint.of("m", tensors)) {
       Merge merge =
           Merge.of(Method.DELLA, model)
