@@ -12,7 +12,6 @@ import io.heddle.checkpoint.FloatCodec;
 import io.heddle.checkpoint.MemoryTensors;
 import io.heddle.checkpoint.SafetensorsFile;
 import io.heddle.checkpoint.StorageType;
-import io.heddle.checkpoint.TensorEntry;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -22,13 +21,12 @@ import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Random;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Merges of files and folders: bytes, policies, shards, interruptions. */
+/** Merges of files and folders: bytes, shards, interruptions. */
 class MergeFilesTest {
   private final Path folder;
   private final Path out;
@@ -36,40 +34,6 @@ class MergeFilesTest {
   MergeFilesTest(@TempDir Path folder) {
     this.folder = folder;
     this.out = folder.resolve("out.safetensors");
-  }
-
-  private static void add(
-      MemoryTensors to, String name, StorageType type, long seed, long... shape) {
-    byte[] bytes = new byte[Math.toIntExact(type.bytes(shape))];
-    int n = bytes.length * 8 / type.bits();
-    if (FloatCodec.has(type)) {
-      double[] values = new Random(seed).doubles(n, -1, 1).toArray();
-      FloatCodec.encode(values, MemorySegment.ofArray(bytes), 0, type, n);
-    } else {
-      new Random(seed).nextBytes(bytes);
-    }
-    to.add(name, type, MemorySegment.ofArray(bytes), shape);
-  }
-
-  /** Odd shapes, all types, nothing and scalars. */
-  private static MemoryTensors model(long seed) {
-    MemoryTensors out = new MemoryTensors();
-    add(out, "model.embed_tokens.weight", StorageType.BF16, seed, 11, 7);
-    for (int layer = 0; layer < 3; layer++) {
-      String prefix = "model.layers." + layer + ".";
-      add(out, prefix + "mlp.weight", StorageType.F32, seed + layer, 7, 701);
-      add(out, prefix + "attn.weight", StorageType.F16, seed + 10 + layer, 1, 1, 1, 1, 1, 1, 1, 13);
-    }
-    for (StorageType type : StorageType.values()) {
-      add(out, "all." + type, type, type.isFloat() && !FloatCodec.has(type) ? 5 : seed, 8, 3);
-    }
-    add(out, "scalar", StorageType.F64, seed);
-    add(out, "none", StorageType.F32, seed, 0, 3);
-    return out;
-  }
-
-  private static Checkpoint open(String label, long seed) {
-    return Checkpoint.of(label, model(seed));
   }
 
   private Path save(String name, MemoryTensors tensors) throws IOException {
@@ -80,22 +44,15 @@ class MergeFilesTest {
     return file;
   }
 
-  private static double[] values(Checkpoint of, String name) throws IOException {
-    TensorEntry entry = of.entry(name);
-    double[] out = new double[Math.toIntExact(entry.elements())];
-    FloatCodec.decode(of.segment(name), 0, entry.type(), out, out.length);
-    return out;
-  }
-
   private static Merge dem(Checkpoint base, Checkpoint a, Checkpoint b) {
     return Merge.dem(base).add(a, 0.4).add(b, 0.6);
   }
 
   @Test
   void everyTensorIsTheFormulaRoundedOnce() throws IOException {
-    Path base = save("base.safetensors", model(1));
-    Path a = save("a", model(2));
-    Path b = save("b.safetensors", model(3));
+    Path base = save("base.safetensors", SmallModels.model(1));
+    Path a = save("a", SmallModels.model(2));
+    Path b = save("b.safetensors", SmallModels.model(3));
     try (Checkpoint models = Checkpoint.open(base);
         Checkpoint first = Checkpoint.open(a);
         Checkpoint second = Checkpoint.open(b)) {
@@ -112,13 +69,17 @@ class MergeFilesTest {
             assertEquals(-1, one.segment(name).mismatch(models.segment(name)), name);
             continue;
           }
-          double[] x = values(models, name);
+          double[] x = SmallModels.values(models, name);
           double[] expected =
-              Formulas.dem(x, List.of(values(first, name), values(second, name)), 0.4, 0.6);
+              Formulas.dem(
+                  x,
+                  List.of(SmallModels.values(first, name), SmallModels.values(second, name)),
+                  0.4,
+                  0.6);
           for (int i = 0; i < expected.length; i++) {
             expected[i] = FloatCodec.rounded(expected[i], type);
           }
-          assertArrayEquals(expected, values(one, name), name);
+          assertArrayEquals(expected, SmallModels.values(one, name), name);
         }
         assertEquals("a weight=0.4", one.metadata().get("heddle.merge.source.1"));
         assertEquals(Digests.of(models), one.metadata().get("heddle.merge.base.sha256"));
@@ -143,9 +104,9 @@ class MergeFilesTest {
 
   @Test
   void neitherMemoryNorThreadsNorBackendChangeAByte() throws IOException {
-    try (Checkpoint base = open("base", 1);
-        Checkpoint a = open("a", 2);
-        Checkpoint b = open("b", 3);
+    try (Checkpoint base = SmallModels.open("base", 1);
+        Checkpoint a = SmallModels.open("a", 2);
+        Checkpoint b = SmallModels.open("b", 3);
         ReferenceBackend reference = new ReferenceBackend()) {
       byte[] first = null;
       for (MergeOptions options :
@@ -166,8 +127,8 @@ class MergeFilesTest {
   @Test
   void weightsByLayerAndByName() throws IOException {
     Setting weight = Setting.filter("mlp", 0, 1).where("attn", 0.5).otherwise(0.25);
-    try (Checkpoint base = open("base", 1);
-        Checkpoint a = open("a", 2)) {
+    try (Checkpoint base = SmallModels.open("base", 1);
+        Checkpoint a = SmallModels.open("a", 2)) {
       MergePlan plan = Merge.dem(base).add(a, Map.of("weight", weight)).plan();
       assertEquals("base + 0.5 (a - base)", plan.explain("model.layers.1.mlp.weight"));
       assertEquals("base + 1 (a - base)", plan.explain("model.layers.2.mlp.weight"));
@@ -181,127 +142,17 @@ class MergeFilesTest {
     assertThrows(IllegalArgumentException.class, () -> Setting.of(Double.NaN));
   }
 
-  private static MemoryTensors words(long seed, long rows, boolean head) {
-    MemoryTensors out = new MemoryTensors();
-    add(out, "model.embed_tokens.weight", StorageType.F32, seed, rows, 4);
-    if (head) {
-      add(out, "lm_head.weight", StorageType.F32, seed + 50, rows, 4);
-    }
-    return out;
-  }
-
-  private static String refused(Merge merge) {
-    return assertThrows(IllegalArgumentException.class, merge::plan).toString();
-  }
-
   private Checkpoint merged(Merge merge) throws IOException {
     merge.writeTo(out);
     return Checkpoint.open(out);
   }
 
   @Test
-  void vocabularies() throws IOException {
-    try (Checkpoint base = Checkpoint.of("base", words(1, 5, true));
-        Checkpoint more = Checkpoint.of("more", words(2, 7, true));
-        Checkpoint less = Checkpoint.of("less", words(3, 4, true))) {
-      String why = refused(dem(base, more, less));
-      assertTrue(
-          why.contains("\"model.embed_tokens.weight\" is F32 [5, 4] in base and F32 [7, 4]"), why);
-      Merge cut = dem(base, more, less).align(policy(Alignment.Vocabulary.BASE));
-      String name = "lm_head.weight";
-      double[] x = values(base, name);
-      double[] m = values(more, name);
-      double[] l = values(less, name);
-      try (Checkpoint result = merged(cut)) {
-        double[] y = values(result, name);
-        assertEquals(20, y.length);
-        for (int i = 0; i < 20; i++) {
-          double own = i < 16 ? l[i] : x[i];
-          assertEquals((float) (x[i] + 0.4 * (m[i] - x[i]) + 0.6 * (own - x[i])), y[i]);
-        }
-      }
-      Merge grown = dem(base, more, less).align(policy(Alignment.Vocabulary.EXTEND));
-      try (Checkpoint result = merged(grown)) {
-        double[] y = values(result, name);
-        assertEquals(28, y.length);
-        assertArrayEquals(
-            java.util.Arrays.copyOfRange(m, 20, 28), java.util.Arrays.copyOfRange(y, 20, 28));
-      }
-      assertTrue(
-          grown.plan().report().stream().anyMatch(r -> r.contains("rows 5 to 6")),
-          grown.plan().report().toString());
-    }
-  }
-
-  private static Alignment policy(Alignment.Vocabulary vocabulary) {
-    return new Alignment(
-        Alignment.Missing.ERROR, Alignment.Extra.ERROR, Alignment.Tied.ERROR, vocabulary);
-  }
-
-  @Test
-  void tiedHeads() throws IOException {
-    try (Checkpoint base = Checkpoint.of("base", words(1, 5, false));
-        Checkpoint a = Checkpoint.of("a", words(2, 5, true))) {
-      String why = refused(Merge.dem(base).add(a, 1));
-      assertTrue(why.contains("base has no tensor \"lm_head.weight\""), why);
-      assertTrue(why.contains("tied"), why);
-      Merge untied =
-          Merge.dem(base)
-              .add(a, 0.5)
-              .align(
-                  new Alignment(
-                      Alignment.Missing.ERROR,
-                      Alignment.Extra.ERROR,
-                      Alignment.Tied.UNTIE,
-                      Alignment.Vocabulary.ERROR));
-      try (Checkpoint result = merged(untied)) {
-        double x = values(base, "model.embed_tokens.weight")[3];
-        double y = values(a, "lm_head.weight")[3];
-        assertEquals((float) (x + 0.5 * (y - x)), values(result, "lm_head.weight")[3]);
-      }
-      Merge other = Merge.dem(a).add(base, 1);
-      assertTrue(refused(other).contains("base has no tensor \"lm_head.weight\""));
-    }
-  }
-
-  @Test
-  void missingAndExtraTensors() throws IOException {
-    MemoryTensors small = new MemoryTensors();
-    add(small, "a", StorageType.F32, 1, 3);
-    MemoryTensors large = new MemoryTensors();
-    add(large, "a", StorageType.F32, 2, 3);
-    add(large, "b", StorageType.F32, 3, 3);
-    try (Checkpoint less = Checkpoint.of("less", small);
-        Checkpoint more = Checkpoint.of("more", large)) {
-      Merge extra = Merge.dem(less).add(more, 1);
-      assertTrue(refused(extra).contains("less has no tensor \"b\", which more has"));
-      extra.align(with(Alignment.Missing.ERROR, Alignment.Extra.DROP));
-      assertEquals(1, extra.plan().tensors().size());
-      assertEquals(List.of("more: extra tensor \"b\" left out"), extra.plan().report());
-      extra.align(with(Alignment.Missing.ERROR, Alignment.Extra.COPY));
-      try (Checkpoint result = merged(extra)) {
-        assertArrayEquals(values(more, "b"), values(result, "b"));
-      }
-      Merge missing = Merge.dem(more).add(less, 1);
-      assertTrue(refused(missing).contains("less has no tensor \"b\", which more has"));
-      missing.align(with(Alignment.Missing.BASE, Alignment.Extra.ERROR));
-      try (Checkpoint result = merged(missing)) {
-        assertArrayEquals(values(more, "b"), values(result, "b"));
-        assertArrayEquals(values(less, "a"), values(result, "a"), 1e-7);
-      }
-    }
-  }
-
-  private static Alignment with(Alignment.Missing missing, Alignment.Extra extra) {
-    return new Alignment(missing, extra, Alignment.Tied.ERROR, Alignment.Vocabulary.ERROR);
-  }
-
-  @Test
   void typesThatArithmeticDoesNotKnow() throws IOException {
     MemoryTensors a = new MemoryTensors();
-    add(a, "q", StorageType.F4, 1, 64);
+    SmallModels.add(a, "q", StorageType.F4, 1, 64);
     MemoryTensors b = new MemoryTensors();
-    add(b, "q", StorageType.F4, 2, 64);
+    SmallModels.add(b, "q", StorageType.F4, 2, 64);
     try (Checkpoint one = Checkpoint.of("one", a);
         Checkpoint two = Checkpoint.of("two", b)) {
       Merge.dem(one).add(one, 1).writeTo(out);
@@ -315,33 +166,9 @@ class MergeFilesTest {
   }
 
   @Test
-  void layersOnTopOfEachOther() throws IOException {
-    try (Checkpoint a = open("a", 1);
-        Checkpoint b = open("b", 2)) {
-      Merge merge = Merge.of(Method.PASSTHROUGH, null).add(a).add(b);
-      merge.slice(java.util.Arrays.asList(new int[] {0, 2}, null), Map.of());
-      merge.slice(
-          java.util.Arrays.asList(null, new int[] {1, 3}), Map.of("scale", Setting.of(0.5)));
-      try (Checkpoint result = merged(merge)) {
-        assertEquals(4, LayerNames.layers(result.names()));
-        String mlp = "model.layers.%d.mlp.weight";
-        assertArrayEquals(values(a, mlp.formatted(1)), values(result, mlp.formatted(1)));
-        double[] half =
-            java.util.Arrays.stream(values(b, mlp.formatted(2))).map(x -> x / 2).toArray();
-        assertArrayEquals(half, values(result, mlp.formatted(3)));
-        assertArrayEquals(
-            values(a, "model.embed_tokens.weight"), values(result, "model.embed_tokens.weight"));
-      }
-      assertThrows(
-          IllegalArgumentException.class,
-          () -> merge.slice(java.util.Arrays.asList(new int[] {0, 2}, new int[] {0, 1}), Map.of()));
-    }
-  }
-
-  @Test
   void configurationAndTokenizerAreCopied() throws IOException {
     Path base = folder.resolve("base");
-    save("base", model(1));
+    save("base", SmallModels.model(1));
     Files.writeString(base.resolve("config.json"), "{\"torch_dtype\": \"float32\", \"x\": 1}");
     Files.writeString(base.resolve("tokenizer.json"), "{}");
     Files.writeString(base.resolve("README.md"), "no");
@@ -363,20 +190,21 @@ class MergeFilesTest {
 
   @Test
   void theOutputMayReplaceAnInput() throws IOException {
-    Path file = save("one.safetensors", model(1));
+    Path file = save("one.safetensors", SmallModels.model(1));
     try (Checkpoint one = Checkpoint.open(file);
-        Checkpoint two = open("two", 2)) {
+        Checkpoint two = SmallModels.open("two", 2)) {
       Merge.dem(one).add(two, 1).writeTo(file);
       try (Checkpoint result = Checkpoint.open(file)) {
-        assertArrayEquals(values(two, "scalar"), values(result, "scalar"), 1e-15);
+        assertArrayEquals(
+            SmallModels.values(two, "scalar"), SmallModels.values(result, "scalar"), 1e-15);
       }
     }
   }
 
   @Test
   void intoMemoryOfTheCallers() throws IOException {
-    try (Checkpoint base = open("base", 1);
-        Checkpoint a = open("a", 2)) {
+    try (Checkpoint base = SmallModels.open("base", 1);
+        Checkpoint a = SmallModels.open("a", 2)) {
       Merge merge = Merge.dem(base).add(a, 0.5);
       Map<String, MemorySegment> memory = new TreeMap<>();
       for (TensorPlan tensor : merge.plan().tensors()) {
@@ -395,8 +223,8 @@ class MergeFilesTest {
   /** Fails in the middle, as a full disk would; then goes on. */
   @Test
   void anInterruptedMergeGoesOn() throws IOException {
-    try (Checkpoint base = open("base", 1);
-        Checkpoint a = open("a", 2)) {
+    try (Checkpoint base = SmallModels.open("base", 1);
+        Checkpoint a = SmallModels.open("a", 2)) {
       Merge merge = Merge.dem(base).add(a, 0.5);
       merge.writeTo(out);
       byte[] expected = Files.readAllBytes(out);
@@ -440,9 +268,9 @@ class MergeFilesTest {
 
   @Test
   void changedAndShortenedInputsAreRefused() throws IOException {
-    Path file = save("one.safetensors", model(1));
+    Path file = save("one.safetensors", SmallModels.model(1));
     try (Checkpoint one = Checkpoint.open(file);
-        Checkpoint two = open("two", 2)) {
+        Checkpoint two = SmallModels.open("two", 2)) {
       Merge merge = Merge.dem(one).add(two, 1);
       merge.options(
           MergeOptions.DEFAULT.progress(
@@ -458,7 +286,7 @@ class MergeFilesTest {
       assertFalse(Files.exists(out));
     }
     try (Checkpoint one = Checkpoint.open(file);
-        Checkpoint two = open("two", 2)) {
+        Checkpoint two = SmallModels.open("two", 2)) {
       Merge merge = Merge.dem(one).add(two, 1);
       try (var channel = Files.newByteChannel(file, java.nio.file.StandardOpenOption.WRITE)) {
         channel.truncate(Files.size(file) / 2);
@@ -500,8 +328,8 @@ class MergeFilesTest {
 
   @Test
   void zeroWeightsGiveTheBaseBitForBit() throws IOException {
-    try (Checkpoint base = open("base", 1);
-        Checkpoint a = open("a", 2);
+    try (Checkpoint base = SmallModels.open("base", 1);
+        Checkpoint a = SmallModels.open("a", 2);
         Checkpoint result = merged(Merge.dem(base).add(a, 0))) {
       for (String name : new ArrayList<>(base.names())) {
         assertEquals(-1, base.segment(name).mismatch(result.segment(name)), name);
@@ -512,7 +340,7 @@ class MergeFilesTest {
   @Test
   void rowsThatDoNotFitTheMemory() throws IOException {
     MemoryTensors tensors = new MemoryTensors();
-    add(tensors, "w", StorageType.F32, 1, 100_000);
+    SmallModels.add(tensors, "w", StorageType.F32, 1, 100_000);
     try (Checkpoint model = Checkpoint.of("m", tensors)) {
       Merge merge =
           Merge.of(Method.DELLA, model)
