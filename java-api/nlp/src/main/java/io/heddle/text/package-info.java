@@ -1,8 +1,10 @@
 /**
  * Tokenizers: byte-level BPE in the form of GPT-2 and Hugging Face ({@link
- * io.heddle.text.ByteLevelBpe}), its training ({@link io.heddle.text.BpeTrainer}), llama2.c's
- * scored BPE ({@link io.heddle.text.ScoredBpe}), BERT's WordPiece ({@link
- * io.heddle.text.WordPiece}), and SentencePiece models ({@link io.heddle.text.SentencePiece}).
+ * io.heddle.text.ByteLevelBpe}), llama2.c's scored BPE ({@link io.heddle.text.ScoredBpe}), BERT's
+ * WordPiece ({@link io.heddle.text.WordPiece}), SentencePiece models ({@link
+ * io.heddle.text.SentencePiece}) and subword-nmt's BPE ({@link io.heddle.text.SubwordBpe}); {@link
+ * io.heddle.text.Tokenizers} knows each by its files. {@link io.heddle.text.BpeTrainer} and {@link
+ * io.heddle.text.WordPieceTrainer} learn vocabularies.
  */
 @org.jspecify.annotations.NullMarked
 package io.heddle.text;
