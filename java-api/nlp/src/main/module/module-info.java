@@ -11,6 +11,7 @@ module io.heddle.nlp {
   exports io.heddle.methods.merge;
   exports io.heddle.models;
   exports io.heddle.nn;
+  exports io.heddle.progress;
   exports io.heddle.report;
   exports io.heddle.text;
   exports io.heddle.train;

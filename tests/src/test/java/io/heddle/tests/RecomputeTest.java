@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.heddle.autograd.Randomness;
 import io.heddle.autograd.Tape;
+import io.heddle.models.Decoder;
+import io.heddle.models.ModelConfig;
 import io.heddle.op.Layers;
 import io.heddle.op.OpCode;
 import io.heddle.tensor.DType;
@@ -13,6 +15,7 @@ import io.heddle.tensor.Scope;
 import io.heddle.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -73,6 +76,29 @@ class RecomputeTest {
         assertArrayEquals(kept.gradients.get(i), again.gradients.get(i), "gradient " + i);
       }
       assertTrue(again.peak < 0.8 * kept.peak, "peak " + again.peak + " bytes, kept " + kept.peak);
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("io.heddle.tests.BackendsUnderTest#names")
+  void aDecoderTrainsTheSame(String backend) {
+    try (Lab lab = new Lab(backend)) {
+      ModelConfig config = ModelConfig.llama(50, 32, 4, 4, 2, 48, 70, "full,window:20@1-2");
+      Tensor ids = lab.ints(IntStream.range(0, 70).map(i -> i * 7 % 50).toArray(), 70);
+      List<List<double[]>> gradients = new ArrayList<>();
+      for (boolean recompute : new boolean[] {false, true}) {
+        try (Decoder model = Decoder.random(config, lab.backend, DType.F32, 1);
+            Tape t = new Tape(lab.backend, true, new Randomness(5, 3))) {
+          model.recompute(recompute);
+          model.parameters().trainable();
+          model.losses(t, model.hidden(t, ids, 1, null), ids, 1);
+          t.backward();
+          gradients.add(model.parameters().values().stream().map(p -> lab.get(p.grad())).toList());
+        }
+      }
+      for (int i = 0; i < gradients.get(0).size(); i++) {
+        assertArrayEquals(gradients.get(0).get(i), gradients.get(1).get(i), "gradient " + i);
+      }
     }
   }
 

@@ -10,7 +10,7 @@ import io.heddle.checkpoint.merge.MergePlan;
 import io.heddle.checkpoint.merge.MergeResult;
 import io.heddle.checkpoint.merge.Method;
 import io.heddle.checkpoint.merge.Setting;
-import io.heddle.train.ProgressListener;
+import io.heddle.progress.ProgressListener;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;

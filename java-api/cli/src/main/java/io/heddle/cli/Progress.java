@@ -1,6 +1,6 @@
 package io.heddle.cli;
 
-import io.heddle.train.ProgressListener;
+import io.heddle.progress.ProgressListener;
 import java.io.PrintStream;
 import java.nio.charset.Charset;
 import java.text.DecimalFormat;

@@ -3,8 +3,8 @@ package io.heddle.cli;
 import io.heddle.backend.Backend;
 import io.heddle.backend.BackendOptions;
 import io.heddle.backend.Backends;
+import io.heddle.progress.ProgressListener;
 import io.heddle.tensor.DType;
-import io.heddle.train.ProgressListener;
 import picocli.CommandLine.Option;
 
 /** Options that verbs which compute have in common. */

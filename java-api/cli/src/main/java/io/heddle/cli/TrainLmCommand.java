@@ -10,10 +10,10 @@ import io.heddle.methods.lm.LmRun;
 import io.heddle.methods.lm.Score;
 import io.heddle.models.ModelConfig;
 import io.heddle.models.ModelFolder;
+import io.heddle.progress.ProgressListener;
 import io.heddle.text.BpeTrainer;
 import io.heddle.text.Tokenizer;
 import io.heddle.text.Tokenizers;
-import io.heddle.train.ProgressListener;
 import io.heddle.train.RunDirectory;
 import io.heddle.train.TrainConfig;
 import java.io.IOException;
@@ -183,6 +183,12 @@ final class TrainLmCommand implements Callable<Integer> {
       description = "Evaluations without gain before stopping; 0: never.")
   private int patience;
 
+  @Option(
+      names = "--recompute",
+      description =
+          "Run each block again on the way back instead of keeping it: less memory, more time.")
+  private boolean recompute;
+
   TrainLmCommand() {}
 
   @Override
@@ -203,6 +209,7 @@ final class TrainLmCommand implements Callable<Integer> {
     LmConfig config = config(tokens.tokenizer());
     try (Backend backend = session.open()) {
       LmRun run = new LmRun(config, tokens, backend, directory, progress);
+      run.recompute(recompute);
       LmRun.Outcome outcome = Session.interruptible(run::stop, () -> run.run("train lm", start));
       if (!outcome.finished()) {
         return INTERRUPTED;

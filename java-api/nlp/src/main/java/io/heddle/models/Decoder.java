@@ -52,6 +52,11 @@ public final class Decoder implements Model {
     return config;
   }
 
+  /** Whether training runs each block again on the way back instead of keeping it. */
+  public void recompute(boolean wanted) {
+    stack.recompute(wanted);
+  }
+
   /** The attention of each layer. */
   public Schedule schedule() {
     return schedule;

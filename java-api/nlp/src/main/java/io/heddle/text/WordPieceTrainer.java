@@ -1,6 +1,6 @@
 package io.heddle.text;
 
-import io.heddle.train.ProgressListener;
+import io.heddle.progress.ProgressListener;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;

@@ -1,5 +1,6 @@
 package io.heddle.train;
 
+import io.heddle.progress.ProgressListener;
 import java.util.Map;
 
 /** Measures a model on held-out data. */

@@ -9,9 +9,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.heddle.op.Losses;
+import io.heddle.progress.ProgressListener;
 import io.heddle.text.BpeTrainer;
 import io.heddle.text.ByteLevelBpe;
-import io.heddle.train.ProgressListener;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;

@@ -7,9 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.heddle.data.WordNetText.Line;
 import io.heddle.data.WordNetText.Part;
+import io.heddle.progress.ProgressListener;
 import io.heddle.text.BpeTrainer;
 import io.heddle.text.ByteLevelBpe;
-import io.heddle.train.ProgressListener;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;

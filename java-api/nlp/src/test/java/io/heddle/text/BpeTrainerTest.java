@@ -8,7 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.heddle.DataFolder;
 import io.heddle.data.Document;
 import io.heddle.data.Texts;
-import io.heddle.train.ProgressListener;
+import io.heddle.progress.ProgressListener;
 import java.io.IOException;
 import java.util.List;
 import org.junit.jupiter.api.Test;

@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.heddle.DataFolder;
-import io.heddle.train.ProgressListener;
+import io.heddle.progress.ProgressListener;
 import java.io.IOException;
 import java.util.List;
 import java.util.stream.IntStream;

@@ -4,10 +4,10 @@ import io.heddle.autograd.Tape;
 import io.heddle.data.TokenBatch;
 import io.heddle.models.Decoder;
 import io.heddle.op.Losses;
+import io.heddle.progress.ProgressListener;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
 import io.heddle.train.Objective;
-import io.heddle.train.ProgressListener;
 import java.util.List;
 import java.util.Locale;
 

@@ -7,8 +7,8 @@ import io.heddle.data.PackedTokens;
 import io.heddle.data.TokenBatch;
 import io.heddle.models.Decoder;
 import io.heddle.models.ModelFolder;
+import io.heddle.progress.ProgressListener;
 import io.heddle.train.Evaluation;
-import io.heddle.train.ProgressListener;
 import io.heddle.train.RunDirectory;
 import io.heddle.train.Trainer;
 import java.io.IOException;
@@ -32,6 +32,7 @@ public final class LmRun {
   private final RunDirectory directory;
   private final ProgressListener progress;
   private final Trainer trainer;
+  private boolean recompute;
 
   /** A run. */
   public LmRun(
@@ -57,6 +58,11 @@ public final class LmRun {
    */
   public record Outcome(boolean finished, @Nullable Score held, @Nullable Path model) {}
 
+  /** Whether blocks are run again on the way back instead of kept: less memory, the same model. */
+  public void recompute(boolean wanted) {
+    recompute = wanted;
+  }
+
   /** Asks {@link #run} to save its state and return. */
   public void stop() {
     trainer.stop();
@@ -68,6 +74,7 @@ public final class LmRun {
         new PackedTokens(data.train(), config.length(), config.rows(), config.train().seed());
     try (Decoder model =
         start == null ? random() : ModelFolder.load(start, backend, config.dtype())) {
+      model.recompute(recompute);
       Trainer.Result result =
           trainer.fit(
               task,

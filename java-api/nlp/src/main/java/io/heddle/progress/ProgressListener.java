@@ -1,4 +1,4 @@
-package io.heddle.train;
+package io.heddle.progress;
 
 /**
  * Hears how far a long task is. The engine prints nothing itself: a command-line tool shows a bar,
