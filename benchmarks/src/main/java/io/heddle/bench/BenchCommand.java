@@ -40,7 +40,7 @@ public final class BenchCommand implements Verb {
   @Option(names = "--threads", defaultValue = "1", description = "Threads (default: 1).")
   private int threads;
 
-  @Option(names = "--rounds", defaultValue = "7", description = "Timings of each (default: 7).")
+  @Option(names = "--rounds", description = "Timings of each (default: 7, quick: 5).")
   private int rounds;
 
   @Option(names = "--peer", description = "Only rows beside this peer, e.g. libtorch.")
@@ -122,7 +122,8 @@ public final class BenchCommand implements Verb {
     PrintWriter writer = spec.commandLine().getOut();
     PrintWriter progress = spec.commandLine().getErr();
     Torch.threads(threads);
-    Referee referee = new Referee(rounds, quick ? 0.02 : 0.05, threads);
+    Referee referee =
+        new Referee(rounds > 0 ? rounds : quick ? 5 : 7, quick ? 0.02 : 0.05, threads);
     List<Row> rows = new ArrayList<>();
     for (int i = 0; i < contests.size(); i++) {
       try (Contest contest = contests.get(i).get()) {
