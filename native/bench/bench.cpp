@@ -9,28 +9,17 @@
 namespace {
 
 // n rounds of 16 independent chains of one instruction, whose factors are the 32 bits of `one` in every lane.
-#define HD_SPIN(op, n, one)                                                                        \
-  asm volatile("vpbroadcastd %1, %%zmm30\n vmovdqa64 %%zmm30, %%zmm31\n 1:\n" HD_CHAIN(op) "dec %0\n jnz 1b\n" \
-               : "+r"(n)                                                                           \
-               : "r"(one)                                                                          \
-               : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15")
-#define HD_CHAIN(op) \
-  op " %%zmm30,%%zmm31,%%zmm0\n" \
-  op " %%zmm30,%%zmm31,%%zmm1\n" \
-  op " %%zmm30,%%zmm31,%%zmm2\n" \
-  op " %%zmm30,%%zmm31,%%zmm3\n" \
-  op " %%zmm30,%%zmm31,%%zmm4\n" \
-  op " %%zmm30,%%zmm31,%%zmm5\n" \
-  op " %%zmm30,%%zmm31,%%zmm6\n" \
-  op " %%zmm30,%%zmm31,%%zmm7\n" \
-  op " %%zmm30,%%zmm31,%%zmm8\n" \
-  op " %%zmm30,%%zmm31,%%zmm9\n" \
-  op " %%zmm30,%%zmm31,%%zmm10\n" \
-  op " %%zmm30,%%zmm31,%%zmm11\n" \
-  op " %%zmm30,%%zmm31,%%zmm12\n" \
-  op " %%zmm30,%%zmm31,%%zmm13\n" \
-  op " %%zmm30,%%zmm31,%%zmm14\n" \
-  op " %%zmm30,%%zmm31,%%zmm15\n"
+#define HD_SPIN(op, n, one)                                                                                                                \
+  asm volatile("vpbroadcastd %1, %%zmm30\n vmovdqa64 %%zmm30, %%zmm31\n 1:\n" HD_CHAIN(op) "dec %0\n jnz 1b\n"                             \
+               : "+r"(n)                                                                                                                   \
+               : "r"(one)                                                                                                                  \
+               : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", \
+                 "xmm14", "xmm15")
+#define HD_CHAIN(op)                                                                                                               \
+  op " %%zmm30,%%zmm31,%%zmm0\n" op " %%zmm30,%%zmm31,%%zmm1\n" op " %%zmm30,%%zmm31,%%zmm2\n" op " %%zmm30,%%zmm31,%%zmm3\n" op   \
+     " %%zmm30,%%zmm31,%%zmm4\n" op " %%zmm30,%%zmm31,%%zmm5\n" op " %%zmm30,%%zmm31,%%zmm6\n" op " %%zmm30,%%zmm31,%%zmm7\n" op   \
+     " %%zmm30,%%zmm31,%%zmm8\n" op " %%zmm30,%%zmm31,%%zmm9\n" op " %%zmm30,%%zmm31,%%zmm10\n" op " %%zmm30,%%zmm31,%%zmm11\n" op \
+     " %%zmm30,%%zmm31,%%zmm12\n" op " %%zmm30,%%zmm31,%%zmm13\n" op " %%zmm30,%%zmm31,%%zmm14\n" op " %%zmm30,%%zmm31,%%zmm15\n"
 
 __attribute__((target("avx512f"))) void spin_avx512(int64_t n) { HD_SPIN("vfmadd231ps", n, 0x3f800000); }
 __attribute__((target("avx512f,avx512bf16"))) void spin_bf16(int64_t n) { HD_SPIN("vdpbf16ps", n, 0x3f803f80); }
@@ -47,9 +36,7 @@ __attribute__((target("avx2,fma"))) void spin_avx2(int64_t n) {
   }
 }
 
-double seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 }  // namespace
 
 extern "C" {

@@ -2,8 +2,9 @@
 // al. 2023; model soups, Wortsman et al. 2022) in one pass over memory. Shapes: base, sources, y contiguous, of one size, of any float
 // dtypes each; weights f64 [n], n >= 1, in host or device memory. Work: an element per thread, grid-stride; the addresses and dtypes of the
 // sources are a table in the workspace, so any number goes in one launch. On chip: registers only; no spills (README.md has the counts).
-// Numerics: sums in f64; products and sums rounded separately, as on the CPU: the same bits; one rounding to the dtype of y. All weights 0: y is base, bit for bit when the dtypes agree, whatever the sources hold. Cost: reads (n + 1) and writes 1 N
-// elements: bandwidth-bound. Deterministic: elements are independent. Checked on: not yet.
+// Numerics: sums in f64; products and sums rounded separately, as on the CPU: the same bits; one rounding to the dtype of y. All weights 0:
+// y is base, bit for bit when the dtypes agree, whatever the sources hold. Cost: reads (n + 1) and writes 1 N elements: bandwidth-bound.
+// Deterministic: elements are independent. Checked on: not yet.
 #include <vector>
 
 #include "check.h"
@@ -80,7 +81,6 @@ hd_status linear_combination(const Call& call) {
     error = cudaMemcpyAsync(weights, call.data<const void>(1), sizeof(double) * sources.size(), cudaMemcpyDefault, call.context.stream);
   if (error != cudaSuccess) return cuda_fail(error, "copying the table of sources");
   const Source base{call.data<const void>(0), call.has(0) ? call.t[0]->dtype : HD_F32};
-  return launch(call, combine_kernel, grid_for(n), kThreads, 0, base, weights, table, count,
-                call.data<void>(y), call.t[y]->dtype, n);
+  return launch(call, combine_kernel, grid_for(n), kThreads, 0, base, weights, table, count, call.data<void>(y), call.t[y]->dtype, n);
 }
 }  // namespace hd

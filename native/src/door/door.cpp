@@ -144,9 +144,7 @@ hd_status check_call(const OpRow& row, const hd_tensor* const* tensors, int32_t 
 }  // namespace
 
 namespace hd {
-std::string tensor_name(int32_t op, int32_t index, int32_t n) {
-  return name_at(ops()[static_cast<size_t>(op)], index, n);
-}
+std::string tensor_name(int32_t op, int32_t index, int32_t n) { return name_at(ops()[static_cast<size_t>(op)], index, n); }
 }  // namespace hd
 
 extern "C" {

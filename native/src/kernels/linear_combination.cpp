@@ -123,8 +123,7 @@ hd_status linear_combination(const Call& call) {
   bool zero = call.has(0);
   for (int32_t i = 0; i < sources; i++) zero = zero && weights[i] == 0.0;
   if (zero) return copy_base(call);
-  parallel_pieces(call.context, 1, n,
-                  [&](int64_t, int64_t, int64_t from, int64_t to) { combine_piece(call, weights, alike, from, to); });
+  parallel_pieces(call.context, 1, n, [&](int64_t, int64_t, int64_t from, int64_t to) { combine_piece(call, weights, alike, from, to); });
   return HD_OK;
 }
 }  // namespace hd::HD_TIER
