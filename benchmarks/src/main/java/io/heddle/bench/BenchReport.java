@@ -64,7 +64,13 @@ final class BenchReport {
       if (r.op().startsWith("attention") && m.find() && !m.group(3).startsWith("sparse")) {
         Map<String, SortedMap<Double, Double>> chart =
             charts.computeIfAbsent(
-                r.op() + " " + r.dtype() + ", D " + m.group(1), k -> new LinkedHashMap<>());
+                "%s %s, D %s%s"
+                    .formatted(
+                        r.op(),
+                        r.dtype(),
+                        m.group(1),
+                        m.group(3).startsWith("window") ? ", window" : ""),
+                k -> new LinkedHashMap<>());
         double seq = Double.parseDouble(m.group(2));
         chart.computeIfAbsent(m.group(3), k -> new TreeMap<>()).put(seq, r.rate());
         if (!r.peer().isEmpty()) {

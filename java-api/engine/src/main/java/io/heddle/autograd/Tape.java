@@ -140,6 +140,7 @@ public final class Tape implements AutoCloseable {
     List<Tensor> outputs;
     try (Tape first = new Tape(backend, false, true, randomness)) {
       outputs = segment.run(first, inputs);
+      scope.countPeak(first.scope);
       outputs.forEach(output -> scope.adopt(first.scope, output));
     }
     record(() -> recompute(inputs, segment, again, outputs), outputs.toArray(new Tensor[0]));
@@ -162,6 +163,7 @@ public final class Tape implements AutoCloseable {
         }
       }
       inner.backward();
+      scope.countPeak(inner.scope);
       for (int i = 0; i < views.size(); i++) {
         Tensor gradient = views.get(i).grad();
         if (gradient != null) {

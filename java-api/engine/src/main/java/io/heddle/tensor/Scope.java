@@ -70,6 +70,11 @@ public final class Scope implements AutoCloseable {
     account(storage.bytes());
   }
 
+  /** Counts the peak of a scope that was open beside this one as part of this one's. */
+  public void countPeak(Scope beside) {
+    peak = Math.max(peak, bytes + beside.peak);
+  }
+
   /** Bytes held now. */
   public long bytes() {
     return bytes;
