@@ -460,7 +460,7 @@ def binary(m, dtype, rows, f, broadcast):
         return Inputs(ours, [y], lambda a, b: (rounded_once(a.double() + b.double(), dtype),), (a, b))
 
     moved = (2 if broadcast else 3) * rows * f * dtype.itemsize
-    return case("binary", dtype, f"add {rows} x {f}{', a row broadcast' if broadcast else ''}", moved, make, torch.add)
+    return case("binary", dtype, f"add {rows} x {f}{', a row broadcast' if broadcast else ''}", moved, make, torch.add, exact=True)
 
 
 def unary(m, dtype, n):
