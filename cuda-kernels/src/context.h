@@ -14,6 +14,7 @@ struct CudaContext {
   cudaStream_t stream;  // first: a caller that knows this layout may share the stream
   int32_t device;
   int32_t processors;
+  int32_t capability;    // compute capability, 90 for 9.0
   int64_t shared_limit;  // bytes of shared memory that one block may have
   bool careful;          // HD_SYNC=1: wait after every op, so that an error names the op that caused it
   std::mutex mutex;      // one op at a time: the workspace is shared by the ops of the stream

@@ -148,11 +148,14 @@ hd_status set_up(CudaContext& c) {
   // A stream with the default flags waits for the legacy stream and it for us: libraries that are given no stream stay in order.
   if (error == cudaSuccess) error = cudaStreamCreateWithFlags(&c.stream, cudaStreamDefault);
   if (error != cudaSuccess) return cuda_fail(error, "opening the GPU");
-  int processors = 0, shared = 0, pools = 0;
+  int processors = 0, shared = 0, pools = 0, major = 0, minor = 0;
   cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, c.device);
   cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, c.device);
   cudaDeviceGetAttribute(&pools, cudaDevAttrMemoryPoolsSupported, c.device);
   if (pools == 0) return fail(HD_UNSUPPORTED, "GPU %d has no stream-ordered memory (cudaMallocAsync)", c.device);
+  cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, c.device);
+  cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, c.device);
+  c.capability = 10 * major + minor;
   c.processors = processors;
   c.shared_limit = shared;
   cudaMemPool_t pool;

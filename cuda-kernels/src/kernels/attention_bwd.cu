@@ -9,6 +9,7 @@
 // first version. Cost: 14 D FLOP per visible pair (scores are formed twice), whole blocks counted. Deterministic: no atomics; sums in list
 // order, heads in order. Checked on: not yet.
 #include "attention.h"
+#include "hopper_attention.h"
 
 namespace hd {
 namespace {
@@ -186,6 +187,8 @@ hd_status attention_bwd(const Call& call) {
   if (check.failed()) return check.status();
   const Problem p = problem_of(call, 12);
   if (const hd_status status = check_sizes(p); status != HD_OK) return status;
+  hd_status status = HD_OK;
+  if (hopper_attention_bwd(call, p, lists_of(call, 6, 10, 11), lists_of(call, 8, 10, 11), status)) return status;
   auto delta = static_cast<float*>(workspace(call, most(1, p.batches * p.heads * p.queries) * 4));
   if (delta == nullptr) return HD_NO_MEMORY;
   return with_tile(q.dtype, p.features, [&](auto type, auto size) {

@@ -7,6 +7,7 @@
 // portable first version. Cost: 4 D FLOP per visible (query, key) pair, whole blocks counted; reads k and v once per query block and head.
 // Deterministic: no atomics; keys are summed in list order. Checked on: not yet.
 #include "attention.h"
+#include "hopper_attention.h"
 
 namespace hd {
 namespace {
@@ -111,6 +112,8 @@ hd_status attention_fwd(const Call& call) {
   const Problem p = problem_of(call, 7);
   if (const hd_status status = check_sizes(p); status != HD_OK) return status;
   if (p.batches * p.heads * p.queries == 0) return HD_OK;
+  hd_status status = HD_OK;
+  if (hopper_attention_fwd(call, p, lists_of(call, 3, 5, 6), status)) return status;
   return with_tile(q.dtype, p.features, [&](auto type, auto size) {
     using T = decltype(type);
     constexpr int D = decltype(size)::value;

@@ -1,0 +1,182 @@
+// Hopper's own instructions (PTX ISA 8.0 and later, target sm_90a), one thin function each: memory barriers in shared memory, the bulk
+// tensor copy (TMA), the asynchronous warpgroup product (wgmma) and the moving of registers between warpgroups.
+#pragma once
+#include <cuda.h>
+
+#include <cstdint>
+
+#include "device.h"
+
+namespace hd::hopper {
+
+__device__ inline uint32_t shared_address(const void* p) { return static_cast<uint32_t>(__cvta_generic_to_shared(p)); }
+
+// ---- barriers in shared memory; `parity` is that of the phase that is waited for ----
+__device__ inline void barrier_init(uint64_t* barrier, uint32_t arrivals) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(barrier)), "r"(arrivals));
+}
+// Makes the initialised barriers visible to the copy engine; once, before the block's first __syncthreads.
+__device__ inline void barrier_fence() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
+__device__ inline void arrive(uint64_t* barrier) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier)) : "memory");
+}
+// Arrives, and makes the phase wait for `bytes` from the copy engine too.
+__device__ inline void arrive_expecting(uint64_t* barrier, uint32_t bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(barrier)), "r"(bytes) : "memory");
+}
+__device__ inline void wait(uint64_t* barrier, uint32_t parity) {
+  asm volatile(
+      "{\n"
+      ".reg .pred done;\n"
+      "again:\n"
+      "mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
+      "@!done bra again;\n"
+      "}\n" ::"r"(shared_address(barrier)),
+      "r"(parity)
+      : "memory");
+}
+
+// ---- the copy engine ----
+// A box of a tensor of rank 4 to shared memory; what lies outside the tensor arrives as zeros. Coordinates: innermost first.
+__device__ inline void copy_box(void* to, const CUtensorMap* map, uint64_t* barrier, int32_t column, int32_t row, int32_t head, int32_t batch) {
+  asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6}], [%2];" ::"r"(
+                   shared_address(to)),
+               "l"(map), "r"(shared_address(barrier)), "r"(column), "r"(row), "r"(head), "r"(batch)
+               : "memory");
+}
+// A multiple of 16 bytes, both sides aligned to 16.
+__device__ inline void copy_bytes(void* to, const void* from, uint32_t n, uint64_t* barrier) {
+  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(shared_address(to)), "l"(from),
+               "r"(n), "r"(shared_address(barrier))
+               : "memory");
+}
+__device__ inline void prefetch_map(const CUtensorMap* map) { asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory"); }
+
+// ---- registers: the producer gives some away, the consumers take them ----
+template <int N>
+__device__ void give_registers() {
+  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(N));
+}
+template <int N>
+__device__ void take_registers() {
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(N));
+}
+
+// ---- named barriers among warpgroups ----
+__device__ inline void meet(int32_t name, int32_t threads) { asm volatile("bar.sync %0, %1;" ::"r"(name), "r"(threads) : "memory"); }
+__device__ inline void signal(int32_t name, int32_t threads) { asm volatile("bar.arrive %0, %1;" ::"r"(name), "r"(threads) : "memory"); }
+
+// ---- warpgroup products ----
+// Operands in shared memory lie in columns of 64 elements (128 bytes), rows below each other, with the 128-byte swizzle of the copy engine.
+// Row-major operand [rows, 64 k]: `rows` is M or N, the inner dimension is the product's k. 8 rows take 1024 bytes.
+__device__ inline uint64_t rows_operand(const void* p) {
+  return (uint64_t{1} << 62) | (uint64_t{1024 >> 4} << 32) | (uint64_t{1} << 16) | (shared_address(p) & 0x3ffff) >> 4;
+}
+// The same memory as [k, 64 n]: rows are the product's k, the inner dimension is N. column_bytes: from one 64-column to the next.
+__device__ inline uint64_t columns_operand(const void* p, uint32_t column_bytes) {
+  return (uint64_t{1} << 62) | (uint64_t{1024 >> 4} << 32) | (static_cast<uint64_t>(column_bytes >> 4) << 16) | (shared_address(p) & 0x3ffff) >> 4;
+}
+constexpr uint64_t bytes(uint32_t n) { return n >> 4; }  // added to an operand, moves its start
+
+__device__ inline void products_begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
+__device__ inline void products_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
+// Until at most N groups of this warp are unfinished.
+template <int N>
+__device__ void products_wait() {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(N) : "memory");
+}
+// Tells the compiler that an asynchronous product may have written these registers.
+template <int N>
+__device__ void touch(float (&x)[N]) {
+#pragma unroll
+  for (int i = 0; i < N; i++) asm volatile("" : "+f"(x[i])::"memory");
+}
+template <int N>
+__device__ void touch(uint32_t (&x)[N]) {
+#pragma unroll
+  for (int i = 0; i < N; i++) asm volatile("" : "+r"(x[i])::"memory");
+}
+
+#define HD_REGISTERS_32 \
+  "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
+  "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}"
+#define HD_REGISTERS_64 \
+  "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
+  "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
+  "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, " \
+  "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}"
+#define HD_REGISTERS_128 \
+  "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
+  "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
+  "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, " \
+  "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, " \
+  "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, " \
+  "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, " \
+  "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, " \
+  "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127}"
+#define HD_F4(d, i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
+#define HD_F16(d, i) HD_F4(d, i), HD_F4(d, i + 4), HD_F4(d, i + 8), HD_F4(d, i + 12)
+#define HD_FLOATS_32(d) HD_F16(d, 0), HD_F16(d, 16)
+#define HD_FLOATS_64(d) HD_F16(d, 0), HD_F16(d, 16), HD_F16(d, 32), HD_F16(d, 48)
+#define HD_FLOATS_128(d) \
+  HD_F16(d, 0), HD_F16(d, 16), HD_F16(d, 32), HD_F16(d, 48), HD_F16(d, 64), HD_F16(d, 80), HD_F16(d, 96), HD_F16(d, 112)
+
+// d [64, N] (+)= a [64, 16] b [N, 16]^T, both row-major operands in shared memory.
+#define HD_PRODUCT_SHARED(N, R, TYPE, T, A, B, S)                                                                               \
+  __device__ inline void product(float(&d)[R], uint64_t a, uint64_t b, bool add, T) {                                           \
+    asm volatile(                                                                                                               \
+        "{\n.reg .pred p;\nsetp.ne.b32 p, " S ", 0;\nwgmma.mma_async.sync.aligned.m64n" #N "k16.f32." TYPE "." TYPE            \
+        " " HD_REGISTERS_##R ", " A ", " B ", p, 1, 1, 0, 0;\n}\n"                                                              \
+        : HD_FLOATS_##R(d)                                                                                                      \
+        : "l"(a), "l"(b), "r"(static_cast<int32_t>(add)));                                                                      \
+  }
+// d [64, N] (+)= a [64, 16] b [16, N]: a in registers, b a column operand.
+#define HD_PRODUCT_REGISTERS(N, R, TYPE, T, A0, A1, A2, A3, B, S)                                                                \
+  __device__ inline void product(float(&d)[R], const uint32_t* a, uint64_t b, bool add, T) {                                    \
+    asm volatile(                                                                                                               \
+        "{\n.reg .pred p;\nsetp.ne.b32 p, " S ", 0;\nwgmma.mma_async.sync.aligned.m64n" #N "k16.f32." TYPE "." TYPE            \
+        " " HD_REGISTERS_##R ", {" A0 ", " A1 ", " A2 ", " A3 "}, " B ", p, 1, 1, 1;\n}\n"                                      \
+        : HD_FLOATS_##R(d)                                                                                                      \
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int32_t>(add)));                                  \
+  }
+
+HD_PRODUCT_SHARED(64, 32, "bf16", bf16, "%32", "%33", "%34")
+HD_PRODUCT_SHARED(128, 64, "bf16", bf16, "%64", "%65", "%66")
+HD_PRODUCT_REGISTERS(64, 32, "bf16", bf16, "%32", "%33", "%34", "%35", "%36", "%37")
+HD_PRODUCT_REGISTERS(128, 64, "bf16", bf16, "%64", "%65", "%66", "%67", "%68", "%69")
+HD_PRODUCT_REGISTERS(256, 128, "bf16", bf16, "%128", "%129", "%130", "%131", "%132", "%133")
+HD_PRODUCT_SHARED(64, 32, "f16", f16, "%32", "%33", "%34")
+HD_PRODUCT_SHARED(128, 64, "f16", f16, "%64", "%65", "%66")
+HD_PRODUCT_REGISTERS(64, 32, "f16", f16, "%32", "%33", "%34", "%35", "%36", "%37")
+HD_PRODUCT_REGISTERS(128, 64, "f16", f16, "%64", "%65", "%66", "%67", "%68", "%69")
+HD_PRODUCT_REGISTERS(256, 128, "f16", f16, "%128", "%129", "%130", "%131", "%132", "%133")
+
+#undef HD_PRODUCT_SHARED
+#undef HD_PRODUCT_REGISTERS
+#undef HD_FLOATS_32
+#undef HD_FLOATS_64
+#undef HD_FLOATS_128
+#undef HD_F16
+#undef HD_F4
+#undef HD_REGISTERS_32
+#undef HD_REGISTERS_64
+#undef HD_REGISTERS_128
+
+// ---- element pairs and exponentials ----
+__device__ inline uint32_t pair(float low, float high, bf16) {
+  uint32_t x;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(x) : "f"(high), "f"(low));
+  return x;
+}
+__device__ inline uint32_t pair(float low, float high, f16) {
+  uint32_t x;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(x) : "f"(high), "f"(low));
+  return x;
+}
+// 2^x with relative error below 2^-22; results below 2^-126 are 0.
+__device__ inline float fast_exp2(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+}  // namespace hd::hopper

@@ -1,0 +1,21 @@
+// The door to Hopper's attention kernels, which are compiled for sm_90a alone. Each returns false, with nothing done, for calls that it does
+// not take; the portable kernels serve those.
+#pragma once
+#include "attention.h"
+
+namespace hd {
+#ifdef HD_HOPPER
+bool hopper_attention_fwd(const Call& call, const Problem& p, const Lists& lists, hd_status& status);
+bool hopper_attention_bwd(const Call& call, const Problem& p, const Lists& rows, const Lists& columns, hd_status& status);
+#else
+inline bool hopper_attention_fwd(const Call&, const Problem&, const Lists&, hd_status&) { return false; }
+inline bool hopper_attention_bwd(const Call&, const Problem&, const Lists&, const Lists&, hd_status&) { return false; }
+#endif
+
+// Softcap, ALiBi and dropout are left to the portable kernels, and so are scales that turn the largest product into the smallest score.
+inline bool hopper_takes(const Call& call, const Problem& p) {
+  return call.context.capability == 90 && call.t[0]->dtype != HD_F32 && p.softcap <= 0 && p.slopes == nullptr && p.threshold == 0 &&
+         p.scale > 0 && p.batches * p.heads * p.queries > 0 && p.keys > 0 && p.query_blocks * (p.heads / p.kv_heads) < (1 << 30) &&
+         p.batches * p.kv_heads < (1 << 30);
+}
+}  // namespace hd

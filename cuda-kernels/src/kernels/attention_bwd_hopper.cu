@@ -1,0 +1,396 @@
+// attention_bwd for Hopper (sm_90a), 16-bit types, D <= 128: gradients of attention_fwd over a block layout. Shapes: q, o, do, dq [B,H,T,D];
+// k, v, dk, dv [B,K,S,D]; lse f32 [B,H,T].
+// Work: one kernel twice. For dq a consumer warpgroup owns 64 queries of one head and keys stream past; for dk and dv it owns 64 keys and the
+// queries of all heads of its group stream past. Either way it computes s = a1 b1^T and dp = a2 b2^T (wgmma, both operands in shared memory),
+// weights p = exp2(s - lse) and ds = p (dp - delta) in registers, and then ds b1 (dq or dk) and p b2 (dv) with the left operand in registers:
+// no tile of scores is ever written. Recomputing s and dp for dq costs 7 products instead of 5, and buys gradients without atomics, without
+// waiting for other blocks, and without memory for partial sums: deterministic. Tiles that a producer warpgroup brings (TMA) are shared by
+// all consumers of a block. What comes before: delta = sum(o * do) and lse in units of log 2, side by side, padded to whole blocks.
+// Numerics: products in f32, p and ds rounded to the 16-bit type. A key that a query does not see is weighted 0, see attention_fwd_hopper.cu.
+// Cost: 14 D FLOP per visible pair, whole blocks counted (10 D are useful). Measured: cuda-kernels/README.md.
+#include "hopper/tiles.h"
+#include "hopper/walk.h"
+#include "hopper_attention.h"
+
+namespace hd {
+namespace {
+using namespace hopper;
+
+template <int D, bool Keys>
+struct Shape {
+  static constexpr int kConsumers = D == 64 && !Keys ? 3 : 2;
+  static constexpr int kStages = 4;
+  static constexpr int kThreads = (kConsumers + 1) * kGroupThreads;
+  static constexpr int kProducerRegisters = kConsumers == 3 ? 32 : 40, kConsumerRegisters = kConsumers == 3 ? 160 : 232;
+  static constexpr int kColumnBytes = kTile * 128, kTileBytes = kTile * D * 2;
+};
+
+template <int W>
+struct Step {
+  int32_t block;  // kEnd: the item is done
+  int32_t mask[W];
+};
+
+struct Statistics {
+  float lse, delta;  // lse in units of log 2; +inf for queries that do not exist, so that their weights are 0
+};
+
+template <int D, bool Keys>
+struct Shared {
+  using S = Shape<D, Keys>;
+  alignas(1024) char own[S::kConsumers][2][S::kTileBytes];  // a1, a2
+  alignas(1024) char tile[S::kStages][2][S::kTileBytes];    // b1, b2
+  alignas(16) Statistics statistics[S::kStages][kTile];     // of streaming queries
+  Step<S::kConsumers> step[S::kStages];
+  uint64_t own_full, own_empty, full[S::kStages], empty[S::kStages];
+};
+
+template <class T>
+struct Work {
+  CUtensorMap q, d_o, k, v;
+  Problem p;
+  Lists lists;  // rows for dq, columns for dk and dv
+  Deal deal;
+  int32_t group, units;          // heads of q per head of k; units per pair
+  const Statistics* statistics;  // [B, H, query_blocks * 64]
+  Heads<T> d1, d2;               // dq; or dk and dv
+};
+
+// ---- before: delta and lse ----
+
+template <class T>
+struct Before {
+  Heads<const T> o, d_o;
+  const float* lse;
+  int64_t lse_stride[3], heads, queries, features, padded, rows;
+  Statistics* to;
+};
+
+template <class T>
+__global__ void __launch_bounds__(kThreads) hopper_statistics(Before<T> w) {
+  constexpr int W = kWidth<T>;
+  for (int64_t row = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y; row < w.rows; row += static_cast<int64_t>(gridDim.x) * blockDim.y) {
+    const int64_t t = row % w.padded, head = row / w.padded, b = head / w.heads, h = head - b * w.heads;
+    if (t >= w.queries) {
+      if (threadIdx.x == 0) w.to[row] = {INFINITY, 0.0f};
+      continue;
+    }
+    float x[W], y[W], total = 0;
+    for (int64_t at = static_cast<int64_t>(threadIdx.x) * W; at < w.features; at += 16 * W) {
+      load_pack(w.o.at(b, h, t), at, w.features, w.o.vector, x);
+      load_pack(w.d_o.at(b, h, t), at, w.features, w.d_o.vector, y);
+#pragma unroll
+      for (int i = 0; i < W; i++) total = fmaf(x[i], y[i], total);
+    }
+#pragma unroll
+    for (int step = 8; step > 0; step /= 2) total += __shfl_xor_sync(0xffffffffu, total, step, 16);
+    if (threadIdx.x == 0) {
+      const float lse = w.lse[b * w.lse_stride[0] + h * w.lse_stride[1] + t * w.lse_stride[2]];
+      w.to[row] = {lse == -INFINITY ? 0.0f : lse * kLog2e, total};  // -inf: the query sees nothing, all its weights are exp(-inf)
+    }
+  }
+}
+
+// ---- producer ----
+
+template <class T, int D, bool Keys>
+__device__ void bring(const Work<T>& w, Shared<D, Keys>& m) {
+  using S = Shape<D, Keys>;
+  constexpr int W = S::kConsumers;
+  Stage next;
+  uint32_t own_parity = 1;
+  const auto copy = [&](char* to, const CUtensorMap* map, uint64_t* full, int32_t block, int32_t head, int32_t batch) {
+#pragma unroll
+    for (int c = 0; c < D / 64; c++) copy_box(to + c * S::kColumnBytes, map, full, c * 64, block * kTile, head, batch);
+  };
+  for (int32_t round = 0; w.deal.more(round); round++) {
+    const int64_t item = w.deal.item(round);
+    if (item < 0) continue;
+    int32_t pair, chunk;
+    w.deal.place(item, pair, chunk);
+    const int32_t batch = pair / static_cast<int32_t>(w.p.kv_heads), kv_head = pair - batch * static_cast<int32_t>(w.p.kv_heads);
+    Unit units[W];
+    uint32_t bytes = 0;
+#pragma unroll
+    for (int i = 0; i < W; i++) {
+      units[i] = Keys ? Unit{chunk * W + i, 0, chunk * W + i < w.units} : unit_of(w.group, w.units, kv_head, chunk * W + i);
+      if (units[i].inside) bytes += 2 * S::kTileBytes;
+    }
+    wait(&m.own_empty, own_parity);
+    own_parity ^= 1;
+    arrive_expecting(&m.own_full, bytes);
+#pragma unroll
+    for (int i = 0; i < W; i++) {
+      if (!units[i].inside) continue;
+      copy(m.own[i][0], Keys ? &w.k : &w.q, &m.own_full, units[i].block, Keys ? kv_head : units[i].head, batch);
+      copy(m.own[i][1], Keys ? &w.v : &w.d_o, &m.own_full, units[i].block, Keys ? kv_head : units[i].head, batch);
+    }
+    for (int32_t g = 0; g < (Keys ? w.group : 1); g++) {
+      Cursor lists[W];
+      const int32_t head = kv_head * w.group + g;
+#pragma unroll
+      for (int i = 0; i < W; i++) {
+        if (units[i].inside) {
+          lists[i].open(w.lists, batch, Keys ? head : units[i].head, units[i].block, Keys ? w.p.query_blocks : w.p.key_blocks);
+        } else {
+          lists[i].close();
+        }
+      }
+      while (!finished(lists)) {
+        wait(&m.empty[next.index], next.parity ^ 1);
+        Step<W>& step = m.step[next.index];
+        int32_t masks[W];
+        const int32_t block = take(lists, masks);
+        step.block = block;
+#pragma unroll
+        for (int i = 0; i < W; i++) step.mask[i] = masks[i];
+        uint64_t* full = &m.full[next.index];
+        arrive_expecting(full, 2 * S::kTileBytes + (Keys ? sizeof m.statistics[0] : 0));
+        copy(m.tile[next.index][0], Keys ? &w.q : &w.k, full, block, Keys ? head : kv_head, batch);
+        copy(m.tile[next.index][1], Keys ? &w.d_o : &w.v, full, block, Keys ? head : kv_head, batch);
+        if (Keys) {
+          const int64_t at = ((batch * w.p.heads + head) * w.p.query_blocks + block) * kTile;
+          copy_bytes(m.statistics[next.index], w.statistics + at, sizeof m.statistics[0], full);
+        }
+        next.advance<S::kStages>();
+      }
+    }
+    wait(&m.empty[next.index], next.parity ^ 1);
+    m.step[next.index].block = kEnd;
+    arrive(&m.full[next.index]);
+    next.advance<S::kStages>();
+  }
+}
+
+// ---- consumer ----
+
+// The 64 columns are queries: the bits of the thread's two keys are gathered from the words of the queries.
+__device__ inline void hide_keys(float (&s)[32], const int64_t* masks, int32_t mask) {
+  const int64_t* words = masks + static_cast<int64_t>(mask) * kTile + own_column();
+  const int row = own_row();
+#pragma unroll
+  for (int t = 0; t < 8; t++) {
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      const uint64_t bits = static_cast<uint64_t>(__ldg(words + t * 8 + i)) >> row;
+      s[4 * t + i] = bits & 1 ? s[4 * t + i] : -INFINITY;
+      s[4 * t + 2 + i] = bits >> 8 & 1 ? s[4 * t + 2 + i] : -INFINITY;
+    }
+  }
+}
+
+// x = a b^T over D
+template <class T, int D>
+__device__ void multiply(float (&x)[32], uint64_t a, uint64_t b) {
+#pragma unroll
+  for (int i = 0; i < D / 16; i++) {
+    const uint64_t at = bytes(i / 4 * kTile * 128 + i % 4 * 32);
+    product(x, a + at, b + at, i > 0, T{});
+  }
+}
+// x += p b
+template <class T, int D>
+__device__ void gather(float (&x)[D / 2], const uint32_t (&p)[16], uint64_t b) {
+#pragma unroll
+  for (int i = 0; i < 4; i++) product(x, p + 4 * i, b + bytes(i * 2048), true, T{});
+}
+
+template <class T, int D, bool Keys>
+__device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
+  using S = Shape<D, Keys>;
+  constexpr int W = S::kConsumers;
+  constexpr bool kAhead = D == 64 || !Keys;  // the last products of a step may run into the next one: registers are left
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const float scale = w.p.scale * kLog2e;
+  const uint64_t a1 = rows_operand(m.own[me][0]), a2 = rows_operand(m.own[me][1]);
+  Stage now;
+  uint32_t own_parity = 0;
+  const auto release = [&](uint64_t* barrier) {
+    __syncwarp();
+    if (lane == 0) arrive(barrier);
+  };
+  for (int32_t round = 0; w.deal.more(round); round++) {
+    const int64_t item = w.deal.item(round);
+    if (item < 0) continue;
+    int32_t pair, chunk;
+    w.deal.place(item, pair, chunk);
+    const int32_t batch = pair / static_cast<int32_t>(w.p.kv_heads), kv_head = pair - batch * static_cast<int32_t>(w.p.kv_heads);
+    const Unit u = Keys ? Unit{chunk * W + me, 0, chunk * W + me < w.units} : unit_of(w.group, w.units, kv_head, chunk * W + me);
+    const int64_t row0 = static_cast<int64_t>(u.block) * kTile + own_row();
+    float s[32], dp[32], d1[D / 2], d2[Keys ? D / 2 : 1];
+    uint32_t p[16], ds[16];
+#pragma unroll
+    for (int i = 0; i < D / 2; i++) d1[i] = 0;
+    if constexpr (Keys) {
+#pragma unroll
+      for (int i = 0; i < D / 2; i++) d2[i] = 0;
+    }
+    Statistics mine[2] = {{INFINITY, 0}, {INFINITY, 0}};
+    if (!Keys && u.inside) {
+      const Statistics* from = w.statistics + (batch * w.p.heads + u.head) * w.p.query_blocks * kTile + row0;
+      mine[0] = from[0];
+      mine[1] = from[8];
+    }
+    int32_t held = -1;  // the stage that unfinished products still read
+    const auto settle = [&] {
+      products_wait<0>();
+      touch(d1);
+      if constexpr (Keys) touch(d2);
+      if (held >= 0) release(&m.empty[held]);
+      held = -1;
+    };
+    wait(&m.own_full, own_parity);
+    own_parity ^= 1;
+    for (;;) {
+      wait(&m.full[now.index], now.parity);
+      const int32_t block = m.step[now.index].block, mask = m.step[now.index].mask[me], stage = now.index;
+      if (block == kEnd || mask == kNone) {
+        settle();
+        release(&m.empty[stage]);
+        now.advance<S::kStages>();
+        if (block == kEnd) break;
+        continue;
+      }
+      const char *b1 = m.tile[stage][0], *b2 = m.tile[stage][1];
+      touch(d1);
+      products_begin();
+      multiply<T, D>(s, a1, rows_operand(b1));
+      products_commit();
+      multiply<T, D>(dp, a2, rows_operand(b2));
+      products_commit();
+      products_wait<1>();
+      touch(s);
+      if (kAhead && held >= 0) release(&m.empty[held]);
+      const int64_t left = w.p.keys - static_cast<int64_t>(Keys ? u.block : block) * kTile;
+      if (Keys) {
+        if (mask != 0) hide_keys(s, w.lists.masks, mask);  // keys that do not exist are not stored
+      } else if (mask != 0 || left < kTile) {
+        hide(s, 0, words_of(w.lists.masks, mask, own_row(), left, own_column()), words_of(w.lists.masks, mask, own_row() + 8, left, own_column()));
+      }
+#pragma unroll
+      for (int t = 0; t < 8; t++) {
+        float4 q = make_float4(0, 0, 0, 0);  // lse, delta of two queries
+        if (Keys) q = *reinterpret_cast<const float4*>(&m.statistics[stage][t * 8 + own_column()]);
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+          const float lse = Keys ? (i % 2 == 0 ? q.x : q.z) : mine[i / 2].lse;
+          s[4 * t + i] = fast_exp2(fmaf(s[4 * t + i], scale, -lse));
+        }
+      }
+      products_wait<0>();
+      touch(dp);
+#pragma unroll
+      for (int t = 0; t < 8; t++) {
+        float4 q = make_float4(0, 0, 0, 0);
+        if (Keys) q = *reinterpret_cast<const float4*>(&m.statistics[stage][t * 8 + own_column()]);
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+          const float delta = Keys ? (i % 2 == 0 ? q.y : q.w) : mine[i / 2].delta;
+          dp[4 * t + i] = s[4 * t + i] * (dp[4 * t + i] - delta);
+        }
+      }
+      pack(dp, ds, T{});
+      touch(d1);
+      if constexpr (Keys) {
+        pack(s, p, T{});
+        touch(d2);
+      }
+      products_begin();
+      if constexpr (Keys) gather<T, D>(d2, p, columns_operand(b2, S::kColumnBytes));
+      gather<T, D>(d1, ds, columns_operand(b1, S::kColumnBytes));
+      products_commit();
+      held = stage;
+      now.advance<S::kStages>();
+      if (!kAhead) settle();
+    }
+    release(&m.own_empty);
+    const int64_t rows = Keys ? w.p.keys : w.p.queries;
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+      const int64_t row = row0 + 8 * r;
+      if (!u.inside || row >= rows) continue;
+      store_row<T, D>(d1, r, w.p.scale, w.d1.at(batch, Keys ? kv_head : u.head, row), w.p.features);
+      if constexpr (Keys) store_row<T, D>(d2, r, 1.0f, w.d2.at(batch, kv_head, row), w.p.features);
+    }
+  }
+}
+
+template <class T, int D, bool Keys>
+__global__ void __launch_bounds__(Shape<D, Keys>::kThreads, 1) hopper_gradient(const __grid_constant__ Work<T> w) {
+  using S = Shape<D, Keys>;
+  auto& m = *reinterpret_cast<Shared<D, Keys>*>((reinterpret_cast<uintptr_t>(dynamic_shared()) + 1023) / 1024 * 1024);
+  if (threadIdx.x == 0) {
+    constexpr uint32_t warps = S::kConsumers * 4;
+    barrier_init(&m.own_full, 1);
+    barrier_init(&m.own_empty, warps);
+    for (int i = 0; i < S::kStages; i++) {
+      barrier_init(&m.full[i], 1);
+      barrier_init(&m.empty[i], warps);
+    }
+    barrier_fence();
+  }
+  __syncthreads();
+  const int group = static_cast<int>(threadIdx.x) / kGroupThreads;
+  if (group == 0) {
+    give_registers<S::kProducerRegisters>();
+    if (threadIdx.x == 0) bring<T, D, Keys>(w, m);
+  } else {
+    take_registers<S::kConsumerRegisters>();
+    consume<T, D, Keys>(w, m, group - 1);
+  }
+}
+
+template <bool Keys, class T, int D>
+hd_status gradient(const Call& call, Work<T>& w, int64_t units, int64_t streamed_bytes) {
+  using S = Shape<D, Keys>;
+  const int64_t pairs = w.p.batches * w.p.kv_heads, chunks = ceil_div(units, S::kConsumers);
+  w.units = static_cast<int32_t>(units);
+  w.deal = {static_cast<int32_t>(pairs), static_cast<int32_t>(chunks), section_of(pairs, streamed_bytes), !Keys};
+  const auto grid = static_cast<unsigned>(least(pairs * chunks, call.context.processors));
+  return launch(call, hopper_gradient<T, D, Keys>, dim3(grid), dim3(S::kThreads), static_cast<int64_t>(sizeof(Shared<D, Keys>)) + 1024, w);
+}
+}  // namespace
+
+bool hopper_attention_bwd(const Call& call, const Problem& p, const Lists& rows, const Lists& columns, hd_status& status) {
+  if (!hopper_takes(call, p) || p.features > 128) return false;
+  const int32_t inputs[4] = {0, 5, 1, 2};
+  CUtensorMap maps[4];
+  for (int i = 0; i < 4; i++) {
+    if (!make_map(&maps[i], *call.t[inputs[i]])) return false;
+  }
+  for (const int32_t i : {13, 14, 15}) {
+    if (!pairs_of_elements(*call.t[i])) return false;
+  }
+  const int64_t padded = p.query_blocks * kTile, count = p.batches * p.heads * padded;
+  auto statistics = static_cast<Statistics*>(workspace(call, count * static_cast<int64_t>(sizeof(Statistics))));
+  if (statistics == nullptr) {
+    status = HD_NO_MEMORY;
+    return true;
+  }
+  const auto go = [&](auto type, auto size) {
+    using T = decltype(type);
+    constexpr int D = decltype(size)::value;
+    Before<T> before = {Heads<const T>(call, 3), Heads<const T>(call, 5), call.data<const float>(4), {}, p.heads, p.queries, p.features, padded, count, statistics};
+    for (int d = 0; d < 3; d++) before.lse_stride[d] = call.t[4]->stride[d];
+    hd_status done = launch(call, hopper_statistics<T>, dim3(static_cast<unsigned>(least(ceil_div(count, 16), 1 << 20))), dim3(16, 16), 0, before);
+    if (done != HD_OK) return done;
+    const auto group = static_cast<int32_t>(p.heads / p.kv_heads);
+    Work<T> w = {maps[0], maps[1], maps[2], maps[3], p, rows, {}, group, 0, statistics, Heads<T>(call, 13), {}};
+    done = gradient<false, T, D>(call, w, p.query_blocks * group, p.keys * D * 4);
+    if (done != HD_OK) return done;
+    w.lists = columns;
+    w.d1 = Heads<T>(call, 14);
+    w.d2 = Heads<T>(call, 15);
+    return gradient<true, T, D>(call, w, p.key_blocks, p.queries * group * D * 4);
+  };
+  const auto sized = [&](auto type) {
+    return p.features <= 64 ? go(type, std::integral_constant<int, 64>{}) : go(type, std::integral_constant<int, 128>{});
+  };
+#ifdef HD_ONLY_BF16
+  status = sized(bf16{});
+#else
+  status = call.t[0]->dtype == HD_BF16 ? sized(bf16{}) : sized(f16{});
+#endif
+  return true;
+}
+}  // namespace hd

@@ -1,0 +1,438 @@
+// attention_fwd for Hopper (sm_90a), 16-bit types: o = softmax(scale q k^T, mask) v over a block layout (FlashAttention-3, Shah et al.
+// 2024, for the pipeline; block lists as in FlexAttention). Shapes: q, o [B,H,T,D]; k, v [B,K,S,D]; lse f32 [B,H,T]; D <= 256.
+// Work: a persistent grid; an item is W units, a unit 64 queries of one head, and all units of an item belong to one head of k: with grouped
+// queries the heads of a group share the tiles, otherwise neighbouring rows do. The producer walks the union of their lists, two key blocks a
+// step; a consumer warpgroup computes s = q k^T (wgmma, both operands in shared memory), the softmax, and o += p v with p in registers. The
+// product q k^T of the next step runs beside the softmax of this one, and consumers take turns to issue products.
+// On chip: q of W units, k and v in rings of stages; s, p, o and the row statistics in registers.
+// Numerics: products in f32, p rounded to the 16-bit type; exponentials base 2 with the scale folded into one FMA. The maximum that is
+// subtracted is renewed only where it grows by more than 8 (in log2), so o is rarely rescaled; the result is the same sum.
+// A key that a query of the item does not see is weighted 0: infinities and NaN in its v reach the result (0 * inf).
+// Cost: 4 D FLOP per visible pair, whole blocks counted. Deterministic. Measured: cuda-kernels/README.md.
+#include "hopper/tiles.h"
+#include "hopper/walk.h"
+#include "hopper_attention.h"
+
+namespace hd {
+namespace {
+using namespace hopper;
+
+template <int D>
+struct Shape {
+  static constexpr int kConsumers = D == 64 ? HD_W64 : 2;
+  static constexpr int kBlocks = D == 256 ? 1 : D == 64 ? HD_B64 : 2;  // key blocks of a step; at D = 256 two would need 128 KiB for a stage of k and v
+  static constexpr int kStages = D == 64 ? 4 : 2;
+  static constexpr int kKeys = kBlocks * kTile;
+  static constexpr int kThreads = (kConsumers + 1) * kGroupThreads;
+  static constexpr int kProducerRegisters = kConsumers == 3 ? 32 : 40, kConsumerRegisters = kConsumers == 3 ? 160 : 232;
+  static constexpr int kColumnBytes = kKeys * 128;  // of a tile of k or v: one column of 64 elements
+  static constexpr int kTileBytes = kColumnBytes * (D / 64), kQueryBytes = kTile * D * 2;
+};
+
+// What a step brings, told to the consumers beside its keys.
+template <int W>
+struct Step {
+  int32_t blocks;  // 2, 1 or 0
+  int32_t last;    // of the item
+  int32_t block[2], mask[2][W];
+};
+
+template <class T, int D>
+struct Shared {
+  using S = Shape<D>;
+  alignas(1024) char q[S::kConsumers][S::kQueryBytes];
+  alignas(1024) char k[S::kStages][S::kTileBytes];
+  alignas(1024) char v[S::kStages][S::kTileBytes];
+  Step<S::kConsumers> step[S::kStages];
+  uint64_t q_full, q_empty, k_full[S::kStages], k_empty[S::kStages], v_full[S::kStages], v_empty[S::kStages];
+};
+
+template <class T>
+struct Work {
+  CUtensorMap q, k, v;
+  Problem p;
+  Lists lists;
+  Deal deal;
+  int32_t group, units;  // heads of q per head of k; units per pair
+  Heads<T> o;
+  float* lse;
+  int64_t lse_stride[3];
+};
+
+// ---- producer ----
+
+template <class T, int D>
+__device__ void bring(const Work<T>& w, Shared<T, D>& m) {
+  using S = Shape<D>;
+  constexpr int W = S::kConsumers;
+  Stage next, behind;  // of k; of v, one step behind
+  int32_t waiting[2] = {0, 0}, waiting_blocks = 0;
+  uint32_t q_parity = 1;
+  const auto copy = [&](char* to, const CUtensorMap* map, uint64_t* full, const int32_t (&blocks)[2], int32_t n, int32_t head, int32_t batch) {
+#pragma unroll
+    for (int i = 0; i < S::kBlocks; i++) {
+#pragma unroll
+      for (int c = 0; c < D / 64 && i < n; c++)
+        copy_box(to + c * S::kColumnBytes + i * kTile * 128, map, full, c * 64, blocks[i] * kTile, head, batch);
+    }
+  };
+  int32_t batch = 0, kv_head = 0;
+  const auto bring_v = [&] {
+    if (waiting_blocks == 0) return;
+    wait(&m.v_empty[behind.index], behind.parity ^ 1);
+    arrive_expecting(&m.v_full[behind.index], static_cast<uint32_t>(waiting_blocks * kTile * D * 2));
+    copy(m.v[behind.index], &w.v, &m.v_full[behind.index], waiting, waiting_blocks, kv_head, batch);
+    behind.advance<S::kStages>();
+    waiting_blocks = 0;
+  };
+  for (int64_t round = 0; w.deal.more(round); round++) {
+    const int64_t item = w.deal.item(round);
+    if (item < 0) continue;
+    int32_t pair, chunk;
+    w.deal.place(item, pair, chunk);
+    batch = pair / static_cast<int32_t>(w.p.kv_heads);
+    kv_head = pair - batch * static_cast<int32_t>(w.p.kv_heads);
+    Cursor lists[W];
+    uint32_t q_bytes = 0;
+    Unit units[W];
+#pragma unroll
+    for (int i = 0; i < W; i++) {
+      units[i] = unit_of(w.group, w.units, kv_head, chunk * W + i);
+      if (units[i].inside) {
+        lists[i].open(w.lists, batch, units[i].head, units[i].block, w.p.key_blocks);
+        q_bytes += S::kQueryBytes;
+      } else {
+        lists[i].close();
+      }
+    }
+    wait(&m.q_empty, q_parity);
+    q_parity ^= 1;
+    arrive_expecting(&m.q_full, q_bytes);
+#pragma unroll
+    for (int i = 0; i < W; i++) {
+      for (int c = 0; c < D / 64 && units[i].inside; c++)
+        copy_box(m.q[i] + c * kTile * 128, &w.q, &m.q_full, c * 64, units[i].block * kTile, units[i].head, batch);
+    }
+    bool first = true, last;
+    do {
+      int32_t masks[2][W], blocks[2];
+      blocks[0] = take(lists, masks[0]);
+      int32_t n = blocks[0] == kEnd ? 0 : 1;
+      blocks[1] = S::kBlocks == 2 ? take(lists, masks[1]) : kEnd;
+      if (blocks[1] != kEnd) n = 2;
+      if (S::kBlocks == 2 && first && n == 1) {  // a first step is always whole: the block comes twice, once unseen
+        n = 2;
+        blocks[1] = blocks[0];
+      }
+      last = finished(lists);
+      wait(&m.k_empty[next.index], next.parity ^ 1);
+      Step<W>& step = m.step[next.index];
+      step.blocks = n;
+      step.last = last;
+#pragma unroll
+      for (int i = 0; i < S::kBlocks; i++) {
+        step.block[i] = blocks[i];
+#pragma unroll
+        for (int c = 0; c < W; c++) step.mask[i][c] = masks[i][c];
+      }
+      arrive_expecting(&m.k_full[next.index], static_cast<uint32_t>(n * kTile * D * 2));
+      copy(m.k[next.index], &w.k, &m.k_full[next.index], blocks, n, kv_head, batch);
+      bring_v();
+      if (n > 0) {
+        waiting[0] = blocks[0];
+        waiting[1] = blocks[1];
+        waiting_blocks = n;
+      }
+      next.advance<S::kStages>();
+      first = false;
+    } while (!last);
+    bring_v();
+  }
+}
+
+// ---- consumer ----
+
+constexpr float kSlack = 8.0f;  // log2 of the largest weight before the subtracted maximum is renewed
+
+// The running maximum (of raw products) and sum of the thread's two rows.
+struct Rows2 {
+  float top[2], total[2];
+};
+
+// s[0..N/2) becomes weights. Returns whether sums so far must be multiplied by factor, which holds for the whole warp.
+template <int N, int R>
+__device__ bool soften(float (&s)[R], Rows2& rows, float scale, float (&factor)[2]) {
+  bool grown = false;
+#pragma unroll
+  for (int r = 0; r < 2; r++) {
+    float top = s[2 * r];
+#pragma unroll
+    for (int i = 0; i < N / 8; i++) top = fmaxf(top, fmaxf(s[4 * i + 2 * r], s[4 * i + 2 * r + 1]));
+    top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 1));
+    top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 2));
+    const bool grows = (top - rows.top[r]) * scale > kSlack;  // false for -inf - -inf
+    factor[r] = grows ? fast_exp2((rows.top[r] - top) * scale) : 1.0f;
+    rows.top[r] = grows ? top : rows.top[r];
+    grown = grown || grows;
+  }
+  grown = __any_sync(0xffffffffu, grown);
+  const float shift[2] = {rows.top[0] == -INFINITY ? 0.0f : rows.top[0] * scale, rows.top[1] == -INFINITY ? 0.0f : rows.top[1] * scale};
+  float sum[2] = {0, 0};
+#pragma unroll
+  for (int i = 0; i < N / 8; i++) {
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+#pragma unroll
+      for (int c = 0; c < 2; c++) {
+        float& x = s[4 * i + 2 * r + c];
+        x = fast_exp2(fmaf(x, scale, -shift[r]));
+        sum[r] += x;
+      }
+    }
+  }
+#pragma unroll
+  for (int r = 0; r < 2; r++) rows.total[r] = rows.total[r] * factor[r] + sum[r];
+  return grown;
+}
+
+// s = q k^T over N keys of a stage.
+template <int N, class T, int D, int R>
+__device__ void scores(float (&s)[R], uint64_t q, uint64_t k) {
+  using S = Shape<D>;
+#pragma unroll
+  for (int c = 0; c < D / 64; c++) {
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+      product(*reinterpret_cast<float(*)[N / 2]>(&s), q + bytes(c * kTile * 128 + i * 32), k + bytes(c * S::kColumnBytes + i * 32), c + i > 0, T{});
+  }
+}
+
+// o += p v over N keys of a stage.
+template <int N, class T, int D, int R>
+__device__ void gather(float (&o)[D / 2], const uint32_t (&p)[R], uint64_t v) {
+#pragma unroll
+  for (int i = 0; i < N / 16; i++) product(o, p + 4 * i, v + bytes(i * 2048), true, T{});
+}
+
+template <class T, int D>
+__device__ void write(const Work<T>& w, const Unit& u, int32_t batch, const float (&o)[D / 2], const Rows2& rows) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+#pragma unroll
+  for (int r = 0; r < 2; r++) {
+    float total = rows.total[r];
+    total += __shfl_xor_sync(0xffffffffu, total, 1);
+    total += __shfl_xor_sync(0xffffffffu, total, 2);
+    const int64_t query = static_cast<int64_t>(u.block) * kTile + own_row() + r * 8;
+    if (!u.inside || query >= w.p.queries) continue;
+    store_row<T, D>(o, r, total == 0 ? 0.0f : 1.0f / total, w.o.at(batch, u.head, query), w.p.features);
+    if (w.lse != nullptr && lane % 4 == 0) {
+      w.lse[batch * w.lse_stride[0] + u.head * w.lse_stride[1] + query * w.lse_stride[2]] =
+          total == 0 ? -INFINITY : (rows.top[r] * w.p.scale * kLog2e + log2f(total)) * kLn2;
+    }
+  }
+}
+
+template <class T, int D>
+__device__ void consume(const Work<T>& w, Shared<T, D>& m, int me) {
+  using S = Shape<D>;
+  constexpr int W = S::kConsumers, N = S::kKeys;
+  const int lane = static_cast<int>(threadIdx.x) % 32, row = own_row(), shift = lane % 4 * 2;
+  const float scale = w.p.scale * kLog2e;
+  const uint64_t q = rows_operand(m.q[me]);
+  Stage keys, values;
+  uint32_t q_parity = 0;
+  const auto release = [&](uint64_t* barrier) {
+    __syncwarp();
+    if (lane == 0) arrive(barrier);
+  };
+  // Consumers issue their products in turn; the first turn is the first consumer's.
+  if (me == W - 1) signal(1, 2 * kGroupThreads);
+  const auto turn = [&] { meet(1 + me, 2 * kGroupThreads); };
+  const auto pass = [&] { signal(1 + (me + 1) % W, 2 * kGroupThreads); };
+
+  for (int64_t round = 0; w.deal.more(round); round++) {
+    const int64_t item = w.deal.item(round);
+    if (item < 0) continue;
+    int32_t pair_index, chunk;
+    w.deal.place(item, pair_index, chunk);
+    const int32_t batch = pair_index / static_cast<int32_t>(w.p.kv_heads);
+    const Unit u = unit_of(w.group, w.units, pair_index - batch * static_cast<int32_t>(w.p.kv_heads), chunk * W + me);
+    float o[D / 2], s[N / 2], factor[2];
+    uint32_t p[N / 4];
+    Rows2 rows = {{-INFINITY, -INFINITY}, {0, 0}};
+#pragma unroll
+    for (int i = 0; i < D / 2; i++) o[i] = 0;
+
+    // Hides what this consumer does not see in block `half` of a step.
+    const auto mask = [&](const Step<W>& step, int half) {
+      const int32_t id = step.mask[half][me];
+      const int64_t left = w.p.keys - static_cast<int64_t>(step.block[half]) * kTile;
+      if (id == 0 && left >= kTile) return;
+      hide(s, half * 32, words_of(w.lists.masks, id, row, left, shift), words_of(w.lists.masks, id, row + 8, left, shift));
+    };
+    const auto keys_done = [&] {
+      release(&m.k_empty[keys.index]);
+      keys.advance<S::kStages>();
+    };
+    const auto values_done = [&] {
+      release(&m.v_empty[values.index]);
+      values.advance<S::kStages>();
+    };
+    const auto rescale = [&](bool grown) {
+      if (!grown) return;
+#pragma unroll
+      for (int i = 0; i < D / 2; i++) o[i] *= factor[i / 2 % 2];
+    };
+
+    wait(&m.q_full, q_parity);
+    q_parity ^= 1;
+    wait(&m.k_full[keys.index], keys.parity);
+    const Step<W>* step = &m.step[keys.index];
+    if (step->blocks == 0) {  // nobody sees anything
+      keys_done();
+      release(&m.q_empty);
+      write<T, D>(w, u, batch, o, rows);
+      continue;
+    }
+    bool last = step->last, single = false;
+    turn();
+    products_begin();
+    scores<N, T, D>(s, q, rows_operand(m.k[keys.index]));
+    products_commit();
+    pass();
+    products_wait<0>();
+    touch(s);
+    mask(*step, 0);
+    if (S::kBlocks == 2) mask(*step, 1);
+    keys_done();
+    soften<N>(s, rows, scale, factor);
+    pack(s, p, T{});
+    while (!last) {
+      wait(&m.k_full[keys.index], keys.parity);
+      step = &m.step[keys.index];
+      single = S::kBlocks == 2 && step->blocks == 1;
+      if (single) break;
+      last = step->last;
+      turn();
+      touch(o);
+      products_begin();
+      scores<N, T, D>(s, q, rows_operand(m.k[keys.index]));
+      products_commit();
+      wait(&m.v_full[values.index], values.parity);
+      gather<N, T, D>(o, p, columns_operand(m.v[values.index], S::kColumnBytes));
+      products_commit();
+      pass();
+      products_wait<1>();
+      touch(s);
+      mask(*step, 0);
+      if (S::kBlocks == 2) mask(*step, 1);
+      keys_done();
+      const bool grown = soften<N>(s, rows, scale, factor);
+      products_wait<0>();
+      touch(o);
+      values_done();
+      rescale(grown);
+      pack(s, p, T{});
+    }
+    if (single) {
+      float half[32];
+      uint32_t weights[16];
+      turn();
+      touch(o);
+      products_begin();
+      scores<kTile, T, D>(half, q, rows_operand(m.k[keys.index]));
+      products_commit();
+      wait(&m.v_full[values.index], values.parity);
+      gather<N, T, D>(o, p, columns_operand(m.v[values.index], S::kColumnBytes));
+      products_commit();
+      pass();
+      products_wait<0>();
+      touch(half);
+      touch(o);
+      values_done();
+      const int32_t id = step->mask[0][me];
+      const int64_t left = w.p.keys - static_cast<int64_t>(step->block[0]) * kTile;
+      if (id != 0 || left < kTile)
+        hide(half, 0, words_of(w.lists.masks, id, row, left, shift), words_of(w.lists.masks, id, row + 8, left, shift));
+      keys_done();
+      release(&m.q_empty);
+      rescale(soften<kTile>(half, rows, scale, factor));
+      pack(half, weights, T{});
+      wait(&m.v_full[values.index], values.parity);
+      touch(o);
+      products_begin();
+      gather<kTile, T, D>(o, weights, columns_operand(m.v[values.index], S::kColumnBytes));
+    } else {
+      release(&m.q_empty);
+      wait(&m.v_full[values.index], values.parity);
+      touch(o);
+      products_begin();
+      gather<N, T, D>(o, p, columns_operand(m.v[values.index], S::kColumnBytes));
+    }
+    products_commit();
+    products_wait<0>();
+    touch(o);
+    values_done();
+    write<T, D>(w, u, batch, o, rows);
+  }
+}
+
+template <class T, int D>
+__global__ void __launch_bounds__(Shape<D>::kThreads, 1) hopper_forward(const __grid_constant__ Work<T> w) {
+  using S = Shape<D>;
+  auto& m = *reinterpret_cast<Shared<T, D>*>((reinterpret_cast<uintptr_t>(dynamic_shared()) + 1023) / 1024 * 1024);
+  if (threadIdx.x == 0) {
+    constexpr uint32_t warps = S::kConsumers * 4;
+    barrier_init(&m.q_full, 1);
+    barrier_init(&m.q_empty, warps);
+    for (int i = 0; i < S::kStages; i++) {
+      barrier_init(&m.k_full[i], 1);
+      barrier_init(&m.v_full[i], 1);
+      barrier_init(&m.k_empty[i], warps);
+      barrier_init(&m.v_empty[i], warps);
+    }
+    barrier_fence();
+  }
+  __syncthreads();
+  const int group = static_cast<int>(threadIdx.x) / kGroupThreads;
+  if (group == 0) {
+    give_registers<S::kProducerRegisters>();
+    if (threadIdx.x == 0) bring<T, D>(w, m);
+  } else {
+    take_registers<S::kConsumerRegisters>();
+    consume<T, D>(w, m, group - 1);
+  }
+}
+}  // namespace
+
+bool hopper_attention_fwd(const Call& call, const Problem& p, const Lists& lists, hd_status& status) {
+  if (!hopper_takes(call, p) || !pairs_of_elements(*call.t[8])) return false;
+  CUtensorMap maps[3];
+  for (int i = 0; i < 3; i++) {
+    if (!make_map(&maps[i], *call.t[i])) return false;
+  }
+  const auto go = [&](auto type, auto size) {
+    using T = decltype(type);
+    constexpr int D = decltype(size)::value;
+    using S = Shape<D>;
+    const auto group = static_cast<int32_t>(p.heads / p.kv_heads), units = static_cast<int32_t>(p.query_blocks * group);
+    const int64_t pairs = p.batches * p.kv_heads, chunks = ceil_div(units, S::kConsumers);
+    const Deal deal = {static_cast<int32_t>(pairs), static_cast<int32_t>(chunks), section_of(pairs, p.keys * D * 4), true};
+    Work<T> w = {maps[0], maps[1], maps[2], p, lists, deal, group, units, Heads<T>(call, 8), call.data<float>(9), {}};
+    for (int d = 0; d < 3 && call.has(9); d++) w.lse_stride[d] = call.t[9]->stride[d];
+    const auto grid = static_cast<unsigned>(least(pairs * chunks, call.context.processors));
+    return launch(call, hopper_forward<T, D>, dim3(grid), dim3(S::kThreads), static_cast<int64_t>(sizeof(Shared<T, D>)) + 1024, w);
+  };
+  const auto sized = [&](auto type) {
+    if (p.features <= 64) return go(type, std::integral_constant<int, 64>{});
+    if (p.features <= 128) return go(type, std::integral_constant<int, 128>{});
+    return go(type, std::integral_constant<int, 256>{});
+  };
+#ifdef HD_ONLY_BF16
+  status = sized(bf16{});
+#else
+  status = call.t[0]->dtype == HD_BF16 ? sized(bf16{}) : sized(f16{});
+#endif
+  return true;
+}
+}  // namespace hd
