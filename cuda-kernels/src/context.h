@@ -20,6 +20,7 @@ struct CudaContext {
   std::mutex mutex;      // one op at a time: the workspace is shared by the ops of the stream
   void* scratch = nullptr;
   int64_t scratch_bytes = 0;
+  uint32_t* tickets = nullptr;           // device, [2], zero between kernels: see Deal in hopper/walk.h
   unsigned long long* faults = nullptr;  // device, [HD_OP_COUNT]: see report_fault in device.h
 };
 

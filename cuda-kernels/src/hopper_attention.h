@@ -15,7 +15,7 @@ inline bool hopper_attention_bwd(const Call&, const Problem&, const Lists&, cons
 // Softcap, ALiBi and dropout are left to the portable kernels, and so are scales that turn the largest product into the smallest score.
 inline bool hopper_takes(const Call& call, const Problem& p) {
   return call.context.capability == 90 && call.t[0]->dtype != HD_F32 && p.softcap <= 0 && p.slopes == nullptr && p.threshold == 0 &&
-         p.scale > 0 && p.batches * p.heads * p.queries > 0 && p.keys > 0 && p.query_blocks * (p.heads / p.kv_heads) < (1 << 30) &&
-         p.batches * p.kv_heads < (1 << 30);
+         p.scale > 0 && p.batches * p.heads * p.queries > 0 && p.keys > 0 && p.keys < (1 << 30) && p.queries < (1 << 30) &&
+         p.batches * p.heads * (p.query_blocks + p.key_blocks) < (1 << 30);  // the kernels count items and keys in 32 bits
 }
 }  // namespace hd

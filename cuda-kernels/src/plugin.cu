@@ -138,6 +138,7 @@ void close(void* context) {
   cudaStreamSynchronize(c->stream);
   if (c->scratch != nullptr) cudaFreeAsync(c->scratch, c->stream);
   if (c->faults != nullptr) cudaFreeAsync(c->faults, c->stream);
+  if (c->tickets != nullptr) cudaFreeAsync(c->tickets, c->stream);
   cudaStreamSynchronize(c->stream);
   cudaStreamDestroy(c->stream);
   delete c;
@@ -164,6 +165,8 @@ hd_status set_up(CudaContext& c) {
   if (error == cudaSuccess) error = cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &threshold);
   if (error == cudaSuccess) error = cudaMallocAsync(reinterpret_cast<void**>(&c.faults), HD_OP_COUNT * sizeof(*c.faults), c.stream);
   if (error == cudaSuccess) error = cudaMemsetAsync(c.faults, 0xff, HD_OP_COUNT * sizeof(*c.faults), c.stream);
+  if (error == cudaSuccess) error = cudaMallocAsync(reinterpret_cast<void**>(&c.tickets), 2 * sizeof(*c.tickets), c.stream);
+  if (error == cudaSuccess) error = cudaMemsetAsync(c.tickets, 0, 2 * sizeof(*c.tickets), c.stream);
   return error == cudaSuccess ? HD_OK : cuda_fail(error, "setting up the memory pool");
 }
 

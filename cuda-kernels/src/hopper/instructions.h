@@ -130,26 +130,30 @@ __device__ void touch(uint32_t (&x)[N]) {
         : HD_FLOATS_##R(d)                                                                                                      \
         : "l"(a), "l"(b), "r"(static_cast<int32_t>(add)));                                                                      \
   }
-// d [64, N] (+)= a [64, 16] b [16, N]: a in registers, b a column operand.
-#define HD_PRODUCT_REGISTERS(N, R, TYPE, T, A0, A1, A2, A3, B, S)                                                                \
-  __device__ inline void product(float(&d)[R], const uint32_t* a, uint64_t b, bool add, T) {                                    \
+// The same with a in registers, and d [64, N] (+)= a [64, 16] b [16, N] with b a columns operand.
+#define HD_PRODUCT_REGISTERS(NAME, N, R, TYPE, T, A0, A1, A2, A3, B, S, COLUMNS)                                                 \
+  __device__ inline void NAME(float(&d)[R], const uint32_t* a, uint64_t b, bool add, T) {                                       \
     asm volatile(                                                                                                               \
         "{\n.reg .pred p;\nsetp.ne.b32 p, " S ", 0;\nwgmma.mma_async.sync.aligned.m64n" #N "k16.f32." TYPE "." TYPE            \
-        " " HD_REGISTERS_##R ", {" A0 ", " A1 ", " A2 ", " A3 "}, " B ", p, 1, 1, 1;\n}\n"                                      \
+        " " HD_REGISTERS_##R ", {" A0 ", " A1 ", " A2 ", " A3 "}, " B ", p, 1, 1, " COLUMNS ";\n}\n"                            \
         : HD_FLOATS_##R(d)                                                                                                      \
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int32_t>(add)));                                  \
   }
 
 HD_PRODUCT_SHARED(64, 32, "bf16", bf16, "%32", "%33", "%34")
 HD_PRODUCT_SHARED(128, 64, "bf16", bf16, "%64", "%65", "%66")
-HD_PRODUCT_REGISTERS(64, 32, "bf16", bf16, "%32", "%33", "%34", "%35", "%36", "%37")
-HD_PRODUCT_REGISTERS(128, 64, "bf16", bf16, "%64", "%65", "%66", "%67", "%68", "%69")
-HD_PRODUCT_REGISTERS(256, 128, "bf16", bf16, "%128", "%129", "%130", "%131", "%132", "%133")
+HD_PRODUCT_REGISTERS(product_columns, 64, 32, "bf16", bf16, "%32", "%33", "%34", "%35", "%36", "%37", "1")
+HD_PRODUCT_REGISTERS(product_rows, 64, 32, "bf16", bf16, "%32", "%33", "%34", "%35", "%36", "%37", "0")
+HD_PRODUCT_REGISTERS(product_columns, 128, 64, "bf16", bf16, "%64", "%65", "%66", "%67", "%68", "%69", "1")
+HD_PRODUCT_REGISTERS(product_rows, 128, 64, "bf16", bf16, "%64", "%65", "%66", "%67", "%68", "%69", "0")
+HD_PRODUCT_REGISTERS(product_columns, 256, 128, "bf16", bf16, "%128", "%129", "%130", "%131", "%132", "%133", "1")
 HD_PRODUCT_SHARED(64, 32, "f16", f16, "%32", "%33", "%34")
 HD_PRODUCT_SHARED(128, 64, "f16", f16, "%64", "%65", "%66")
-HD_PRODUCT_REGISTERS(64, 32, "f16", f16, "%32", "%33", "%34", "%35", "%36", "%37")
-HD_PRODUCT_REGISTERS(128, 64, "f16", f16, "%64", "%65", "%66", "%67", "%68", "%69")
-HD_PRODUCT_REGISTERS(256, 128, "f16", f16, "%128", "%129", "%130", "%131", "%132", "%133")
+HD_PRODUCT_REGISTERS(product_columns, 64, 32, "f16", f16, "%32", "%33", "%34", "%35", "%36", "%37", "1")
+HD_PRODUCT_REGISTERS(product_rows, 64, 32, "f16", f16, "%32", "%33", "%34", "%35", "%36", "%37", "0")
+HD_PRODUCT_REGISTERS(product_columns, 128, 64, "f16", f16, "%64", "%65", "%66", "%67", "%68", "%69", "1")
+HD_PRODUCT_REGISTERS(product_rows, 128, 64, "f16", f16, "%64", "%65", "%66", "%67", "%68", "%69", "0")
+HD_PRODUCT_REGISTERS(product_columns, 256, 128, "f16", f16, "%128", "%129", "%130", "%131", "%132", "%133", "1")
 
 #undef HD_PRODUCT_SHARED
 #undef HD_PRODUCT_REGISTERS
@@ -161,6 +165,15 @@ HD_PRODUCT_REGISTERS(256, 128, "f16", f16, "%128", "%129", "%130", "%131", "%132
 #undef HD_REGISTERS_32
 #undef HD_REGISTERS_64
 #undef HD_REGISTERS_128
+
+// A 16 x 16 part of a tile [64, 64] in the copy engine's swizzle as the left operand of a product: rows from `row`, columns from 16 k.
+__device__ inline void load_operand(uint32_t* a, const char* tile, int row, int k) {
+  const int lane = static_cast<int>(threadIdx.x) % 32, r = row + lane % 16, unit = 2 * k + lane / 16;
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(a[0]), "=r"(a[1]), "=r"(a[2]), "=r"(a[3])
+               : "r"(shared_address(tile) + r * 128 + (unit ^ r % 8) * 16)
+               : "memory");
+}
 
 // ---- element pairs and exponentials ----
 __device__ inline uint32_t pair(float low, float high, bf16) {

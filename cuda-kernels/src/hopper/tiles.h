@@ -14,7 +14,7 @@ struct Words {
   uint32_t low, high;
 };
 // left: columns of the block that exist.
-__device__ inline Words words_of(const int64_t* masks, int32_t mask, int row, int64_t left, int shift) {
+__device__ inline Words words_of(const int64_t* masks, int32_t mask, int row, int32_t left, int shift) {
   uint64_t bits = mask < 0 ? 0 : mask == 0 ? ~uint64_t{0} : static_cast<uint64_t>(__ldg(masks + static_cast<int64_t>(mask) * kTile + row));
   if (left < kTile) bits &= left <= 0 ? 0 : (uint64_t{1} << left) - 1;
   bits >>= shift;
@@ -42,6 +42,35 @@ __device__ void pack(const float (&s)[R], uint32_t (&p)[R / 2], T) {
 #pragma unroll
   for (int i = 0; i < R / 2; i++) p[i] = pair(s[2 * i], s[2 * i + 1], T{});
 }
+
+// The left operand [64, D] of a consumer's products of rows, a tile that the copy engine brought: read from shared memory by each product, or
+// kept in registers, which halves (N = 64) what a product reads there.
+template <class T, int D, bool Registers>
+struct Left {
+  uint32_t part[Registers ? D / 4 : 1];
+  uint64_t tile;
+
+  __device__ void load(const char* from) {
+    tile = rows_operand(from);
+    if constexpr (Registers) {
+#pragma unroll
+      for (int i = 0; i < D / 16; i++) load_operand(part + 4 * i, from + i / 4 * kTile * 128, own_row() & ~15, i % 4);
+    }
+  }
+  // x = this b^T; column_bytes: from one 64-column of b to the next.
+  template <int N>
+  __device__ void multiply(float (&x)[N / 2], uint64_t b, uint32_t column_bytes) const {
+#pragma unroll
+    for (int i = 0; i < D / 16; i++) {
+      const uint64_t at = b + bytes(i / 4 * column_bytes + i % 4 * 32);
+      if constexpr (Registers) {
+        product_rows(x, part + 4 * i, at, i > 0, T{});
+      } else {
+        product(x, tile + bytes(i / 4 * kTile * 128 + i % 4 * 32), at, i > 0, T{});
+      }
+    }
+  }
+};
 
 // Row r of the thread's two, times factor. n, the columns that exist, is even.
 template <class T, int D>

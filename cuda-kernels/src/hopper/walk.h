@@ -11,24 +11,25 @@ constexpr int kGroupThreads = 128;  // threads of a warpgroup
 constexpr int32_t kNone = -1;       // "mask" of a block that a consumer does not see
 constexpr int32_t kEnd = 0x7fffffff;
 
-// Work is `pairs` (batch, head of k) times `chunks` of W units. Rounds of one item per block of the grid alternate their direction, so that
-// blocks that got long items first get short ones later. Items of neighbouring number share keys in the L2: pairs are taken in sections.
+// Work is `pairs` (batch, head of k) times `chunks` of W units. Blocks of the grid draw items from one counter, long ones first, so that no
+// block is left with a long one; which block computes an item changes no bit of the result. Pairs are taken in sections, so that items in
+// work at a time share keys in the L2.
 struct Deal {
   int32_t pairs, chunks, section;
-  bool descending;  // chunks: last first (causal rows grow) or first first (causal columns shrink)
+  bool descending;    // chunks: last first (causal rows grow) or first first (causal columns shrink)
+  uint32_t* tickets;  // [2], zero between launches: items drawn, blocks done
 
-  __device__ int64_t total() const { return static_cast<int64_t>(pairs) * chunks; }
-  // The item of this block in a round, or -1.
-  __device__ int64_t item(int64_t round) const {
-    const int64_t grid = gridDim.x, at = round % 2 == 0 ? blockIdx.x : grid - 1 - blockIdx.x, i = round * grid + at;
-    return i < total() ? i : -1;
+  __device__ int32_t total() const { return pairs * chunks; }
+  __device__ int32_t draw() const { return static_cast<int32_t>(gridDim.x + atomicAdd(&tickets[0], 1)); }
+  // Called once by each block after its last draw; the last one leaves the counters as they were.
+  __device__ void leave() const {
+    if (atomicAdd(&tickets[1], 1) + 1 < gridDim.x) return;
+    tickets[0] = 0;
+    tickets[1] = 0;
   }
-  __device__ bool more(int64_t round) const { return round * gridDim.x < total(); }
-  __device__ void place(int64_t item, int32_t& pair, int32_t& chunk) const {
-    const int64_t whole = static_cast<int64_t>(section) * chunks;
-    const auto s = static_cast<int32_t>(item / whole);
-    const auto rest = static_cast<int32_t>(item - s * whole);
-    const int32_t inside = s * section + section <= pairs ? section : pairs - s * section;
+  __device__ void place(int32_t item, int32_t& pair, int32_t& chunk) const {
+    const int32_t s = item / (section * chunks), rest = item - s * section * chunks;
+    const int32_t inside = min(section, pairs - s * section);
     chunk = rest / inside;
     pair = s * section + (rest - chunk * inside);
     if (descending) chunk = chunks - 1 - chunk;
@@ -40,53 +41,45 @@ inline int32_t section_of(int64_t pairs, int64_t bytes_per_pair) {
   return static_cast<int32_t>(least(most(1, (24 << 20) / most(1, bytes_per_pair)), pairs));
 }
 
-// A row (or column) list that is being read; the next entry is already on its way.
-struct Cursor {
-  const int2* list;  // null: every block, FULL
+// The producer warp's walk over the union of its consumers' lists: lane w reads the list of consumer w, the next entry already on its way.
+struct Walk {
   int32_t at, end, block, mask;
   int2 ahead;
+  int32_t coming;  // the smallest block that a list still has, or kEnd
 
-  __device__ int2 entry(int32_t i) const { return i >= end ? make_int2(kEnd, kNone) : list == nullptr ? make_int2(i, 0) : __ldg(list + i); }
-  __device__ void open(const Lists& l, int64_t b, int64_t h, int64_t i, int64_t all) {
-    const Range range = entries(l, b, h, i, all);
-    list = l.ptr == nullptr ? nullptr : reinterpret_cast<const int2*>(l.blocks);
-    at = static_cast<int32_t>(range.begin);
-    end = static_cast<int32_t>(range.end);
-    const int2 first = entry(at);
-    block = first.x;
-    mask = first.y;
-    ahead = entry(at + 1);
+  __device__ void fetch(const Lists& l) {
+    ahead = make_int2(at + 1, 0);  // without lists: every block, FULL
+    if (l.ptr != nullptr && at + 1 < end) ahead = __ldg(reinterpret_cast<const int2*>(l.blocks) + at + 1);
+    if (at + 1 >= end) ahead.x = kEnd;
   }
-  __device__ void close() { block = kEnd; ahead = make_int2(kEnd, kNone); at = end = 0; }
-  __device__ void next() {
+  __device__ void next(const Lists& l) {
     at++;
     block = ahead.x;
     mask = ahead.y;
-    ahead = entry(at + 1);
+    fetch(l);
+  }
+  // All lanes call it; lanes that are not inside have no list.
+  __device__ void open(const Lists& l, bool inside, int64_t b, int64_t h, int64_t i, int64_t all) {
+    const Range range = inside ? entries(l, b, h, i, all) : Range{0, 0};
+    at = static_cast<int32_t>(range.begin) - 1;
+    end = static_cast<int32_t>(range.end);
+    fetch(l);
+    next(l);
+    coming = __reduce_min_sync(0xffffffffu, block);
+  }
+  // The next block of the union, or kEnd; seen: how this lane's consumer sees it.
+  __device__ int32_t take(const Lists& l, int32_t& seen) {
+    const int32_t taken = coming;
+    seen = kNone;
+    if (taken == kEnd) return kEnd;
+    if (block == taken) {
+      seen = mask;
+      next(l);
+    }
+    coming = __reduce_min_sync(0xffffffffu, block);
+    return taken;
   }
 };
-
-// The smallest block that a list still has; masks[w]: how consumer w sees it.
-template <int W>
-__device__ int32_t take(Cursor (&lists)[W], int32_t (&masks)[W]) {
-  int32_t block = kEnd;
-#pragma unroll
-  for (int w = 0; w < W; w++) block = min(block, lists[w].block);
-#pragma unroll
-  for (int w = 0; w < W; w++) {
-    const bool seen = block != kEnd && lists[w].block == block;
-    masks[w] = seen ? lists[w].mask : kNone;
-    if (seen) lists[w].next();
-  }
-  return block;
-}
-template <int W>
-__device__ bool finished(const Cursor (&lists)[W]) {
-  bool all = true;
-#pragma unroll
-  for (int w = 0; w < W; w++) all = all && lists[w].block == kEnd;
-  return all;
-}
 
 // 64 rows of one head: the work of a consumer. index counts the units of a pair, heads fastest.
 struct Unit {
@@ -110,6 +103,16 @@ struct Stage {
     }
   }
 };
+
+// The warpgroup of this thread, in a register that all of the warp share.
+__device__ inline int warpgroup() { return __shfl_sync(0xffffffffu, static_cast<int>(threadIdx.x) / kGroupThreads, 0); }
+
+// The block's shared memory. Its start is aligned as the swizzle of the copy engine asks for.
+template <class M>
+__device__ M& shared_memory() {
+  extern __shared__ __align__(1024) char hd_tiles[];
+  return *reinterpret_cast<M*>(hd_tiles);
+}
 
 // ---- host ----
 

@@ -21,7 +21,8 @@ struct Shape {
   static constexpr int kConsumers = D == 64 && !Keys ? 3 : 2;
   static constexpr int kStages = 4;
   static constexpr int kThreads = (kConsumers + 1) * kGroupThreads;
-  static constexpr int kProducerRegisters = kConsumers == 3 ? 32 : 40, kConsumerRegisters = kConsumers == 3 ? 160 : 232;
+  static constexpr int kProducerRegisters = kConsumers == 3 ? 32 : 24, kConsumerRegisters = kConsumers == 3 ? 160 : 240;
+  static constexpr bool kOwnInRegisters = HD_OWNREG && (D == 64) == Keys;  // where there is room
   static constexpr int kColumnBytes = kTile * 128, kTileBytes = kTile * D * 2;
 };
 
@@ -36,12 +37,13 @@ struct Statistics {
 };
 
 template <int D, bool Keys>
-struct Shared {
+struct alignas(1024) Shared {
   using S = Shape<D, Keys>;
   alignas(1024) char own[S::kConsumers][2][S::kTileBytes];  // a1, a2
   alignas(1024) char tile[S::kStages][2][S::kTileBytes];    // b1, b2
   alignas(16) Statistics statistics[S::kStages][kTile];     // of streaming queries
   Step<S::kConsumers> step[S::kStages];
+  int32_t item;  // -1: no more
   uint64_t own_full, own_empty, full[S::kStages], empty[S::kStages];
 };
 
@@ -93,73 +95,76 @@ __global__ void __launch_bounds__(kThreads) hopper_statistics(Before<T> w) {
 
 // ---- producer ----
 
+// The first warp of the producer's; lane 0 speaks to the copy engine.
 template <class T, int D, bool Keys>
 __device__ void bring(const Work<T>& w, Shared<D, Keys>& m) {
   using S = Shape<D, Keys>;
   constexpr int W = S::kConsumers;
+  const int lane = static_cast<int>(threadIdx.x);
   Stage next;
   uint32_t own_parity = 1;
-  const auto copy = [&](char* to, const CUtensorMap* map, uint64_t* full, int32_t block, int32_t head, int32_t batch) {
+  const auto copy = [](char* to, const CUtensorMap* map, uint64_t* full, int32_t block, int32_t head, int32_t batch) {
 #pragma unroll
     for (int c = 0; c < D / 64; c++) copy_box(to + c * S::kColumnBytes, map, full, c * 64, block * kTile, head, batch);
   };
-  for (int32_t round = 0; w.deal.more(round); round++) {
-    const int64_t item = w.deal.item(round);
-    if (item < 0) continue;
+  for (auto item = static_cast<int32_t>(blockIdx.x), after = 0;; item = __shfl_sync(0xffffffffu, after, 0)) {
+    wait(&m.own_empty, own_parity);
+    own_parity ^= 1;
+    if (item >= w.deal.total()) {
+      if (lane == 0) {
+        m.item = -1;
+        arrive(&m.own_full);
+      }
+      break;
+    }
+    if (lane == 0) after = w.deal.draw();
     int32_t pair, chunk;
     w.deal.place(item, pair, chunk);
     const int32_t batch = pair / static_cast<int32_t>(w.p.kv_heads), kv_head = pair - batch * static_cast<int32_t>(w.p.kv_heads);
-    Unit units[W];
-    uint32_t bytes = 0;
-#pragma unroll
-    for (int i = 0; i < W; i++) {
-      units[i] = Keys ? Unit{chunk * W + i, 0, chunk * W + i < w.units} : unit_of(w.group, w.units, kv_head, chunk * W + i);
-      if (units[i].inside) bytes += 2 * S::kTileBytes;
+    const Unit u = Keys ? Unit{chunk * W + lane, 0, chunk * W + lane < w.units} : unit_of(w.group, w.units, kv_head, chunk * W + lane);
+    const bool inside = lane < W && u.inside;
+    if (lane == 0) {
+      m.item = item;
+      arrive_expecting(&m.own_full, static_cast<uint32_t>(min(W, w.units - chunk * W) * 2 * S::kTileBytes));
     }
-    wait(&m.own_empty, own_parity);
-    own_parity ^= 1;
-    arrive_expecting(&m.own_full, bytes);
-#pragma unroll
-    for (int i = 0; i < W; i++) {
-      if (!units[i].inside) continue;
-      copy(m.own[i][0], Keys ? &w.k : &w.q, &m.own_full, units[i].block, Keys ? kv_head : units[i].head, batch);
-      copy(m.own[i][1], Keys ? &w.v : &w.d_o, &m.own_full, units[i].block, Keys ? kv_head : units[i].head, batch);
+    __syncwarp();
+    if (inside) {
+      copy(m.own[lane][0], Keys ? &w.k : &w.q, &m.own_full, u.block, Keys ? kv_head : u.head, batch);
+      copy(m.own[lane][1], Keys ? &w.v : &w.d_o, &m.own_full, u.block, Keys ? kv_head : u.head, batch);
     }
     for (int32_t g = 0; g < (Keys ? w.group : 1); g++) {
-      Cursor lists[W];
-      const int32_t head = kv_head * w.group + g;
-#pragma unroll
-      for (int i = 0; i < W; i++) {
-        if (units[i].inside) {
-          lists[i].open(w.lists, batch, Keys ? head : units[i].head, units[i].block, Keys ? w.p.query_blocks : w.p.key_blocks);
-        } else {
-          lists[i].close();
-        }
-      }
-      while (!finished(lists)) {
+      const int32_t head = Keys ? kv_head * w.group + g : u.head, from = Keys ? head : kv_head;
+      Walk walk;
+      walk.open(w.lists, inside, batch, head, u.block, Keys ? w.p.query_blocks : w.p.key_blocks);
+      while (walk.coming != kEnd) {
+        int32_t seen;
+        const int32_t block = walk.take(w.lists, seen);
         wait(&m.empty[next.index], next.parity ^ 1);
         Step<W>& step = m.step[next.index];
-        int32_t masks[W];
-        const int32_t block = take(lists, masks);
-        step.block = block;
-#pragma unroll
-        for (int i = 0; i < W; i++) step.mask[i] = masks[i];
-        uint64_t* full = &m.full[next.index];
-        arrive_expecting(full, 2 * S::kTileBytes + (Keys ? sizeof m.statistics[0] : 0));
-        copy(m.tile[next.index][0], Keys ? &w.q : &w.k, full, block, Keys ? head : kv_head, batch);
-        copy(m.tile[next.index][1], Keys ? &w.d_o : &w.v, full, block, Keys ? head : kv_head, batch);
-        if (Keys) {
-          const int64_t at = ((batch * w.p.heads + head) * w.p.query_blocks + block) * kTile;
-          copy_bytes(m.statistics[next.index], w.statistics + at, sizeof m.statistics[0], full);
+        if (lane < W) step.mask[lane] = seen;
+        if (lane == 0) step.block = block;
+        __syncwarp();
+        if (lane == 0) {
+          uint64_t* const full = &m.full[next.index];
+          arrive_expecting(full, 2 * S::kTileBytes + (Keys ? static_cast<uint32_t>(sizeof m.statistics[0]) : 0));
+          copy(m.tile[next.index][0], Keys ? &w.q : &w.k, full, block, from, batch);
+          copy(m.tile[next.index][1], Keys ? &w.d_o : &w.v, full, block, from, batch);
+          if (Keys) {
+            const int64_t at = ((batch * w.p.heads + head) * w.p.query_blocks + block) * kTile;
+            copy_bytes(m.statistics[next.index], w.statistics + at, sizeof m.statistics[0], full);
+          }
         }
         next.advance<S::kStages>();
       }
     }
     wait(&m.empty[next.index], next.parity ^ 1);
-    m.step[next.index].block = kEnd;
-    arrive(&m.full[next.index]);
+    if (lane == 0) {
+      m.step[next.index].block = kEnd;
+      arrive(&m.full[next.index]);
+    }
     next.advance<S::kStages>();
   }
+  if (lane == 0) w.deal.leave();
 }
 
 // ---- consumer ----
@@ -179,20 +184,11 @@ __device__ inline void hide_keys(float (&s)[32], const int64_t* masks, int32_t m
   }
 }
 
-// x = a b^T over D
-template <class T, int D>
-__device__ void multiply(float (&x)[32], uint64_t a, uint64_t b) {
-#pragma unroll
-  for (int i = 0; i < D / 16; i++) {
-    const uint64_t at = bytes(i / 4 * kTile * 128 + i % 4 * 32);
-    product(x, a + at, b + at, i > 0, T{});
-  }
-}
 // x += p b
 template <class T, int D>
 __device__ void gather(float (&x)[D / 2], const uint32_t (&p)[16], uint64_t b) {
 #pragma unroll
-  for (int i = 0; i < 4; i++) product(x, p + 4 * i, b + bytes(i * 2048), true, T{});
+  for (int i = 0; i < 4; i++) product_columns(x, p + 4 * i, b + bytes(i * 2048), true, T{});
 }
 
 template <class T, int D, bool Keys>
@@ -200,18 +196,22 @@ __device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
   using S = Shape<D, Keys>;
   constexpr int W = S::kConsumers;
   constexpr bool kAhead = D == 64 || !Keys;  // the last products of a step may run into the next one: registers are left
-  const int lane = static_cast<int>(threadIdx.x) % 32;
   const float scale = w.p.scale * kLog2e;
-  const uint64_t a1 = rows_operand(m.own[me][0]), a2 = rows_operand(m.own[me][1]);
   Stage now;
   uint32_t own_parity = 0;
   const auto release = [&](uint64_t* barrier) {
     __syncwarp();
-    if (lane == 0) arrive(barrier);
+    if (threadIdx.x % 32 == 0) arrive(barrier);
   };
-  for (int32_t round = 0; w.deal.more(round); round++) {
-    const int64_t item = w.deal.item(round);
-    if (item < 0) continue;
+  for (;;) {
+    wait(&m.own_full, own_parity);
+    own_parity ^= 1;
+    const int32_t item = m.item;
+    if (item < 0) break;
+    Left<T, D, S::kOwnInRegisters> a1, a2;
+    a1.load(m.own[me][0]);
+    a2.load(m.own[me][1]);
+    if (S::kOwnInRegisters) release(&m.own_empty);
     int32_t pair, chunk;
     w.deal.place(item, pair, chunk);
     const int32_t batch = pair / static_cast<int32_t>(w.p.kv_heads), kv_head = pair - batch * static_cast<int32_t>(w.p.kv_heads);
@@ -239,8 +239,6 @@ __device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
       if (held >= 0) release(&m.empty[held]);
       held = -1;
     };
-    wait(&m.own_full, own_parity);
-    own_parity ^= 1;
     for (;;) {
       wait(&m.full[now.index], now.parity);
       const int32_t block = m.step[now.index].block, mask = m.step[now.index].mask[me], stage = now.index;
@@ -254,14 +252,14 @@ __device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
       const char *b1 = m.tile[stage][0], *b2 = m.tile[stage][1];
       touch(d1);
       products_begin();
-      multiply<T, D>(s, a1, rows_operand(b1));
+      a1.template multiply<kTile>(s, rows_operand(b1), S::kColumnBytes);
       products_commit();
-      multiply<T, D>(dp, a2, rows_operand(b2));
+      a2.template multiply<kTile>(dp, rows_operand(b2), S::kColumnBytes);
       products_commit();
       products_wait<1>();
       touch(s);
       if (kAhead && held >= 0) release(&m.empty[held]);
-      const int64_t left = w.p.keys - static_cast<int64_t>(Keys ? u.block : block) * kTile;
+      const int32_t left = static_cast<int32_t>(w.p.keys) - block * kTile;  // of streaming keys
       if (Keys) {
         if (mask != 0) hide_keys(s, w.lists.masks, mask);  // keys that do not exist are not stored
       } else if (mask != 0 || left < kTile) {
@@ -303,7 +301,7 @@ __device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
       now.advance<S::kStages>();
       if (!kAhead) settle();
     }
-    release(&m.own_empty);
+    if (!S::kOwnInRegisters) release(&m.own_empty);
     const int64_t rows = Keys ? w.p.keys : w.p.queries;
 #pragma unroll
     for (int r = 0; r < 2; r++) {
@@ -318,7 +316,7 @@ __device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
 template <class T, int D, bool Keys>
 __global__ void __launch_bounds__(Shape<D, Keys>::kThreads, 1) hopper_gradient(const __grid_constant__ Work<T> w) {
   using S = Shape<D, Keys>;
-  auto& m = *reinterpret_cast<Shared<D, Keys>*>((reinterpret_cast<uintptr_t>(dynamic_shared()) + 1023) / 1024 * 1024);
+  auto& m = shared_memory<Shared<D, Keys>>();
   if (threadIdx.x == 0) {
     constexpr uint32_t warps = S::kConsumers * 4;
     barrier_init(&m.own_full, 1);
@@ -330,10 +328,10 @@ __global__ void __launch_bounds__(Shape<D, Keys>::kThreads, 1) hopper_gradient(c
     barrier_fence();
   }
   __syncthreads();
-  const int group = static_cast<int>(threadIdx.x) / kGroupThreads;
+  const int group = warpgroup();
   if (group == 0) {
     give_registers<S::kProducerRegisters>();
-    if (threadIdx.x == 0) bring<T, D, Keys>(w, m);
+    if (threadIdx.x < 32) bring<T, D, Keys>(w, m);
   } else {
     take_registers<S::kConsumerRegisters>();
     consume<T, D, Keys>(w, m, group - 1);
@@ -345,9 +343,9 @@ hd_status gradient(const Call& call, Work<T>& w, int64_t units, int64_t streamed
   using S = Shape<D, Keys>;
   const int64_t pairs = w.p.batches * w.p.kv_heads, chunks = ceil_div(units, S::kConsumers);
   w.units = static_cast<int32_t>(units);
-  w.deal = {static_cast<int32_t>(pairs), static_cast<int32_t>(chunks), section_of(pairs, streamed_bytes), !Keys};
+  w.deal = {static_cast<int32_t>(pairs), static_cast<int32_t>(chunks), section_of(pairs, streamed_bytes), !Keys, call.context.tickets};
   const auto grid = static_cast<unsigned>(least(pairs * chunks, call.context.processors));
-  return launch(call, hopper_gradient<T, D, Keys>, dim3(grid), dim3(S::kThreads), static_cast<int64_t>(sizeof(Shared<D, Keys>)) + 1024, w);
+  return launch(call, hopper_gradient<T, D, Keys>, dim3(grid), dim3(S::kThreads), static_cast<int64_t>(sizeof(Shared<D, Keys>)), w);
 }
 }  // namespace
 

@@ -21,10 +21,13 @@ template <int D>
 struct Shape {
   static constexpr int kConsumers = D == 64 ? HD_W64 : 2;
   static constexpr int kBlocks = D == 256 ? 1 : D == 64 ? HD_B64 : 2;  // key blocks of a step; at D = 256 two would need 128 KiB for a stage of k and v
-  static constexpr int kStages = D == 64 ? 4 : 2;
   static constexpr int kKeys = kBlocks * kTile;
   static constexpr int kThreads = (kConsumers + 1) * kGroupThreads;
-  static constexpr int kProducerRegisters = kConsumers == 3 ? 32 : 40, kConsumerRegisters = kConsumers == 3 ? 160 : 232;
+  static constexpr bool kQueriesInRegisters = HD_QREG && D == 128;  // spares the products a third of their reads of shared memory
+  static constexpr int kQueryStages = kQueriesInRegisters ? 1 : 2;
+  static constexpr int kStages = D == 64 ? 4 : kQueriesInRegisters ? 3 : 2;
+  static constexpr int kProducerRegisters = kConsumers == 2 ? 24 : 32;
+  static constexpr int kConsumerRegisters = kConsumers == 2 ? 240 : kConsumers == 3 ? 160 : 120;
   static constexpr int kColumnBytes = kKeys * 128;  // of a tile of k or v: one column of 64 elements
   static constexpr int kTileBytes = kColumnBytes * (D / 64), kQueryBytes = kTile * D * 2;
 };
@@ -32,19 +35,19 @@ struct Shape {
 // What a step brings, told to the consumers beside its keys.
 template <int W>
 struct Step {
-  int32_t blocks;  // 2, 1 or 0
-  int32_t last;    // of the item
-  int32_t block[2], mask[2][W];
+  alignas(16) int4 head;  // number of blocks: 2, 1 or 0; whether it is the item's last step; the blocks
+  int2 masks[W];          // of each consumer for the two blocks
 };
 
 template <class T, int D>
-struct Shared {
+struct alignas(1024) Shared {
   using S = Shape<D>;
-  alignas(1024) char q[S::kConsumers][S::kQueryBytes];
+  alignas(1024) char q[S::kQueryStages][S::kConsumers][S::kQueryBytes];
   alignas(1024) char k[S::kStages][S::kTileBytes];
   alignas(1024) char v[S::kStages][S::kTileBytes];
   Step<S::kConsumers> step[S::kStages];
-  uint64_t q_full, q_empty, k_full[S::kStages], k_empty[S::kStages], v_full[S::kStages], v_empty[S::kStages];
+  int32_t item[S::kQueryStages];  // -1: no more
+  uint64_t q_full[S::kQueryStages], q_empty[S::kQueryStages], k_full[S::kStages], k_empty[S::kStages], v_full[S::kStages], v_empty[S::kStages];
 };
 
 template <class T>
@@ -61,93 +64,86 @@ struct Work {
 
 // ---- producer ----
 
+// The first warp of the producer's; lane 0 speaks to the copy engine.
 template <class T, int D>
 __device__ void bring(const Work<T>& w, Shared<T, D>& m) {
   using S = Shape<D>;
   constexpr int W = S::kConsumers;
-  Stage next, behind;  // of k; of v, one step behind
-  int32_t waiting[2] = {0, 0}, waiting_blocks = 0;
-  uint32_t q_parity = 1;
-  const auto copy = [&](char* to, const CUtensorMap* map, uint64_t* full, const int32_t (&blocks)[2], int32_t n, int32_t head, int32_t batch) {
+  const int lane = static_cast<int>(threadIdx.x);
+  Stage queries, next, behind;  // of q; of k; of v, one step behind k
+  int32_t waiting[2] = {0, 0}, waiting_blocks = 0, batch = 0, kv_head = 0;
+  const auto copy = [&](char* to, const CUtensorMap* map, uint64_t* full, const int32_t (&blocks)[2], int32_t n) {
+    arrive_expecting(full, static_cast<uint32_t>(n * kTile * D * 2));
 #pragma unroll
     for (int i = 0; i < S::kBlocks; i++) {
 #pragma unroll
       for (int c = 0; c < D / 64 && i < n; c++)
-        copy_box(to + c * S::kColumnBytes + i * kTile * 128, map, full, c * 64, blocks[i] * kTile, head, batch);
+        copy_box(to + c * S::kColumnBytes + i * kTile * 128, map, full, c * 64, blocks[i] * kTile, kv_head, batch);
     }
   };
-  int32_t batch = 0, kv_head = 0;
   const auto bring_v = [&] {
     if (waiting_blocks == 0) return;
     wait(&m.v_empty[behind.index], behind.parity ^ 1);
-    arrive_expecting(&m.v_full[behind.index], static_cast<uint32_t>(waiting_blocks * kTile * D * 2));
-    copy(m.v[behind.index], &w.v, &m.v_full[behind.index], waiting, waiting_blocks, kv_head, batch);
+    if (lane == 0) copy(m.v[behind.index], &w.v, &m.v_full[behind.index], waiting, waiting_blocks);
     behind.advance<S::kStages>();
     waiting_blocks = 0;
   };
-  for (int64_t round = 0; w.deal.more(round); round++) {
-    const int64_t item = w.deal.item(round);
-    if (item < 0) continue;
+  for (auto item = static_cast<int32_t>(blockIdx.x), after = 0;; item = __shfl_sync(0xffffffffu, after, 0)) {
+    wait(&m.q_empty[queries.index], queries.parity ^ 1);
+    uint64_t* const q_full = &m.q_full[queries.index];
+    if (item >= w.deal.total()) {
+      if (lane == 0) {
+        m.item[queries.index] = -1;
+        arrive(q_full);
+      }
+      break;
+    }
+    if (lane == 0) after = w.deal.draw();
     int32_t pair, chunk;
     w.deal.place(item, pair, chunk);
     batch = pair / static_cast<int32_t>(w.p.kv_heads);
     kv_head = pair - batch * static_cast<int32_t>(w.p.kv_heads);
-    Cursor lists[W];
-    uint32_t q_bytes = 0;
-    Unit units[W];
-#pragma unroll
-    for (int i = 0; i < W; i++) {
-      units[i] = unit_of(w.group, w.units, kv_head, chunk * W + i);
-      if (units[i].inside) {
-        lists[i].open(w.lists, batch, units[i].head, units[i].block, w.p.key_blocks);
-        q_bytes += S::kQueryBytes;
-      } else {
-        lists[i].close();
-      }
+    const Unit u = unit_of(w.group, w.units, kv_head, chunk * W + lane);
+    const bool inside = lane < W && u.inside;
+    Walk walk;
+    walk.open(w.lists, inside, batch, u.head, u.block, w.p.key_blocks);
+    if (lane == 0) {
+      m.item[queries.index] = item;
+      arrive_expecting(q_full, static_cast<uint32_t>(min(W, w.units - chunk * W) * S::kQueryBytes));
     }
-    wait(&m.q_empty, q_parity);
-    q_parity ^= 1;
-    arrive_expecting(&m.q_full, q_bytes);
+    __syncwarp();
+    if (inside) {
 #pragma unroll
-    for (int i = 0; i < W; i++) {
-      for (int c = 0; c < D / 64 && units[i].inside; c++)
-        copy_box(m.q[i] + c * kTile * 128, &w.q, &m.q_full, c * 64, units[i].block * kTile, units[i].head, batch);
+      for (int c = 0; c < D / 64; c++)
+        copy_box(m.q[queries.index][lane] + c * kTile * 128, &w.q, q_full, c * 64, u.block * kTile, u.head, batch);
     }
-    bool first = true, last;
+    queries.advance<S::kQueryStages>();
+    bool first = true;
     do {
-      int32_t masks[2][W], blocks[2];
-      blocks[0] = take(lists, masks[0]);
-      int32_t n = blocks[0] == kEnd ? 0 : 1;
-      blocks[1] = S::kBlocks == 2 ? take(lists, masks[1]) : kEnd;
-      if (blocks[1] != kEnd) n = 2;
+      int32_t blocks[2], seen[2];
+      blocks[0] = walk.take(w.lists, seen[0]);
+      blocks[1] = S::kBlocks == 2 ? walk.take(w.lists, seen[1]) : kEnd;
+      int32_t n = blocks[0] == kEnd ? 0 : blocks[1] == kEnd ? 1 : 2;
       if (S::kBlocks == 2 && first && n == 1) {  // a first step is always whole: the block comes twice, once unseen
         n = 2;
         blocks[1] = blocks[0];
       }
-      last = finished(lists);
       wait(&m.k_empty[next.index], next.parity ^ 1);
       Step<W>& step = m.step[next.index];
-      step.blocks = n;
-      step.last = last;
-#pragma unroll
-      for (int i = 0; i < S::kBlocks; i++) {
-        step.block[i] = blocks[i];
-#pragma unroll
-        for (int c = 0; c < W; c++) step.mask[i][c] = masks[i][c];
-      }
-      arrive_expecting(&m.k_full[next.index], static_cast<uint32_t>(n * kTile * D * 2));
-      copy(m.k[next.index], &w.k, &m.k_full[next.index], blocks, n, kv_head, batch);
+      if (lane < W) step.masks[lane] = make_int2(seen[0], S::kBlocks == 2 ? seen[1] : kNone);
+      if (lane == 0) step.head = make_int4(n, walk.coming == kEnd, blocks[0], blocks[1]);
+      __syncwarp();
+      if (lane == 0) copy(m.k[next.index], &w.k, &m.k_full[next.index], blocks, n);
       bring_v();
-      if (n > 0) {
-        waiting[0] = blocks[0];
-        waiting[1] = blocks[1];
-        waiting_blocks = n;
-      }
+      waiting[0] = blocks[0];
+      waiting[1] = blocks[1];
+      waiting_blocks = n;
       next.advance<S::kStages>();
       first = false;
-    } while (!last);
+    } while (walk.coming != kEnd);
     bring_v();
   }
+  if (lane == 0) w.deal.leave();
 }
 
 // ---- consumer ----
@@ -195,23 +191,11 @@ __device__ bool soften(float (&s)[R], Rows2& rows, float scale, float (&factor)[
   return grown;
 }
 
-// s = q k^T over N keys of a stage.
-template <int N, class T, int D, int R>
-__device__ void scores(float (&s)[R], uint64_t q, uint64_t k) {
-  using S = Shape<D>;
-#pragma unroll
-  for (int c = 0; c < D / 64; c++) {
-#pragma unroll
-    for (int i = 0; i < 4; i++)
-      product(*reinterpret_cast<float(*)[N / 2]>(&s), q + bytes(c * kTile * 128 + i * 32), k + bytes(c * S::kColumnBytes + i * 32), c + i > 0, T{});
-  }
-}
-
 // o += p v over N keys of a stage.
 template <int N, class T, int D, int R>
 __device__ void gather(float (&o)[D / 2], const uint32_t (&p)[R], uint64_t v) {
 #pragma unroll
-  for (int i = 0; i < N / 16; i++) product(o, p + 4 * i, v + bytes(i * 2048), true, T{});
+  for (int i = 0; i < N / 16; i++) product_columns(o, p + 4 * i, v + bytes(i * 2048), true, T{});
 }
 
 template <class T, int D>
@@ -236,39 +220,46 @@ template <class T, int D>
 __device__ void consume(const Work<T>& w, Shared<T, D>& m, int me) {
   using S = Shape<D>;
   constexpr int W = S::kConsumers, N = S::kKeys;
-  const int lane = static_cast<int>(threadIdx.x) % 32, row = own_row(), shift = lane % 4 * 2;
   const float scale = w.p.scale * kLog2e;
-  const uint64_t q = rows_operand(m.q[me]);
-  Stage keys, values;
-  uint32_t q_parity = 0;
+  const auto key_count = static_cast<int32_t>(w.p.keys);
+  Stage queries, keys, values;
   const auto release = [&](uint64_t* barrier) {
     __syncwarp();
-    if (lane == 0) arrive(barrier);
+    if (threadIdx.x % 32 == 0) arrive(barrier);
   };
   // Consumers issue their products in turn; the first turn is the first consumer's.
   if (me == W - 1) signal(1, 2 * kGroupThreads);
   const auto turn = [&] { meet(1 + me, 2 * kGroupThreads); };
   const auto pass = [&] { signal(1 + (me + 1) % W, 2 * kGroupThreads); };
 
-  for (int64_t round = 0; w.deal.more(round); round++) {
-    const int64_t item = w.deal.item(round);
-    if (item < 0) continue;
-    int32_t pair_index, chunk;
-    w.deal.place(item, pair_index, chunk);
-    const int32_t batch = pair_index / static_cast<int32_t>(w.p.kv_heads);
-    const Unit u = unit_of(w.group, w.units, pair_index - batch * static_cast<int32_t>(w.p.kv_heads), chunk * W + me);
+  for (;;) {
+    wait(&m.q_full[queries.index], queries.parity);
+    const int32_t item = m.item[queries.index];
+    if (item < 0) break;
+    const auto queries_done = [&] {
+      release(&m.q_empty[queries.index]);
+      queries.advance<S::kQueryStages>();
+    };
+    Left<T, D, S::kQueriesInRegisters> q;
+    q.load(m.q[queries.index][me]);
+    if (S::kQueriesInRegisters) queries_done();
     float o[D / 2], s[N / 2], factor[2];
     uint32_t p[N / 4];
     Rows2 rows = {{-INFINITY, -INFINITY}, {0, 0}};
 #pragma unroll
     for (int i = 0; i < D / 2; i++) o[i] = 0;
+    int4 head;
+    int2 masks;
 
-    // Hides what this consumer does not see in block `half` of a step.
-    const auto mask = [&](const Step<W>& step, int half) {
-      const int32_t id = step.mask[half][me];
-      const int64_t left = w.p.keys - static_cast<int64_t>(step.block[half]) * kTile;
-      if (id == 0 && left >= kTile) return;
-      hide(s, half * 32, words_of(w.lists.masks, id, row, left, shift), words_of(w.lists.masks, id, row + 8, left, shift));
+    const auto look = [&] {
+      head = m.step[keys.index].head;
+      masks = m.step[keys.index].masks[me];
+    };
+    // Hides what this consumer does not see in the block whose columns start at register `at`.
+    const auto hide_unseen = [&](auto& x, int at, int32_t mask, int32_t block) {
+      const int32_t left = key_count - block * kTile;
+      if (mask == 0 && left >= kTile) return;
+      hide(x, at, words_of(w.lists.masks, mask, own_row(), left, own_column()), words_of(w.lists.masks, mask, own_row() + 8, left, own_column()));
     };
     const auto keys_done = [&] {
       release(&m.k_empty[keys.index]);
@@ -283,40 +274,43 @@ __device__ void consume(const Work<T>& w, Shared<T, D>& m, int me) {
 #pragma unroll
       for (int i = 0; i < D / 2; i++) o[i] *= factor[i / 2 % 2];
     };
+    const auto finish = [&] {
+      int32_t pair, chunk;
+      w.deal.place(item, pair, chunk);
+      const int32_t batch = pair / static_cast<int32_t>(w.p.kv_heads);
+      write<T, D>(w, unit_of(w.group, w.units, pair - batch * static_cast<int32_t>(w.p.kv_heads), chunk * W + me), batch, o, rows);
+    };
 
-    wait(&m.q_full, q_parity);
-    q_parity ^= 1;
     wait(&m.k_full[keys.index], keys.parity);
-    const Step<W>* step = &m.step[keys.index];
-    if (step->blocks == 0) {  // nobody sees anything
+    look();
+    if (head.x == 0) {  // nobody sees anything
       keys_done();
-      release(&m.q_empty);
-      write<T, D>(w, u, batch, o, rows);
+      if (!S::kQueriesInRegisters) queries_done();
+      finish();
       continue;
     }
-    bool last = step->last, single = false;
+    bool single = false;
     turn();
     products_begin();
-    scores<N, T, D>(s, q, rows_operand(m.k[keys.index]));
+    q.template multiply<N>(s, rows_operand(m.k[keys.index]), S::kColumnBytes);
     products_commit();
     pass();
     products_wait<0>();
     touch(s);
-    mask(*step, 0);
-    if (S::kBlocks == 2) mask(*step, 1);
+    hide_unseen(s, 0, masks.x, head.z);
+    if (S::kBlocks == 2) hide_unseen(s, 32, masks.y, head.w);
     keys_done();
     soften<N>(s, rows, scale, factor);
     pack(s, p, T{});
-    while (!last) {
+    while (head.y == 0) {
       wait(&m.k_full[keys.index], keys.parity);
-      step = &m.step[keys.index];
-      single = S::kBlocks == 2 && step->blocks == 1;
+      look();
+      single = S::kBlocks == 2 && head.x == 1;
       if (single) break;
-      last = step->last;
       turn();
       touch(o);
       products_begin();
-      scores<N, T, D>(s, q, rows_operand(m.k[keys.index]));
+      q.template multiply<N>(s, rows_operand(m.k[keys.index]), S::kColumnBytes);
       products_commit();
       wait(&m.v_full[values.index], values.parity);
       gather<N, T, D>(o, p, columns_operand(m.v[values.index], S::kColumnBytes));
@@ -324,8 +318,8 @@ __device__ void consume(const Work<T>& w, Shared<T, D>& m, int me) {
       pass();
       products_wait<1>();
       touch(s);
-      mask(*step, 0);
-      if (S::kBlocks == 2) mask(*step, 1);
+      hide_unseen(s, 0, masks.x, head.z);
+      if (S::kBlocks == 2) hide_unseen(s, 32, masks.y, head.w);
       keys_done();
       const bool grown = soften<N>(s, rows, scale, factor);
       products_wait<0>();
@@ -340,7 +334,7 @@ __device__ void consume(const Work<T>& w, Shared<T, D>& m, int me) {
       turn();
       touch(o);
       products_begin();
-      scores<kTile, T, D>(half, q, rows_operand(m.k[keys.index]));
+      q.template multiply<kTile>(half, rows_operand(m.k[keys.index]), S::kColumnBytes);
       products_commit();
       wait(&m.v_full[values.index], values.parity);
       gather<N, T, D>(o, p, columns_operand(m.v[values.index], S::kColumnBytes));
@@ -350,12 +344,9 @@ __device__ void consume(const Work<T>& w, Shared<T, D>& m, int me) {
       touch(half);
       touch(o);
       values_done();
-      const int32_t id = step->mask[0][me];
-      const int64_t left = w.p.keys - static_cast<int64_t>(step->block[0]) * kTile;
-      if (id != 0 || left < kTile)
-        hide(half, 0, words_of(w.lists.masks, id, row, left, shift), words_of(w.lists.masks, id, row + 8, left, shift));
+      hide_unseen(half, 0, masks.x, head.z);
       keys_done();
-      release(&m.q_empty);
+      if (!S::kQueriesInRegisters) queries_done();
       rescale(soften<kTile>(half, rows, scale, factor));
       pack(half, weights, T{});
       wait(&m.v_full[values.index], values.parity);
@@ -363,7 +354,7 @@ __device__ void consume(const Work<T>& w, Shared<T, D>& m, int me) {
       products_begin();
       gather<kTile, T, D>(o, weights, columns_operand(m.v[values.index], S::kColumnBytes));
     } else {
-      release(&m.q_empty);
+      if (!S::kQueriesInRegisters) queries_done();
       wait(&m.v_full[values.index], values.parity);
       touch(o);
       products_begin();
@@ -373,18 +364,20 @@ __device__ void consume(const Work<T>& w, Shared<T, D>& m, int me) {
     products_wait<0>();
     touch(o);
     values_done();
-    write<T, D>(w, u, batch, o, rows);
+    finish();
   }
 }
 
 template <class T, int D>
 __global__ void __launch_bounds__(Shape<D>::kThreads, 1) hopper_forward(const __grid_constant__ Work<T> w) {
   using S = Shape<D>;
-  auto& m = *reinterpret_cast<Shared<T, D>*>((reinterpret_cast<uintptr_t>(dynamic_shared()) + 1023) / 1024 * 1024);
+  auto& m = shared_memory<Shared<T, D>>();
   if (threadIdx.x == 0) {
     constexpr uint32_t warps = S::kConsumers * 4;
-    barrier_init(&m.q_full, 1);
-    barrier_init(&m.q_empty, warps);
+    for (int i = 0; i < S::kQueryStages; i++) {
+      barrier_init(&m.q_full[i], 1);
+      barrier_init(&m.q_empty[i], warps);
+    }
     for (int i = 0; i < S::kStages; i++) {
       barrier_init(&m.k_full[i], 1);
       barrier_init(&m.v_full[i], 1);
@@ -394,10 +387,10 @@ __global__ void __launch_bounds__(Shape<D>::kThreads, 1) hopper_forward(const __
     barrier_fence();
   }
   __syncthreads();
-  const int group = static_cast<int>(threadIdx.x) / kGroupThreads;
+  const int group = warpgroup();
   if (group == 0) {
     give_registers<S::kProducerRegisters>();
-    if (threadIdx.x == 0) bring<T, D>(w, m);
+    if (threadIdx.x < 32) bring<T, D>(w, m);
   } else {
     take_registers<S::kConsumerRegisters>();
     consume<T, D>(w, m, group - 1);
@@ -417,11 +410,11 @@ bool hopper_attention_fwd(const Call& call, const Problem& p, const Lists& lists
     using S = Shape<D>;
     const auto group = static_cast<int32_t>(p.heads / p.kv_heads), units = static_cast<int32_t>(p.query_blocks * group);
     const int64_t pairs = p.batches * p.kv_heads, chunks = ceil_div(units, S::kConsumers);
-    const Deal deal = {static_cast<int32_t>(pairs), static_cast<int32_t>(chunks), section_of(pairs, p.keys * D * 4), true};
+    const Deal deal = {static_cast<int32_t>(pairs), static_cast<int32_t>(chunks), section_of(pairs, p.keys * D * 4), true, call.context.tickets};
     Work<T> w = {maps[0], maps[1], maps[2], p, lists, deal, group, units, Heads<T>(call, 8), call.data<float>(9), {}};
     for (int d = 0; d < 3 && call.has(9); d++) w.lse_stride[d] = call.t[9]->stride[d];
     const auto grid = static_cast<unsigned>(least(pairs * chunks, call.context.processors));
-    return launch(call, hopper_forward<T, D>, dim3(grid), dim3(S::kThreads), static_cast<int64_t>(sizeof(Shared<T, D>)) + 1024, w);
+    return launch(call, hopper_forward<T, D>, dim3(grid), dim3(S::kThreads), static_cast<int64_t>(sizeof(Shared<T, D>)), w);
   };
   const auto sized = [&](auto type) {
     if (p.features <= 64) return go(type, std::integral_constant<int, 64>{});
