@@ -44,6 +44,16 @@ __device__ inline void copy_box(void* to, const CUtensorMap* map, uint64_t* barr
                "l"(map), "r"(shared_address(barrier)), "r"(column), "r"(row), "r"(head), "r"(batch)
                : "memory");
 }
+// A box from shared memory to a tensor; what lies outside the tensor is not written. Stores are counted in groups by the thread that asks.
+__device__ inline void store_box(const void* from, const CUtensorMap* map, int32_t column, int32_t row, int32_t head, int32_t batch) {
+  asm volatile("cp.async.bulk.tensor.4d.global.shared::cta.bulk_group [%0, {%2, %3, %4, %5}], [%1];" ::"l"(map), "r"(shared_address(from)),
+               "r"(column), "r"(row), "r"(head), "r"(batch)
+               : "memory");
+}
+__device__ inline void stores_commit() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
+__device__ inline void stores_read() { asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory"); }  // shared memory may be overwritten
+// Between writes of threads to shared memory and a store_box of it.
+__device__ inline void stores_fence() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 // A multiple of 16 bytes, both sides aligned to 16.
 __device__ inline void copy_bytes(void* to, const void* from, uint32_t n, uint64_t* barrier) {
   asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(shared_address(to)), "l"(from),
@@ -172,6 +182,14 @@ __device__ inline void load_operand(uint32_t* a, const char* tile, int row, int 
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(a[0]), "=r"(a[1]), "=r"(a[2]), "=r"(a[3])
                : "r"(shared_address(tile) + r * 128 + (unit ^ r % 8) * 16)
+               : "memory");
+}
+
+// The reverse.
+__device__ inline void store_operand(const uint32_t (&a)[4], char* tile, int row, int k) {
+  const int lane = static_cast<int>(threadIdx.x) % 32, r = row + lane % 16, unit = 2 * k + lane / 16;
+  asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(shared_address(tile) + r * 128 + (unit ^ r % 8) * 16),
+               "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3])
                : "memory");
 }
 

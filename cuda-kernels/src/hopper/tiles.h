@@ -6,6 +6,8 @@
 
 namespace hd::hopper {
 
+constexpr int kGroupThreads = 128;  // of a warpgroup
+
 __device__ inline int own_row() { return static_cast<int>(threadIdx.x) % 128 / 32 * 16 + static_cast<int>(threadIdx.x) % 32 / 4; }
 __device__ inline int own_column() { return static_cast<int>(threadIdx.x) % 4 * 2; }
 
@@ -72,21 +74,22 @@ struct Left {
   }
 };
 
-// Row r of the thread's two, times factor. n, the columns that exist, is even.
+// A consumer's result, rows times their factors, to a tile in shared memory and from there to rows from `row` of a tensor. All threads of the
+// consumer call it; `name` is a barrier of theirs. The tile may be overwritten once stores_read() has returned in the thread that leads().
+__device__ inline bool leads() { return threadIdx.x % kGroupThreads == 0; }
 template <class T, int D>
-__device__ void store_row(const float (&x)[D / 2], int r, float factor, T* to, int64_t n) {
-  to += own_column();
-  const int columns = static_cast<int>(n) - own_column();
+__device__ void put_tile(char* tile, const float (&x)[D / 2], float factor0, float factor1, T) {
 #pragma unroll
-  for (int t = 0; t < D / 8; t++) {
-    if (t * 8 < columns) *reinterpret_cast<uint32_t*>(to + t * 8) = pair(x[4 * t + 2 * r] * factor, x[4 * t + 2 * r + 1] * factor, T{});
+  for (int i = 0; i < D / 16; i++) {
+    const float* y = x + 8 * i;
+    const uint32_t a[4] = {pair(y[0] * factor0, y[1] * factor0, T{}), pair(y[2] * factor1, y[3] * factor1, T{}),
+                           pair(y[4] * factor0, y[5] * factor0, T{}), pair(y[6] * factor1, y[7] * factor1, T{})};
+    store_operand(a, tile + i / 4 * kTile * 128, own_row() & ~15, i % 4);
   }
 }
-
-// Whether store_row's 4-byte writes are aligned in every row.
-inline bool pairs_of_elements(const hd_tensor& t) {
-  bool even = t.data % 4 == 0;
-  for (int d = 0; d < 3; d++) even = even && (t.shape[d] == 1 || t.stride[d] % 2 == 0);
-  return even;
+template <int D>
+__device__ void send_tile(const char* tile, const CUtensorMap* map, int32_t row, int32_t head, int32_t batch) {
+#pragma unroll
+  for (int c = 0; c < D / 64; c++) store_box(tile + c * kTile * 128, map, c * 64, row, head, batch);
 }
 }  // namespace hd::hopper

@@ -3,11 +3,10 @@
 // 64 rows of the output, one row (or column) of the block layout, and all of them share the tiles that the producer brings.
 #pragma once
 #include "attention.h"
-#include "hopper/instructions.h"
+#include "hopper/tiles.h"
 
 namespace hd::hopper {
 
-constexpr int kGroupThreads = 128;  // threads of a warpgroup
 constexpr int32_t kNone = -1;       // "mask" of a block that a consumer does not see
 constexpr int32_t kEnd = 0x7fffffff;
 

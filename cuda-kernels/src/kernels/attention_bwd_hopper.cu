@@ -8,7 +8,6 @@
 // all consumers of a block. What comes before: delta = sum(o * do) and lse in units of log 2, side by side, padded to whole blocks.
 // Numerics: products in f32, p and ds rounded to the 16-bit type. A key that a query does not see is weighted 0, see attention_fwd_hopper.cu.
 // Cost: 14 D FLOP per visible pair, whole blocks counted (10 D are useful). Measured: cuda-kernels/README.md.
-#include "hopper/tiles.h"
 #include "hopper/walk.h"
 #include "hopper_attention.h"
 
@@ -19,7 +18,7 @@ using namespace hopper;
 template <int D, bool Keys>
 struct Shape {
   static constexpr int kConsumers = D == 64 && !Keys ? 3 : 2;
-  static constexpr int kStages = 4;
+  static constexpr int kOwnStages = 2, kStages = D == 64 ? 4 : 3;
   static constexpr int kThreads = (kConsumers + 1) * kGroupThreads;
   static constexpr int kProducerRegisters = kConsumers == 3 ? 32 : 24, kConsumerRegisters = kConsumers == 3 ? 160 : 240;
   static constexpr bool kOwnInRegisters = HD_OWNREG && (D == 64) == Keys;  // where there is room
@@ -39,23 +38,22 @@ struct Statistics {
 template <int D, bool Keys>
 struct alignas(1024) Shared {
   using S = Shape<D, Keys>;
-  alignas(1024) char own[S::kConsumers][2][S::kTileBytes];  // a1, a2
+  alignas(1024) char own[S::kOwnStages][S::kConsumers][2][S::kTileBytes];  // a1, a2
   alignas(1024) char tile[S::kStages][2][S::kTileBytes];    // b1, b2
   alignas(16) Statistics statistics[S::kStages][kTile];     // of streaming queries
   Step<S::kConsumers> step[S::kStages];
-  int32_t item;  // -1: no more
-  uint64_t own_full, own_empty, full[S::kStages], empty[S::kStages];
+  int32_t item[S::kOwnStages];  // -1: no more
+  uint64_t own_full[S::kOwnStages], own_empty[S::kOwnStages], full[S::kStages], empty[S::kStages];
 };
 
 template <class T>
 struct Work {
-  CUtensorMap q, d_o, k, v;
+  CUtensorMap q, d_o, k, v, d1, d2;  // d1: dq or dk; d2: dv
   Problem p;
   Lists lists;  // rows for dq, columns for dk and dv
   Deal deal;
   int32_t group, units;          // heads of q per head of k; units per pair
   const Statistics* statistics;  // [B, H, query_blocks * 64]
-  Heads<T> d1, d2;               // dq; or dk and dv
 };
 
 // ---- before: delta and lse ----
@@ -101,19 +99,18 @@ __device__ void bring(const Work<T>& w, Shared<D, Keys>& m) {
   using S = Shape<D, Keys>;
   constexpr int W = S::kConsumers;
   const int lane = static_cast<int>(threadIdx.x);
-  Stage next;
-  uint32_t own_parity = 1;
+  Stage owns, next;
   const auto copy = [](char* to, const CUtensorMap* map, uint64_t* full, int32_t block, int32_t head, int32_t batch) {
 #pragma unroll
     for (int c = 0; c < D / 64; c++) copy_box(to + c * S::kColumnBytes, map, full, c * 64, block * kTile, head, batch);
   };
   for (auto item = static_cast<int32_t>(blockIdx.x), after = 0;; item = __shfl_sync(0xffffffffu, after, 0)) {
-    wait(&m.own_empty, own_parity);
-    own_parity ^= 1;
+    wait(&m.own_empty[owns.index], owns.parity ^ 1);
+    uint64_t* const own_full = &m.own_full[owns.index];
     if (item >= w.deal.total()) {
       if (lane == 0) {
-        m.item = -1;
-        arrive(&m.own_full);
+        m.item[owns.index] = -1;
+        arrive(own_full);
       }
       break;
     }
@@ -124,14 +121,15 @@ __device__ void bring(const Work<T>& w, Shared<D, Keys>& m) {
     const Unit u = Keys ? Unit{chunk * W + lane, 0, chunk * W + lane < w.units} : unit_of(w.group, w.units, kv_head, chunk * W + lane);
     const bool inside = lane < W && u.inside;
     if (lane == 0) {
-      m.item = item;
-      arrive_expecting(&m.own_full, static_cast<uint32_t>(min(W, w.units - chunk * W) * 2 * S::kTileBytes));
+      m.item[owns.index] = item;
+      arrive_expecting(own_full, static_cast<uint32_t>(min(W, w.units - chunk * W) * 2 * S::kTileBytes));
     }
     __syncwarp();
     if (inside) {
-      copy(m.own[lane][0], Keys ? &w.k : &w.q, &m.own_full, u.block, Keys ? kv_head : u.head, batch);
-      copy(m.own[lane][1], Keys ? &w.v : &w.d_o, &m.own_full, u.block, Keys ? kv_head : u.head, batch);
+      copy(m.own[owns.index][lane][0], Keys ? &w.k : &w.q, own_full, u.block, Keys ? kv_head : u.head, batch);
+      copy(m.own[owns.index][lane][1], Keys ? &w.v : &w.d_o, own_full, u.block, Keys ? kv_head : u.head, batch);
     }
+    owns.advance<S::kOwnStages>();
     for (int32_t g = 0; g < (Keys ? w.group : 1); g++) {
       const int32_t head = Keys ? kv_head * w.group + g : u.head, from = Keys ? head : kv_head;
       Walk walk;
@@ -197,26 +195,32 @@ __device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
   constexpr int W = S::kConsumers;
   constexpr bool kAhead = D == 64 || !Keys;  // the last products of a step may run into the next one: registers are left
   const float scale = w.p.scale * kLog2e;
-  Stage now;
-  uint32_t own_parity = 0;
+  Stage owns, now;
   const auto release = [&](uint64_t* barrier) {
     __syncwarp();
     if (threadIdx.x % 32 == 0) arrive(barrier);
   };
+  // The own tiles of the last item, from which its result is still being stored; given back when the next item is on its way.
+  uint64_t* owed = nullptr;
+  const auto give_back = [&] {
+    if (owed != nullptr && leads()) {
+      stores_read();
+      arrive(owed);
+    }
+    owed = nullptr;
+  };
   for (;;) {
-    wait(&m.own_full, own_parity);
-    own_parity ^= 1;
-    const int32_t item = m.item;
+    wait(&m.own_full[owns.index], owns.parity);
+    const int32_t item = m.item[owns.index];
     if (item < 0) break;
+    char(*const own)[S::kTileBytes] = m.own[owns.index][me];
     Left<T, D, S::kOwnInRegisters> a1, a2;
-    a1.load(m.own[me][0]);
-    a2.load(m.own[me][1]);
-    if (S::kOwnInRegisters) release(&m.own_empty);
+    a1.load(own[0]);
+    a2.load(own[1]);
     int32_t pair, chunk;
     w.deal.place(item, pair, chunk);
     const int32_t batch = pair / static_cast<int32_t>(w.p.kv_heads), kv_head = pair - batch * static_cast<int32_t>(w.p.kv_heads);
     const Unit u = Keys ? Unit{chunk * W + me, 0, chunk * W + me < w.units} : unit_of(w.group, w.units, kv_head, chunk * W + me);
-    const int64_t row0 = static_cast<int64_t>(u.block) * kTile + own_row();
     float s[32], dp[32], d1[D / 2], d2[Keys ? D / 2 : 1];
     uint32_t p[16], ds[16];
 #pragma unroll
@@ -227,7 +231,7 @@ __device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
     }
     Statistics mine[2] = {{INFINITY, 0}, {INFINITY, 0}};
     if (!Keys && u.inside) {
-      const Statistics* from = w.statistics + (batch * w.p.heads + u.head) * w.p.query_blocks * kTile + row0;
+      const Statistics* from = w.statistics + (batch * w.p.heads + u.head) * w.p.query_blocks * kTile + u.block * kTile + own_row();
       mine[0] = from[0];
       mine[1] = from[8];
     }
@@ -300,17 +304,22 @@ __device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
       held = stage;
       now.advance<S::kStages>();
       if (!kAhead) settle();
+      give_back();
     }
-    if (!S::kOwnInRegisters) release(&m.own_empty);
-    const int64_t rows = Keys ? w.p.keys : w.p.queries;
-#pragma unroll
-    for (int r = 0; r < 2; r++) {
-      const int64_t row = row0 + 8 * r;
-      if (!u.inside || row >= rows) continue;
-      store_row<T, D>(d1, r, w.p.scale, w.d1.at(batch, Keys ? kv_head : u.head, row), w.p.features);
-      if constexpr (Keys) store_row<T, D>(d2, r, 1.0f, w.d2.at(batch, kv_head, row), w.p.features);
+    give_back();
+    put_tile<T, D>(own[0], d1, w.p.scale, w.p.scale, T{});  // the own tiles have been read: they take the result
+    if constexpr (Keys) put_tile<T, D>(own[1], d2, 1.0f, 1.0f, T{});
+    stores_fence();
+    meet(1 + me, kGroupThreads);
+    if (leads() && u.inside) {
+      send_tile<D>(own[0], &w.d1, u.block * kTile, Keys ? kv_head : u.head, batch);
+      if (Keys) send_tile<D>(own[1], &w.d2, u.block * kTile, kv_head, batch);
+      stores_commit();
     }
+    owed = &m.own_empty[owns.index];
+    owns.advance<S::kOwnStages>();
   }
+  give_back();
 }
 
 template <class T, int D, bool Keys>
@@ -319,8 +328,10 @@ __global__ void __launch_bounds__(Shape<D, Keys>::kThreads, 1) hopper_gradient(c
   auto& m = shared_memory<Shared<D, Keys>>();
   if (threadIdx.x == 0) {
     constexpr uint32_t warps = S::kConsumers * 4;
-    barrier_init(&m.own_full, 1);
-    barrier_init(&m.own_empty, warps);
+    for (int i = 0; i < S::kOwnStages; i++) {
+      barrier_init(&m.own_full[i], 1);
+      barrier_init(&m.own_empty[i], S::kConsumers);
+    }
     for (int i = 0; i < S::kStages; i++) {
       barrier_init(&m.full[i], 1);
       barrier_init(&m.empty[i], warps);
@@ -351,13 +362,10 @@ hd_status gradient(const Call& call, Work<T>& w, int64_t units, int64_t streamed
 
 bool hopper_attention_bwd(const Call& call, const Problem& p, const Lists& rows, const Lists& columns, hd_status& status) {
   if (!hopper_takes(call, p) || p.features > 128) return false;
-  const int32_t inputs[4] = {0, 5, 1, 2};
-  CUtensorMap maps[4];
-  for (int i = 0; i < 4; i++) {
-    if (!make_map(&maps[i], *call.t[inputs[i]])) return false;
-  }
-  for (const int32_t i : {13, 14, 15}) {
-    if (!pairs_of_elements(*call.t[i])) return false;
+  const int32_t mapped[7] = {0, 5, 1, 2, 13, 14, 15};
+  CUtensorMap maps[7];
+  for (int i = 0; i < 7; i++) {
+    if (!make_map(&maps[i], *call.t[mapped[i]])) return false;
   }
   const int64_t padded = p.query_blocks * kTile, count = p.batches * p.heads * padded;
   auto statistics = static_cast<Statistics*>(workspace(call, count * static_cast<int64_t>(sizeof(Statistics))));
@@ -373,12 +381,12 @@ bool hopper_attention_bwd(const Call& call, const Problem& p, const Lists& rows,
     hd_status done = launch(call, hopper_statistics<T>, dim3(static_cast<unsigned>(least(ceil_div(count, 16), 1 << 20))), dim3(16, 16), 0, before);
     if (done != HD_OK) return done;
     const auto group = static_cast<int32_t>(p.heads / p.kv_heads);
-    Work<T> w = {maps[0], maps[1], maps[2], maps[3], p, rows, {}, group, 0, statistics, Heads<T>(call, 13), {}};
+    Work<T> w = {maps[0], maps[1], maps[2], maps[3], maps[4], {}, p, rows, {}, group, 0, statistics};
     done = gradient<false, T, D>(call, w, p.query_blocks * group, p.keys * D * 4);
     if (done != HD_OK) return done;
     w.lists = columns;
-    w.d1 = Heads<T>(call, 14);
-    w.d2 = Heads<T>(call, 15);
+    w.d1 = maps[5];
+    w.d2 = maps[6];
     return gradient<true, T, D>(call, w, p.key_blocks, p.queries * group * D * 4);
   };
   const auto sized = [&](auto type) {

@@ -9,7 +9,6 @@
 // subtracted is renewed only where it grows by more than 8 (in log2), so o is rarely rescaled; the result is the same sum.
 // A key that a query of the item does not see is weighted 0: infinities and NaN in its v reach the result (0 * inf).
 // Cost: 4 D FLOP per visible pair, whole blocks counted. Deterministic. Measured: cuda-kernels/README.md.
-#include "hopper/tiles.h"
 #include "hopper/walk.h"
 #include "hopper_attention.h"
 
@@ -20,14 +19,14 @@ using namespace hopper;
 template <int D>
 struct Shape {
   static constexpr int kConsumers = D == 64 ? HD_W64 : 2;
-  static constexpr int kBlocks = D == 256 ? 1 : D == 64 ? HD_B64 : 2;  // key blocks of a step; at D = 256 two would need 128 KiB for a stage of k and v
+  static constexpr int kBlocks = D == 256 ? 1 : D == 64 ? HD_B64 : 2;  // key blocks of a step
   static constexpr int kKeys = kBlocks * kTile;
   static constexpr int kThreads = (kConsumers + 1) * kGroupThreads;
   static constexpr bool kQueriesInRegisters = HD_QREG && D == 128;  // spares the products a third of their reads of shared memory
-  static constexpr int kQueryStages = kQueriesInRegisters ? 1 : 2;
-  static constexpr int kStages = D == 64 ? 4 : kQueriesInRegisters ? 3 : 2;
+  static constexpr int kQueryStages = D == 256 ? 1 : 2, kStages = D == 64 ? 4 : 2;
   static constexpr int kProducerRegisters = kConsumers == 2 ? 24 : 32;
-  static constexpr int kConsumerRegisters = kConsumers == 2 ? 240 : kConsumers == 3 ? 160 : 120;
+  static constexpr int kConsumerRegisters = kConsumers == 2 ? 240 : kConsumers == 3 ? 160 : 112;
+  static_assert(kProducerRegisters + kConsumers * kConsumerRegisters <= (kConsumers + 1) * (65536 / kThreads / 8 * 8));
   static constexpr int kColumnBytes = kKeys * 128;  // of a tile of k or v: one column of 64 elements
   static constexpr int kTileBytes = kColumnBytes * (D / 64), kQueryBytes = kTile * D * 2;
 };
@@ -52,12 +51,11 @@ struct alignas(1024) Shared {
 
 template <class T>
 struct Work {
-  CUtensorMap q, k, v;
+  CUtensorMap q, k, v, o;
   Problem p;
   Lists lists;
   Deal deal;
   int32_t group, units;  // heads of q per head of k; units per pair
-  Heads<T> o;
   float* lse;
   int64_t lse_stride[3];
 };
@@ -198,21 +196,28 @@ __device__ void gather(float (&o)[D / 2], const uint32_t (&p)[R], uint64_t v) {
   for (int i = 0; i < N / 16; i++) product_columns(o, p + 4 * i, v + bytes(i * 2048), true, T{});
 }
 
+// Divides by the sums, writes lse, and sends o on its way from `tile`.
 template <class T, int D>
-__device__ void write(const Work<T>& w, const Unit& u, int32_t batch, const float (&o)[D / 2], const Rows2& rows) {
-  const int lane = static_cast<int>(threadIdx.x) % 32;
+__device__ void write(const Work<T>& w, const Unit& u, int32_t batch, const float (&o)[D / 2], const Rows2& rows, char* tile, int name) {
+  float factor[2];
 #pragma unroll
   for (int r = 0; r < 2; r++) {
     float total = rows.total[r];
     total += __shfl_xor_sync(0xffffffffu, total, 1);
     total += __shfl_xor_sync(0xffffffffu, total, 2);
+    factor[r] = total == 0 ? 0.0f : 1.0f / total;
     const int64_t query = static_cast<int64_t>(u.block) * kTile + own_row() + r * 8;
-    if (!u.inside || query >= w.p.queries) continue;
-    store_row<T, D>(o, r, total == 0 ? 0.0f : 1.0f / total, w.o.at(batch, u.head, query), w.p.features);
-    if (w.lse != nullptr && lane % 4 == 0) {
+    if (u.inside && query < w.p.queries && w.lse != nullptr && threadIdx.x % 4 == 0) {
       w.lse[batch * w.lse_stride[0] + u.head * w.lse_stride[1] + query * w.lse_stride[2]] =
           total == 0 ? -INFINITY : (rows.top[r] * w.p.scale * kLog2e + log2f(total)) * kLn2;
     }
+  }
+  put_tile<T, D>(tile, o, factor[0], factor[1], T{});
+  stores_fence();
+  meet(name, kGroupThreads);
+  if (leads() && u.inside) {
+    send_tile<D>(tile, &w.o, u.block * kTile, u.head, batch);
+    stores_commit();
   }
 }
 
@@ -232,17 +237,21 @@ __device__ void consume(const Work<T>& w, Shared<T, D>& m, int me) {
   const auto turn = [&] { meet(1 + me, 2 * kGroupThreads); };
   const auto pass = [&] { signal(1 + (me + 1) % W, 2 * kGroupThreads); };
 
+  // The tile of the last item's queries, from which its result is still being stored; given back when the next item is on its way.
+  uint64_t* owed = nullptr;
+  const auto give_back = [&] {
+    if (owed != nullptr && leads()) {
+      stores_read();
+      arrive(owed);
+    }
+    owed = nullptr;
+  };
   for (;;) {
     wait(&m.q_full[queries.index], queries.parity);
     const int32_t item = m.item[queries.index];
     if (item < 0) break;
-    const auto queries_done = [&] {
-      release(&m.q_empty[queries.index]);
-      queries.advance<S::kQueryStages>();
-    };
     Left<T, D, S::kQueriesInRegisters> q;
     q.load(m.q[queries.index][me]);
-    if (S::kQueriesInRegisters) queries_done();
     float o[D / 2], s[N / 2], factor[2];
     uint32_t p[N / 4];
     Rows2 rows = {{-INFINITY, -INFINITY}, {0, 0}};
@@ -278,14 +287,18 @@ __device__ void consume(const Work<T>& w, Shared<T, D>& m, int me) {
       int32_t pair, chunk;
       w.deal.place(item, pair, chunk);
       const int32_t batch = pair / static_cast<int32_t>(w.p.kv_heads);
-      write<T, D>(w, unit_of(w.group, w.units, pair - batch * static_cast<int32_t>(w.p.kv_heads), chunk * W + me), batch, o, rows);
+      const Unit u = unit_of(w.group, w.units, pair - batch * static_cast<int32_t>(w.p.kv_heads), chunk * W + me);
+      write<T, D>(w, u, batch, o, rows, m.q[queries.index][me], 8 + me);  // the queries have been read: their tile takes the result
+      owed = &m.q_empty[queries.index];
+      queries.advance<S::kQueryStages>();
+      if (S::kQueryStages == 1) give_back();
     };
 
     wait(&m.k_full[keys.index], keys.parity);
     look();
     if (head.x == 0) {  // nobody sees anything
       keys_done();
-      if (!S::kQueriesInRegisters) queries_done();
+      give_back();
       finish();
       continue;
     }
@@ -302,6 +315,7 @@ __device__ void consume(const Work<T>& w, Shared<T, D>& m, int me) {
     keys_done();
     soften<N>(s, rows, scale, factor);
     pack(s, p, T{});
+    give_back();
     while (head.y == 0) {
       wait(&m.k_full[keys.index], keys.parity);
       look();
@@ -346,7 +360,6 @@ __device__ void consume(const Work<T>& w, Shared<T, D>& m, int me) {
       values_done();
       hide_unseen(half, 0, masks.x, head.z);
       keys_done();
-      if (!S::kQueriesInRegisters) queries_done();
       rescale(soften<kTile>(half, rows, scale, factor));
       pack(half, weights, T{});
       wait(&m.v_full[values.index], values.parity);
@@ -354,7 +367,6 @@ __device__ void consume(const Work<T>& w, Shared<T, D>& m, int me) {
       products_begin();
       gather<kTile, T, D>(o, weights, columns_operand(m.v[values.index], S::kColumnBytes));
     } else {
-      if (!S::kQueriesInRegisters) queries_done();
       wait(&m.v_full[values.index], values.parity);
       touch(o);
       products_begin();
@@ -366,6 +378,7 @@ __device__ void consume(const Work<T>& w, Shared<T, D>& m, int me) {
     values_done();
     finish();
   }
+  give_back();
 }
 
 template <class T, int D>
@@ -376,7 +389,7 @@ __global__ void __launch_bounds__(Shape<D>::kThreads, 1) hopper_forward(const __
     constexpr uint32_t warps = S::kConsumers * 4;
     for (int i = 0; i < S::kQueryStages; i++) {
       barrier_init(&m.q_full[i], 1);
-      barrier_init(&m.q_empty[i], warps);
+      barrier_init(&m.q_empty[i], S::kConsumers);
     }
     for (int i = 0; i < S::kStages; i++) {
       barrier_init(&m.k_full[i], 1);
@@ -399,10 +412,10 @@ __global__ void __launch_bounds__(Shape<D>::kThreads, 1) hopper_forward(const __
 }  // namespace
 
 bool hopper_attention_fwd(const Call& call, const Problem& p, const Lists& lists, hd_status& status) {
-  if (!hopper_takes(call, p) || !pairs_of_elements(*call.t[8])) return false;
-  CUtensorMap maps[3];
-  for (int i = 0; i < 3; i++) {
-    if (!make_map(&maps[i], *call.t[i])) return false;
+  if (!hopper_takes(call, p)) return false;
+  CUtensorMap maps[4];
+  for (int i = 0; i < 4; i++) {
+    if (!make_map(&maps[i], *call.t[i < 3 ? i : 8])) return false;
   }
   const auto go = [&](auto type, auto size) {
     using T = decltype(type);
@@ -411,7 +424,7 @@ bool hopper_attention_fwd(const Call& call, const Problem& p, const Lists& lists
     const auto group = static_cast<int32_t>(p.heads / p.kv_heads), units = static_cast<int32_t>(p.query_blocks * group);
     const int64_t pairs = p.batches * p.kv_heads, chunks = ceil_div(units, S::kConsumers);
     const Deal deal = {static_cast<int32_t>(pairs), static_cast<int32_t>(chunks), section_of(pairs, p.keys * D * 4), true, call.context.tickets};
-    Work<T> w = {maps[0], maps[1], maps[2], p, lists, deal, group, units, Heads<T>(call, 8), call.data<float>(9), {}};
+    Work<T> w = {maps[0], maps[1], maps[2], maps[3], p, lists, deal, group, units, call.data<float>(9), {}};
     for (int d = 0; d < 3 && call.has(9); d++) w.lse_stride[d] = call.t[9]->stride[d];
     const auto grid = static_cast<unsigned>(least(pairs * chunks, call.context.processors));
     return launch(call, hopper_forward<T, D>, dim3(grid), dim3(S::kThreads), static_cast<int64_t>(sizeof(Shared<T, D>)), w);
