@@ -21,7 +21,7 @@ struct Shape {
   static constexpr int kOwnStages = 2, kStages = D == 64 ? 4 : 3;
   static constexpr int kThreads = (kConsumers + 1) * kGroupThreads;
   static constexpr int kProducerRegisters = kConsumers == 3 ? 32 : 24, kConsumerRegisters = kConsumers == 3 ? 160 : 240;
-  static constexpr bool kOwnInRegisters = HD_OWNREG && (D == 64) == Keys;  // where there is room
+  static constexpr bool kOwnInRegisters = D == 128 && !Keys;  // where there is room
   static constexpr int kColumnBytes = kTile * 128, kTileBytes = kTile * D * 2;
 };
 
@@ -193,7 +193,7 @@ template <class T, int D, bool Keys>
 __device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
   using S = Shape<D, Keys>;
   constexpr int W = S::kConsumers;
-  constexpr bool kAhead = D == 64 || !Keys;  // the last products of a step may run into the next one: registers are left
+  constexpr bool kAhead = D == 64;  // products of a step run beside its arithmetic and into the next step: registers are left
   const float scale = w.p.scale * kLog2e;
   Stage owns, now;
   const auto release = [&](uint64_t* barrier) {
@@ -245,7 +245,8 @@ __device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
     };
     for (;;) {
       wait(&m.full[now.index], now.parity);
-      const int32_t block = m.step[now.index].block, mask = m.step[now.index].mask[me], stage = now.index;
+      const int32_t stage = __shfl_sync(0xffffffffu, now.index, 0);  // tells the compiler that it is the same in all lanes
+      const int32_t block = m.step[stage].block, mask = m.step[stage].mask[me];
       if (block == kEnd || mask == kNone) {
         settle();
         release(&m.empty[stage]);
@@ -254,7 +255,6 @@ __device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
         continue;
       }
       const char *b1 = m.tile[stage][0], *b2 = m.tile[stage][1];
-      touch(d1);
       products_begin();
       a1.template multiply<kTile>(s, rows_operand(b1), S::kColumnBytes);
       products_commit();
@@ -269,36 +269,33 @@ __device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
       } else if (mask != 0 || left < kTile) {
         hide(s, 0, words_of(w.lists.masks, mask, own_row(), left, own_column()), words_of(w.lists.masks, mask, own_row() + 8, left, own_column()));
       }
+      const auto statistics = [&](int t) { return *reinterpret_cast<const float4*>(&m.statistics[stage][t * 8 + own_column()]); };
 #pragma unroll
       for (int t = 0; t < 8; t++) {
-        float4 q = make_float4(0, 0, 0, 0);  // lse, delta of two queries
-        if (Keys) q = *reinterpret_cast<const float4*>(&m.statistics[stage][t * 8 + own_column()]);
+        const float2 lse = Keys ? make_float2(statistics(t).x, statistics(t).z) : make_float2(0, 0);
 #pragma unroll
-        for (int i = 0; i < 4; i++) {
-          const float lse = Keys ? (i % 2 == 0 ? q.x : q.z) : mine[i / 2].lse;
-          s[4 * t + i] = fast_exp2(fmaf(s[4 * t + i], scale, -lse));
-        }
+        for (int i = 0; i < 4; i++) s[4 * t + i] = fast_exp2(fmaf(s[4 * t + i], scale, -(Keys ? i % 2 == 0 ? lse.x : lse.y : mine[i / 2].lse)));
       }
-      products_wait<0>();
+      if constexpr (Keys && kAhead) {
+        pack(s, p, T{});
+        products_begin();
+        gather<T, D>(d2, p, columns_operand(b2, S::kColumnBytes));
+        products_commit();
+        products_wait<1>();
+      } else {
+        products_wait<0>();
+      }
       touch(dp);
 #pragma unroll
       for (int t = 0; t < 8; t++) {
-        float4 q = make_float4(0, 0, 0, 0);
-        if (Keys) q = *reinterpret_cast<const float4*>(&m.statistics[stage][t * 8 + own_column()]);
+        const float2 delta = Keys ? make_float2(statistics(t).y, statistics(t).w) : make_float2(0, 0);
 #pragma unroll
-        for (int i = 0; i < 4; i++) {
-          const float delta = Keys ? (i % 2 == 0 ? q.y : q.w) : mine[i / 2].delta;
-          dp[4 * t + i] = s[4 * t + i] * (dp[4 * t + i] - delta);
-        }
+        for (int i = 0; i < 4; i++) dp[4 * t + i] = s[4 * t + i] * (dp[4 * t + i] - (Keys ? i % 2 == 0 ? delta.x : delta.y : mine[i / 2].delta));
       }
+      if constexpr (Keys && !kAhead) pack(s, p, T{});
       pack(dp, ds, T{});
-      touch(d1);
-      if constexpr (Keys) {
-        pack(s, p, T{});
-        touch(d2);
-      }
       products_begin();
-      if constexpr (Keys) gather<T, D>(d2, p, columns_operand(b2, S::kColumnBytes));
+      if constexpr (Keys && !kAhead) gather<T, D>(d2, p, columns_operand(b2, S::kColumnBytes));
       gather<T, D>(d1, ds, columns_operand(b1, S::kColumnBytes));
       products_commit();
       held = stage;
@@ -392,11 +389,7 @@ bool hopper_attention_bwd(const Call& call, const Problem& p, const Lists& rows,
   const auto sized = [&](auto type) {
     return p.features <= 64 ? go(type, std::integral_constant<int, 64>{}) : go(type, std::integral_constant<int, 128>{});
   };
-#ifdef HD_ONLY_BF16
-  status = sized(bf16{});
-#else
   status = call.t[0]->dtype == HD_BF16 ? sized(bf16{}) : sized(f16{});
-#endif
   return true;
 }
 }  // namespace hd

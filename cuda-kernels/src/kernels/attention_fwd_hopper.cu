@@ -18,14 +18,14 @@ using namespace hopper;
 
 template <int D>
 struct Shape {
-  static constexpr int kConsumers = D == 64 ? HD_W64 : 2;
-  static constexpr int kBlocks = D == 256 ? 1 : D == 64 ? HD_B64 : 2;  // key blocks of a step
+  static constexpr int kConsumers = D == 64 ? 4 : 2;
+  static constexpr int kBlocks = D == 128 ? 2 : 1;  // key blocks of a step
   static constexpr int kKeys = kBlocks * kTile;
   static constexpr int kThreads = (kConsumers + 1) * kGroupThreads;
-  static constexpr bool kQueriesInRegisters = HD_QREG && D == 128;  // spares the products a third of their reads of shared memory
+  static constexpr bool kQueriesInRegisters = D == 128;  // spares the products a third of their reads of shared memory
   static constexpr int kQueryStages = D == 256 ? 1 : 2, kStages = D == 64 ? 4 : 2;
   static constexpr int kProducerRegisters = kConsumers == 2 ? 24 : 32;
-  static constexpr int kConsumerRegisters = kConsumers == 2 ? 240 : kConsumers == 3 ? 160 : 112;
+  static constexpr int kConsumerRegisters = kConsumers == 2 ? 240 : 112;
   static_assert(kProducerRegisters + kConsumers * kConsumerRegisters <= (kConsumers + 1) * (65536 / kThreads / 8 * 8));
   static constexpr int kColumnBytes = kKeys * 128;  // of a tile of k or v: one column of 64 elements
   static constexpr int kTileBytes = kColumnBytes * (D / 64), kQueryBytes = kTile * D * 2;
@@ -434,11 +434,7 @@ bool hopper_attention_fwd(const Call& call, const Problem& p, const Lists& lists
     if (p.features <= 128) return go(type, std::integral_constant<int, 128>{});
     return go(type, std::integral_constant<int, 256>{});
   };
-#ifdef HD_ONLY_BF16
-  status = sized(bf16{});
-#else
   status = call.t[0]->dtype == HD_BF16 ? sized(bf16{}) : sized(f16{});
-#endif
   return true;
 }
 }  // namespace hd
