@@ -229,6 +229,15 @@ void memory_bound(int32_t f, int64_t rows, int64_t n, int64_t pad) {
   check("linear_combination", none, {flat(f), weights, flat(f), flat(HD_F32), flat(HD_F64), flat(f)});
   check("linear_combination", none, {nullptr, weights, flat(f), flat(f), flat(f), flat(f)});
   check("linear_combination", none, {flat(f), make(HD_F64, {1}, 0, [](int64_t) { return 0.0; }), flat(f), flat(f)});
+  for (int64_t count = 1; count <= 6; count++) {  // the same bits: up to four sources of one dtype have kernels of their own
+    const auto some = make(HD_F64, {count});
+    for (const bool based : {false, true}) {
+      std::vector<Tensor> tensors{based ? flat(f) : nullptr, some};
+      for (int64_t i = 0; i < count; i++) tensors.push_back(flat(f));
+      tensors.push_back(flat(f));
+      check("linear_combination", none, tensors, 0);
+    }
+  }
   for (int form = 0; form < 4; form++) {
     const auto q = [&] { return make(f, {2, 3, rows, n}, pad); };
     const auto positions = form % 2 ? make(HD_I32, {2, rows}, 0, [](int64_t i) { return static_cast<double>(i * 37); })
@@ -406,6 +415,9 @@ int main() {
   }
   memory_bound(HD_F32, 2, 5000, 0);  // longer than the registers of a team
   memory_bound(HD_BF16, 2, 9001, 0);
+  memory_bound(HD_F32, 9, 200, 4);  // rows in registers: two packs per thread and several rows to a block, four, and a row to a block
+  memory_bound(HD_F16, 9, 800, 0);
+  memory_bound(HD_BF16, 5, 1200, 8);
   attention({HD_F32, 1, 1, 1, 64, 64, 64, false, false, 0, 0});
   attention({HD_F32, 2, 4, 2, 130, 200, 24, true, true, 0, 0.2f});
   attention({HD_BF16, 2, 2, 1, 70, 129, 80, true, false, 5.0f, 0});

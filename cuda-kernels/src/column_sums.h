@@ -45,20 +45,50 @@ __device__ void store_column_sums(const float (&x)[W], float* to, int64_t column
   __syncthreads();
 }
 
-// out[f] = sum over chunks of partial[chunk * stride + f], or added to it. out is f32 or 16 bits wide.
-static __global__ void __launch_bounds__(kThreads)
-    finish_column_sums(const float* partial, int64_t chunks, int64_t stride, int64_t n, void* out, int32_t dtype, bool accumulate) {
-  for (int64_t f = first_item(); f < n; f += item_step()) {
-    float total = 0;
-    for (int64_t c = 0; c < chunks; c++) total += partial[c * stride + f];
-    store_float(out, dtype, f, accumulate ? load_float(out, dtype, f) + total : total);
-  }
+// The sums of up to two outputs that lie side by side in the partial sums: out[f] = sum over chunks of partial[chunk * stride + f], or
+// added to it. out is f32 or 16 bits wide, or null.
+struct ColumnOutputs {
+  void* data[2];
+  int32_t dtype[2];
+  int64_t n;
+  bool accumulate;
+};
+
+constexpr int kFinishRows = 32;
+
+// A block has 32 columns of one output; each of its 32 rows of threads sums every 32nd chunk, and they join in order.
+static __global__ void __launch_bounds__(32 * kFinishRows)
+    finish_column_sums(const float* partial, int64_t chunks, int64_t stride, ColumnOutputs out) {
+  __shared__ float parts[kFinishRows][33];
+  const bool second = blockIdx.y == 1;
+  void* const to = second ? out.data[1] : out.data[0];
+  const int32_t dtype = second ? out.dtype[1] : out.dtype[0];
+  const int64_t f = static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x;
+  const float* column = partial + (second ? out.n : 0) + (f < out.n ? f : 0);
+  float total = 0;
+#pragma unroll 8
+  for (int64_t c = threadIdx.y; c < chunks; c += kFinishRows) total += column[c * stride];
+  parts[threadIdx.y][threadIdx.x] = total;
+  __syncthreads();
+  if (threadIdx.y != 0 || f >= out.n || to == nullptr) return;
+  total = 0;
+#pragma unroll
+  for (int r = 0; r < kFinishRows; r++) total += parts[r][threadIdx.x];
+  store_float(to, dtype, f, out.accumulate ? load_float(to, dtype, f) + total : total);
 }
 
-inline hd_status finish_columns(const Call& call, const float* partial, int64_t chunks, int64_t stride, const hd_tensor& out,
+// first, second: tensors by index; second -1 for an op with one output.
+inline hd_status finish_columns(const Call& call, const float* partial, int64_t chunks, int32_t first, int32_t second, int64_t n,
                                 bool accumulate) {
-  const int64_t n = out.shape[0];
-  return launch(call, finish_column_sums, grid_for(n), kThreads, 0, partial, chunks, stride, n, reinterpret_cast<void*>(out.data),
-                out.dtype, accumulate);
+  ColumnOutputs out{{}, {}, n, accumulate};
+  const int32_t index[2] = {first, second};
+  for (int i = 0; i < 2; i++) {
+    if (index[i] < 0 || !call.has(index[i])) continue;
+    out.data[i] = call.data<void>(index[i]);
+    out.dtype[i] = call.t[index[i]]->dtype;
+  }
+  const unsigned outputs = second < 0 ? 1 : 2;
+  return launch(call, finish_column_sums, dim3(static_cast<unsigned>(ceil_div(n, 32)), outputs), dim3(32, kFinishRows), 0, partial, chunks,
+                outputs * n, out);
 }
 }  // namespace hd

@@ -76,14 +76,51 @@ struct alignas(16) Bits {
   T item[kWidth<T>];
 };
 
+// A pack as floats and back, two 16-bit elements at a time: one instruction per element to unpack, half of one to pack.
+template <class T>
+__device__ void unpack(const Bits<T>& bits, float (&x)[kWidth<T>]) {
+  if constexpr (std::is_same_v<T, bf16>) {
+    uint32_t word[4];
+    memcpy(word, &bits, sizeof word);
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      x[2 * i] = __uint_as_float(word[i] << 16);
+      x[2 * i + 1] = __uint_as_float(word[i] & 0xffff0000u);
+    }
+  } else {
+#pragma unroll
+    for (int i = 0; i < kWidth<T>; i++) x[i] = to_f32(bits.item[i]);
+  }
+}
+template <class T>
+__device__ Bits<T> packed(const float (&x)[kWidth<T>]) {
+  Bits<T> bits;
+  if constexpr (sizeof(T) == 2) {
+    uint32_t word[4];
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      if constexpr (std::is_same_v<T, bf16>) {
+        const __nv_bfloat162 pair = __floats2bfloat162_rn(x[2 * i], x[2 * i + 1]);
+        memcpy(word + i, &pair, 4);
+      } else {
+        const __half2 pair = __floats2half2_rn(x[2 * i], x[2 * i + 1]);
+        memcpy(word + i, &pair, 4);
+      }
+    }
+    memcpy(&bits, word, sizeof word);
+  } else {
+#pragma unroll
+    for (int i = 0; i < kWidth<T>; i++) put(bits.item[i], x[i]);
+  }
+  return bits;
+}
+
 // Elements past n read as 0. vector: the row is 16-byte aligned.
 template <class T>
 __device__ void load_pack(const T* row, int64_t at, int64_t n, bool vector, float (&x)[kWidth<T>]) {
   constexpr int W = kWidth<T>;
   if (vector && at + W <= n) {
-    const auto bits = *reinterpret_cast<const Bits<T>*>(row + at);
-#pragma unroll
-    for (int i = 0; i < W; i++) x[i] = to_f32(bits.item[i]);
+    unpack(*reinterpret_cast<const Bits<T>*>(row + at), x);
   } else {
 #pragma unroll
     for (int i = 0; i < W; i++) x[i] = at + i < n ? to_f32(row[at + i]) : 0.0f;
@@ -93,10 +130,7 @@ template <class T>
 __device__ void store_pack(T* row, int64_t at, int64_t n, bool vector, const float (&x)[kWidth<T>]) {
   constexpr int W = kWidth<T>;
   if (vector && at + W <= n) {
-    Bits<T> bits;
-#pragma unroll
-    for (int i = 0; i < W; i++) put(bits.item[i], x[i]);
-    *reinterpret_cast<Bits<T>*>(row + at) = bits;
+    *reinterpret_cast<Bits<T>*>(row + at) = packed<T>(x);
   } else {
 #pragma unroll
     for (int i = 0; i < W; i++) {
@@ -225,8 +259,9 @@ inline bool aligned(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 
 // ---- launch shapes ----
 constexpr int kThreads = 256;
 
-// Blocks for n independent items of one thread each; the kernels stride over the grid.
-inline dim3 grid_for(int64_t n) { return dim3(static_cast<unsigned>(least(most(1, ceil_div(n, kThreads)), 1 << 20))); }
+// Blocks for n pieces of work of one block each, and for n items of one thread each; the kernels stride over the grid.
+inline dim3 grid_of(int64_t n) { return dim3(static_cast<unsigned>(least(most(1, n), 1 << 20))); }
+inline dim3 grid_for(int64_t n) { return grid_of(ceil_div(n, kThreads)); }
 
 __device__ inline int64_t first_item() { return static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; }
 __device__ inline int64_t item_step() { return static_cast<int64_t>(gridDim.x) * blockDim.x; }
@@ -252,6 +287,19 @@ struct Largest {
   }
 };
 
+// 2^x to 2 ulp, by the unit for it. With the factor log2(e) folded into an FMA it is an exponential as good as expf(x - top) is, whose
+// difference is rounded: fma(x, log2e, -top * log2e) is off by half an ulp of the argument alone.
+__device__ inline float exp2_fast(float x) {
+#ifndef HD_EMULATE
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+#else
+  return exp2f(x);
+#endif
+}
+constexpr float kLog2E = 1.4426950408889634f;
+
 // Joins x over the team in a fixed order and gives every thread the result. All threads of the block must call it.
 template <class Op, class A>
 __device__ A team_join(A x) {
@@ -260,7 +308,7 @@ __device__ A team_join(A x) {
     x = Op::join(x, __shfl_xor_sync(0xffffffffu, x, static_cast<int>(step)));
   __syncwarp();  // what a thread of the team read before is not overtaken by what another one writes after
   if (width > 32) {
-    __shared__ A parts[kThreads / 32];
+    __shared__ A parts[32];
     const unsigned warp = threadIdx.x / 32;
     if (threadIdx.x % 32 == 0) parts[warp] = x;
     __syncthreads();
@@ -281,6 +329,21 @@ __device__ inline char* dynamic_shared() {
   return hd_dynamic;
 #else
   return emulated_shared();
+#endif
+}
+
+// 16 bytes from global to shared memory without a register, and the wait for all such copies of the thread. Both sides on 16 bytes.
+__device__ inline void copy_to_shared(void* to, const void* from) {
+#ifndef HD_EMULATE
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(static_cast<uint32_t>(__cvta_generic_to_shared(to))), "l"(from)
+               : "memory");
+#else
+  std::memcpy(to, from, 16);
+#endif
+}
+__device__ inline void wait_for_copies() {
+#ifndef HD_EMULATE
+  asm volatile("cp.async.wait_all;" ::: "memory");
 #endif
 }
 

@@ -205,7 +205,7 @@ hd_status run(const Call& call, void (*kernel)(Work<T>), const Slots& s) {
   }
   const hd_status status = launch(call, kernel, w.grid.template grid<T>(), kColumnBlock, 0, w);
   if (status != HD_OK || !sums) return status;
-  return finish_columns(call, w.partial, w.grid.chunks, width, *call.t[s.dbias], p.accumulate != 0);
+  return finish_columns(call, w.partial, w.grid.chunks, s.dbias, -1, width, p.accumulate != 0);
 }
 
 bool is_double(const hd_tensor& x, const hd_tensor& y) {

@@ -1,7 +1,9 @@
 // linear_combination: y = base + sum_i w[i] (source[i] - base), or sum_i w[i] source[i]: checkpoint arithmetic (task vectors, Ilharco et
 // al. 2023; model soups, Wortsman et al. 2022) in one pass over memory. Shapes: base, sources, y contiguous, of one size, of any float
-// dtypes each; weights f64 [n], n >= 1, in host or device memory. Work: an element per thread, grid-stride; the addresses and dtypes of the
-// sources are a table in the workspace, so any number goes in one launch. On chip: registers only; no spills (README.md has the counts).
+// dtypes each; weights f64 [n], n >= 1, in host or device memory.
+// Work: up to four sources of the dtype of y: 16-byte packs, all loads of a thread's packs before the first use, weights and addresses as
+// kernel arguments. Else four elements per thread, the next source loaded while one is added, the addresses a table in the workspace.
+// On chip: registers only; no spills (README.md has the counts). The study has why f64 is affordable: cuda-kernels/study/memory/NOTES.md.
 // Numerics: sums in f64; products and sums rounded separately, as on the CPU: the same bits; one rounding to the dtype of y. All weights 0:
 // y is base, bit for bit when the dtypes agree, whatever the sources hold. Cost: reads (n + 1) and writes 1 N elements: bandwidth-bound.
 // Deterministic: elements are independent. Checked on: not yet.
@@ -13,46 +15,217 @@
 namespace hd {
 namespace {
 
+constexpr int kInline = 4;  // sources whose addresses and weights travel as arguments
+
+// ---- one dtype, few sources ----
+
+template <class T>
+struct Dense {
+  const T* base;
+  const T* source[kInline];
+  double weight[kInline];
+  const double* weights;  // in device memory: read instead of `weight`
+  T* y;
+  int64_t n;
+};
+
+// products and sums rounded separately, in the order of the sources
+template <int N, bool kBase, class T>
+__device__ double combined(const double (&w)[N], T base, const T (&x)[N]) {
+  const double b = kBase ? to_f64(base) : 0.0;
+  double total = b;
+#pragma unroll
+  for (int k = 0; k < N; k++) {
+    const double v = to_f64(x[k]), term = __dmul_rn(w[k], kBase ? __dadd_rn(v, -b) : v);
+    total = k == 0 && !kBase ? term : __dadd_rn(total, term);
+  }
+  return total;
+}
+
+// put: sm_90 and newer have one instruction from f64 to bf16
+template <int N, bool kBase, class T>
+__device__ Bits<T> combined_pack(const double (&w)[N], const Bits<T>& base, const Bits<T> (&source)[N]) {
+  Bits<T> out;
+#pragma unroll
+  for (int i = 0; i < kWidth<T>; i++) {
+    T x[N];
+#pragma unroll
+    for (int k = 0; k < N; k++) x[k] = source[k].item[i];
+    put(out.item[i], combined<N, kBase>(w, kBase ? base.item[i] : T{}, x));
+  }
+  return out;
+}
+
+template <class T, int N, bool kBase>
+__global__ void __launch_bounds__(kThreads) combine_dense(Dense<T> d) {
+  constexpr int U = N == 1 ? 4 : 2;  // packs of each tensor that a thread has in flight
+  double w[N];
+  bool zero = kBase;
+#pragma unroll
+  for (int k = 0; k < N; k++) {
+    w[k] = d.weights == nullptr ? d.weight[k] : d.weights[k];
+    zero = zero && w[k] == 0.0;
+  }
+  const int64_t packs = d.n / kWidth<T>;
+  const auto load = [&](const T* p, int64_t pack) { return reinterpret_cast<const Bits<T>*>(p)[pack]; };
+  for (int64_t tile = blockIdx.x; tile * kThreads * U < packs; tile += gridDim.x) {
+    const int64_t first = tile * kThreads * U + threadIdx.x;
+    Bits<T> base[U], source[U][N];
+#pragma unroll
+    for (int u = 0; u < U; u++) {
+      const int64_t pack = least(first + u * kThreads, packs - 1);  // past the end the last pack, which is then not stored
+      if (kBase) base[u] = load(d.base, pack);
+#pragma unroll
+      for (int k = 0; k < N; k++) source[u][k] = load(d.source[k], pack);
+    }
+#pragma unroll
+    for (int u = 0; u < U; u++) {
+      const Bits<T> out = zero ? base[u] : combined_pack<N, kBase>(w, base[u], source[u]);
+      if (first + u * kThreads < packs) reinterpret_cast<Bits<T>*>(d.y)[first + u * kThreads] = out;
+    }
+  }
+  const int64_t i = packs * kWidth<T> + threadIdx.x;  // the last elements, less than a pack
+  if (blockIdx.x != 0 || i >= d.n) return;
+  T x[N];
+#pragma unroll
+  for (int k = 0; k < N; k++) x[k] = d.source[k][i];
+  d.y[i] = zero ? d.base[i] : rounded<T>(combined<N, kBase>(w, kBase ? d.base[i] : T{}, x));
+}
+
+template <class T>
+auto dense_kernel(int count, bool based) -> void (*)(Dense<T>) {
+  void (*const kernels[2][kInline])(Dense<T>) = {
+      {combine_dense<T, 1, false>, combine_dense<T, 2, false>, combine_dense<T, 3, false>, combine_dense<T, 4, false>},
+      {combine_dense<T, 1, true>, combine_dense<T, 2, true>, combine_dense<T, 3, true>, combine_dense<T, 4, true>}};
+  return kernels[based][count - 1];
+}
+
+template <class T>
+hd_status run_dense(const Call& call, int32_t count, int64_t n) {
+  Dense<T> d{call.data<const T>(0), {}, {}, nullptr, call.data<T>(call.n - 1), n};
+  const auto weights = call.data<const double>(1);
+  if (call.t[1]->device >= 0) d.weights = weights;
+  for (int32_t k = 0; k < count; k++) {
+    d.source[k] = call.data<const T>(k + 2);
+    if (d.weights == nullptr) d.weight[k] = weights[k];
+  }
+  const int64_t tile = kThreads * (count == 1 ? 4 : 2);
+  return launch(call, dense_kernel<T>(count, call.has(0)), grid_of(ceil_div(n / kWidth<T>, tile)), kThreads, 0, d);
+}
+
+bool is_dense(const Call& call, int32_t count) {
+  const int32_t y = call.n - 1;
+  if (count > kInline || call.t[y]->dtype == HD_F64) return false;
+  for (int32_t i = 0; i < call.n; i++) {
+    if (i == 1 || !call.has(i)) continue;
+    if (call.t[i]->dtype != call.t[y]->dtype || call.t[i]->data % 16 != 0) return false;
+  }
+  return true;
+}
+
+// ---- any dtypes, any number of sources ----
+
 struct Source {
   const void* data;
   int64_t dtype;
 };
 
-__device__ double load_any(const void* p, int64_t dtype, int64_t i) {
-  return dtype == HD_F64 ? static_cast<const double*>(p)[i] : static_cast<double>(load_float(p, static_cast<int32_t>(dtype), i));
-}
-__global__ void __launch_bounds__(kThreads)
-    combine_kernel(Source base, const double* weights, const Source* sources, int32_t count, void* y, int32_t to, int64_t n) {
-  bool zero = base.data != nullptr;
-  for (int32_t k = 0; k < count; k++) zero = zero && weights[k] == 0.0;
-  for (int64_t i = first_item(); i < n; i += item_step()) {
-    if (zero && base.dtype == to) {
-      if (to == HD_F64) {
-        static_cast<uint64_t*>(y)[i] = static_cast<const uint64_t*>(base.data)[i];
-      } else if (to == HD_F32) {
-        static_cast<uint32_t*>(y)[i] = static_cast<const uint32_t*>(base.data)[i];
+constexpr int kFour = 4;  // elements of a thread
+
+// vector: addresses allow 16-byte accesses to f32 and f64, 8-byte ones to 16-bit types. Elements past n read as 0.
+__device__ void load_four(const Source& s, int64_t at, int64_t n, bool vector, double (&x)[kFour]) {
+  if (vector && at + kFour <= n && s.dtype == HD_F32) {
+    const float4 f = *reinterpret_cast<const float4*>(static_cast<const float*>(s.data) + at);
+    x[0] = to_f64(f.x), x[1] = to_f64(f.y), x[2] = to_f64(f.z), x[3] = to_f64(f.w);
+  } else if (vector && at + kFour <= n && s.dtype != HD_F64) {
+    const ushort4 bits = *reinterpret_cast<const ushort4*>(static_cast<const uint16_t*>(s.data) + at);
+    const unsigned short item[kFour] = {bits.x, bits.y, bits.z, bits.w};
+#pragma unroll
+    for (int i = 0; i < kFour; i++) x[i] = s.dtype == HD_BF16 ? to_f64(__ushort_as_bfloat16(item[i])) : to_f64(__ushort_as_half(item[i]));
+  } else {
+#pragma unroll
+    for (int i = 0; i < kFour; i++) {
+      if (at + i >= n) {
+        x[i] = 0;
+      } else if (s.dtype == HD_F64) {
+        x[i] = static_cast<const double*>(s.data)[at + i];
       } else {
-        static_cast<uint16_t*>(y)[i] = static_cast<const uint16_t*>(base.data)[i];
+        x[i] = to_f64(load_float(s.data, static_cast<int32_t>(s.dtype), at + i));
       }
-      continue;
-    }
-    const double b = base.data == nullptr ? 0.0 : load_any(base.data, base.dtype, i);
-    double total = b;
-    for (int32_t k = 0; k < count && !zero; k++) {
-      const double x = load_any(sources[k].data, sources[k].dtype, i);
-      const double term = __dmul_rn(weights[k], base.data == nullptr ? x : __dadd_rn(x, -b));
-      total = k == 0 && base.data == nullptr ? term : __dadd_rn(total, term);
-    }
-    if (to == HD_F64) {
-      static_cast<double*>(y)[i] = total;
-    } else if (to == HD_F32) {
-      put(static_cast<float*>(y)[i], total);
-    } else if (to == HD_BF16) {
-      put(static_cast<bf16*>(y)[i], total);
-    } else {
-      put(static_cast<f16*>(y)[i], total);
     }
   }
+}
+
+__device__ void store_one(void* y, int32_t dtype, int64_t i, double x) {
+  if (dtype == HD_F64) {
+    static_cast<double*>(y)[i] = x;
+  } else if (dtype == HD_F32) {
+    put(static_cast<float*>(y)[i], x);
+  } else if (dtype == HD_BF16) {
+    put(static_cast<bf16*>(y)[i], x);
+  } else {
+    put(static_cast<f16*>(y)[i], x);
+  }
+}
+
+__device__ void copy_one(void* y, const void* x, int32_t dtype, int64_t i) {
+  if (dtype == HD_F64) {
+    static_cast<uint64_t*>(y)[i] = static_cast<const uint64_t*>(x)[i];
+  } else if (dtype == HD_F32) {
+    static_cast<uint32_t*>(y)[i] = static_cast<const uint32_t*>(x)[i];
+  } else {
+    static_cast<uint16_t*>(y)[i] = static_cast<const uint16_t*>(x)[i];
+  }
+}
+
+__global__ void __launch_bounds__(kThreads)
+    combine_kernel(Source base, const double* weights, const Source* sources, int32_t count, void* y, int32_t to, int64_t n, bool vector) {
+  bool zero = base.data != nullptr;
+  for (int32_t k = 0; k < count; k++) zero = zero && weights[k] == 0.0;
+  for (int64_t at = first_item() * kFour; at < n; at += item_step() * kFour) {
+    if (zero && base.dtype == to) {
+      for (int64_t i = at; i < least(at + kFour, n); i++) copy_one(y, base.data, to, i);
+      continue;
+    }
+    double b[kFour] = {}, total[kFour], x[kFour];
+    if (base.data != nullptr) load_four(base, at, n, vector, b);
+#pragma unroll
+    for (int i = 0; i < kFour; i++) total[i] = b[i];
+    for (int32_t k = 0; k < count && !zero; k++) {
+      load_four(sources[k], at, n, vector, x);
+#pragma unroll
+      for (int i = 0; i < kFour; i++) {
+        const double term = __dmul_rn(weights[k], base.data == nullptr ? x[i] : __dadd_rn(x[i], -b[i]));
+        total[i] = k == 0 && base.data == nullptr ? term : __dadd_rn(total[i], term);
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < kFour; i++) {
+      if (at + i < n) store_one(y, to, at + i, total[i]);
+    }
+  }
+}
+
+hd_status run_any(const Call& call, int32_t count, int64_t n) {
+  const int32_t y = call.n - 1;
+  const int64_t bytes = count * static_cast<int64_t>(sizeof(Source) + sizeof(double));
+  auto table = static_cast<Source*>(workspace(call, bytes));
+  if (table == nullptr) return HD_NO_MEMORY;
+  bool vector = !call.has(0) || aligned(call.data<void>(0));
+  std::vector<Source> sources;
+  for (int32_t i = 0; i < count; i++) {
+    sources.push_back({call.data<const void>(i + 2), call.t[i + 2]->dtype});
+    vector = vector && aligned(sources.back().data);
+  }
+  // From pageable memory the bytes are taken before the call returns.
+  auto weights = reinterpret_cast<double*>(table + count);
+  cudaError_t error = cudaMemcpyAsync(table, sources.data(), sizeof(Source) * sources.size(), cudaMemcpyDefault, call.context.stream);
+  if (error == cudaSuccess)
+    error = cudaMemcpyAsync(weights, call.data<const void>(1), sizeof(double) * sources.size(), cudaMemcpyDefault, call.context.stream);
+  if (error != cudaSuccess) return cuda_fail(error, "copying the table of sources");
+  const Source base{call.data<const void>(0), call.has(0) ? call.t[0]->dtype : HD_F32};
+  return launch(call, combine_kernel, grid_for(ceil_div(n, kFour)), kThreads, 0, base, weights, table, count, call.data<void>(y),
+                call.t[y]->dtype, n, vector);
 }
 }  // namespace
 
@@ -69,18 +242,7 @@ hd_status linear_combination(const Call& call) {
   }
   if (check.failed()) return check.status();
   if (n == 0) return HD_OK;
-  const int64_t bytes = count * static_cast<int64_t>(sizeof(Source) + sizeof(double));
-  auto table = static_cast<Source*>(workspace(call, bytes));
-  if (table == nullptr) return HD_NO_MEMORY;
-  std::vector<Source> sources;
-  for (int32_t i = 0; i < count; i++) sources.push_back({call.data<const void>(i + 2), call.t[i + 2]->dtype});
-  // From pageable memory the bytes are taken before the call returns.
-  auto weights = reinterpret_cast<double*>(table + count);
-  cudaError_t error = cudaMemcpyAsync(table, sources.data(), sizeof(Source) * sources.size(), cudaMemcpyDefault, call.context.stream);
-  if (error == cudaSuccess)
-    error = cudaMemcpyAsync(weights, call.data<const void>(1), sizeof(double) * sources.size(), cudaMemcpyDefault, call.context.stream);
-  if (error != cudaSuccess) return cuda_fail(error, "copying the table of sources");
-  const Source base{call.data<const void>(0), call.has(0) ? call.t[0]->dtype : HD_F32};
-  return launch(call, combine_kernel, grid_for(n), kThreads, 0, base, weights, table, count, call.data<void>(y), call.t[y]->dtype, n);
+  if (!is_dense(call, count)) return run_any(call, count, n);
+  return with_float(call.t[y]->dtype, [&](auto type) { return run_dense<decltype(type)>(call, count, n); });
 }
 }  // namespace hd

@@ -1,16 +1,18 @@
 // norm_fwd, norm_bwd: layer norm (Ba, Kiros & Hinton 2016) and RMS norm (Zhang & Sennrich 2019), with a fused residual:
 // s = x + residual; y = (s - mean) * rstd * (weight + offset) + bias.
 // Shapes: x, residual, s, y, dy, ds, dx [N..,F]; weight, bias, dweight, dbias [F]; mean, rstd f32 [N..].
-// Work: a team of up to 256 threads per row, several teams to a block when rows are short. Forward keeps a row of up to 4096 f32 (8192
-// 16-bit) elements in registers; what is longer is read again, from L1 or L2. Backward: one kernel for dx (two passes over the row), one
-// for dweight and dbias (column_sums.h).
-// On chip: 4 packs per thread in registers; no spills (README.md has the counts).
-// Numerics: f32; the variance is taken about the mean in a second pass over the registers; rstd = 1 / sqrt in f64. With s, y is the norm of
-// s as it was rounded. Cost: forward 2 (4 with residual and s) N F elements, backward 5 N F with the sums of the weights: bandwidth-bound.
+// Work: rows of whole packs of up to 8192 f32 (16384 16-bit; backward half of that) elements stay in registers (rows.h), so memory is read
+// once: forward a team per row; backward teams that stride over the rows, with the next row on its way while one is worked on, and with
+// dweight and dbias summed in registers on the way (column_sums.h joins the teams' sums). Other rows go the general way: teams of up to 256
+// threads, forward with what does not fit into registers read again, backward in one kernel for dx and one for the weights.
+// On chip: packs and sums in registers; no spills (README.md has the counts).
+// Numerics: f32; the variance is taken about the mean in a second pass over the registers. With s, y is the norm of s as it was rounded.
+// Cost: forward 2 (4 with residual and s), backward 3 (4 with ds) N F elements: bandwidth-bound.
 // Deterministic: every sum has a fixed order.
 // Checked on: not yet.
 #include "check.h"
 #include "column_sums.h"
+#include "rows.h"
 
 namespace hd {
 namespace {
@@ -27,6 +29,99 @@ struct Forward {
   int64_t rows, features;
   hd_NormParams p;
 };
+
+// The same for rows that a team keeps in registers.
+template <class T>
+struct FlatForward {
+  Flat<const T> x, residual;
+  Flat<T> y, s;
+  Flat<float> mean, rstd;
+  const T *weight, *bias;
+  int64_t rows, features;
+  hd_NormParams p;
+
+  explicit FlatForward(const Forward<T>& w)
+      : x(w.x),
+        residual(w.residual),
+        y(w.y),
+        s(w.s),
+        mean(w.mean),
+        rstd(w.rstd),
+        weight(w.weight),
+        bias(w.bias),
+        rows(w.rows),
+        features(w.features),
+        p(w.p) {}
+};
+
+// A whole row in the registers of a team.
+template <class T, int K>
+__global__ void __launch_bounds__(K == 1 ? kThreads : 512, K == 2 ? 2 : 1) norm_row(FlatForward<T> w) {
+  constexpr int W = kWidth<T>;
+  const int packs = static_cast<int>(w.features / W), mine = static_cast<int>(threadIdx.x), step = static_cast<int>(blockDim.x);
+  const float count = static_cast<float>(w.features);
+  for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.y; first < w.rows;
+       first += static_cast<int64_t>(gridDim.x) * blockDim.y) {
+    const int64_t index = first + threadIdx.y;
+    const int end = index < w.rows ? packs : 0;  // idle teams take part in the sums
+    const bool added = w.residual.data != nullptr, kept = w.s.data != nullptr;
+    Bits<T> x[K], r[K];
+#pragma unroll
+    for (int k = 0; k < K; k++) x[k] = pack_at(w.x.row(index), mine + k * step, end);
+#pragma unroll
+    for (int k = 0; k < K; k++) r[k] = pack_at(w.residual.row(index), mine + k * step, added ? end : 0);
+    float v[K][W], total[1] = {}, squares[1] = {};
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+      unpack(x[k], v[k]);
+      if (added) {
+        float residual[W];
+        unpack(r[k], residual);
+#pragma unroll
+        for (int i = 0; i < W; i++) v[k][i] += residual[i];
+      }
+      if (kept) {
+        const Bits<T> sum = packed<T>(v[k]);
+        unpack(sum, v[k]);
+        store_at(w.s.row(index), mine + k * step, end, sum);
+      }
+#pragma unroll
+      for (int i = 0; i < W; i++) total[0] += v[k][i];  // packs past the end are 0
+    }
+    Bits<T> weight[K], bias[K];  // on their way during the sums
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+      weight[k] = pack_at(w.weight, mine + k * step, end);
+      bias[k] = pack_at(w.bias, mine + k * step, w.bias != nullptr ? end : 0);
+    }
+    float mean = 0;
+    if (w.p.kind == 0) {
+      row_sum(total, 0);
+      mean = total[0] / count;
+    }
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+      const float shift = mine + k * step < end ? mean : 0.0f;  // packs past the end stay 0
+#pragma unroll
+      for (int i = 0; i < W; i++) squares[0] = fmaf(v[k][i] - shift, v[k][i] - shift, squares[0]);
+    }
+    row_sum(squares, 1);
+    const float rstd = 1.0f / sqrtf(squares[0] / count + w.p.eps);
+    if (mine == 0 && end > 0) {
+      if (w.mean.data != nullptr) *w.mean.row(index) = mean;
+      if (w.rstd.data != nullptr) *w.rstd.row(index) = rstd;
+    }
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+      float scale[W], shift[W];
+      unpack(weight[k], scale);
+      unpack(bias[k], shift);
+#pragma unroll
+      for (int i = 0; i < W; i++) v[k][i] = fmaf((v[k][i] - mean) * rstd, scale[i] + w.p.weight_offset, shift[i]);
+      store_at(w.y.row(index), mine + k * step, end, packed<T>(v[k]));
+    }
+  }
+}
 
 // The tensors' rows of one row index; the addresses are formed once.
 template <class T>
@@ -96,8 +191,7 @@ __global__ void __launch_bounds__(kThreads) norm_kernel(Forward<T> w) {
         squares = fmaf(d, d, squares);
       }
     }
-    const double variance = static_cast<double>(team_sum(squares)) / static_cast<double>(n);
-    const float rstd = static_cast<float>(1.0 / sqrt(variance + static_cast<double>(w.p.eps)));
+    const float rstd = 1.0f / sqrtf(team_sum(squares) / count + w.p.eps);
     if (index >= w.rows) continue;  // the same for a whole team; no team waits for another before the next round's sums
     if (threadIdx.x == 0) {
       if (w.mean.data != nullptr) *w.mean.row(index) = mean;
@@ -136,6 +230,122 @@ struct Backward {
 
   __device__ float mean_of(int64_t row) const { return p.kind == 0 ? *mean.row(row) : 0.0f; }
 };
+
+// The same for rows that a team keeps in registers.
+template <class T>
+struct FlatBackward {
+  Flat<const T> dy, ds, s;
+  Flat<T> dx;
+  Flat<const float> mean, rstd;
+  const T* weight;
+  int64_t rows, features, teams;
+  hd_NormParams p;
+  float* partial;  // [teams, 2, F], or null
+
+  FlatBackward(const Backward<T>& w, int64_t team_count)
+      : dy(w.dy),
+        ds(w.ds),
+        s(w.s),
+        dx(w.dx),
+        mean(w.mean),
+        rstd(w.rstd),
+        weight(w.weight),
+        rows(w.grid.rows),
+        features(w.features),
+        teams(team_count),
+        p(w.p),
+        partial(w.partial) {}
+};
+
+// What a thread has of a row, as it lies in memory: fetched while the row before is worked on.
+template <class T, int K>
+struct Fetched {
+  Bits<T> dy[K], s[K], ds[K];
+  float mean, rstd;
+
+  __device__ void fetch(const FlatBackward<T>& w, int64_t row, int packs) {
+    const int end = row < w.rows ? packs : 0, mine = static_cast<int>(threadIdx.x), step = static_cast<int>(blockDim.x);
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+      dy[k] = pack_at(w.dy.row(row), mine + k * step, end);
+      s[k] = pack_at(w.s.row(row), mine + k * step, end);
+      ds[k] = pack_at(w.ds.row(row), mine + k * step, w.ds.data != nullptr ? end : 0);
+    }
+    rstd = end > 0 ? *w.rstd.row(row) : 0.0f;
+    mean = end > 0 && w.p.kind == 0 ? *w.mean.row(row) : 0.0f;
+  }
+};
+
+template <class T, int K>
+__global__ void __launch_bounds__(K == 1 ? kThreads : 512) norm_row_gradient(FlatBackward<T> w) {
+  constexpr int W = kWidth<T>;
+  const int packs = static_cast<int>(w.features / W), mine = static_cast<int>(threadIdx.x), step = static_cast<int>(blockDim.x);
+  const int64_t team = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y;
+  const float share = 1.0f / static_cast<float>(w.features);
+  Bits<T> weight[K];
+  float dweight[K][W] = {}, dbias[K][W] = {};
+#pragma unroll
+  for (int k = 0; k < K; k++) weight[k] = pack_at(w.weight, mine + k * step, packs);
+  Fetched<T, K> now, next;
+  now.fetch(w, team, packs);
+  int slot = 0;
+  // The teams of a block go round together, as they meet at the barriers of row_sum.
+  for (int64_t first = team - threadIdx.y; first < w.rows; first += w.teams) {
+    const int64_t row = first + threadIdx.y;
+    next.fetch(w, row + w.teams, packs);
+    float dy[W], x[W], scale[W], sums[2] = {};
+    const auto open = [&](int k) {  // x: the normalised input; past the end dy is 0
+      unpack(now.dy[k], dy);
+      unpack(now.s[k], x);
+      unpack(weight[k], scale);
+#pragma unroll
+      for (int i = 0; i < W; i++) {
+        x[i] = (x[i] - now.mean) * now.rstd;
+        scale[i] = dy[i] * (scale[i] + w.p.weight_offset);
+      }
+    };
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+      open(k);
+#pragma unroll
+      for (int i = 0; i < W; i++) {
+        sums[0] += scale[i];
+        sums[1] = fmaf(scale[i], x[i], sums[1]);
+      }
+      forget(now.dy[k]);
+      forget(now.s[k]);
+    }
+    row_sum(sums, slot);
+    slot ^= 1;
+    const float c1 = w.p.kind == 0 ? sums[0] * share : 0.0f, c2 = sums[1] * share;
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+      float ds[W];
+      open(k);
+      unpack(now.ds[k], ds);
+#pragma unroll
+      for (int i = 0; i < W; i++) {
+        dweight[k][i] = fmaf(dy[i], x[i], dweight[k][i]);
+        dbias[k][i] += dy[i];
+        ds[i] += now.rstd * (scale[i] - c1 - x[i] * c2);
+      }
+      store_at(w.dx.row(row), mine + k * step, row < w.rows ? packs : 0, packed<T>(ds));
+    }
+    now = next;
+  }
+  if (w.partial == nullptr) return;
+  float* to = w.partial + team * 2 * w.features;
+#pragma unroll
+  for (int k = 0; k < K; k++) {
+    const int at = (mine + k * step) * W;
+    if (at >= packs * W) continue;
+#pragma unroll
+    for (int i = 0; i < W; i += 4) {
+      *reinterpret_cast<float4*>(to + at + i) = make_float4(dweight[k][i], dweight[k][i + 1], dweight[k][i + 2], dweight[k][i + 3]);
+      *reinterpret_cast<float4*>(to + w.features + at + i) = make_float4(dbias[k][i], dbias[k][i + 1], dbias[k][i + 2], dbias[k][i + 3]);
+    }
+  }
+}
 
 template <class T>
 __global__ void __launch_bounds__(kThreads) norm_gradient(Backward<T> w) {
@@ -219,8 +429,37 @@ hd_status forward(const Call& call) {
   w.weight_vector = aligned(w.weight);
   w.bias_vector = aligned(w.bias);
   if (w.rows == 0) return HD_OK;
+  const int64_t packs = w.features / kWidth<T>;
+  const bool flat = is_flat(w.x, w.residual, w.y, w.s) && is_flat_column(w.mean, w.rstd) && w.weight_vector && w.bias_vector;
+  if (flat && packs > 0 && w.features % kWidth<T> == 0 && packs <= 2048) {
+    const int k = packs <= 32 ? 1 : packs <= 64 || (packs > 128 && packs <= 1024) ? 2 : 4;
+    const dim3 team = row_team(packs, k);
+    return launch(call,
+                  k == 1   ? norm_row<T, 1>
+                  : k == 2 ? norm_row<T, 2>
+                           : norm_row<T, 4>,
+                  grid_for_teams(w.rows, team), team, 0, FlatForward<T>(w));
+  }
   const dim3 team = team_for(ceil_div(w.features, kWidth<T>));
   return launch(call, norm_kernel<T>, grid_for_teams(w.rows, team), team, 0, w);
+}
+
+// As many teams as fill 132 processors with 512 threads each (the sums need most of their registers), but at least four rows for each.
+// The number depends on the shape alone, not on the GPU, so that the sums do too.
+constexpr int64_t kResident = 132 * 512;
+
+template <class T>
+hd_status backward_by_rows(const Call& call, Backward<T> w, bool sums) {
+  const int64_t packs = w.features / kWidth<T>;
+  const dim3 team = row_team(packs, packs <= 32 ? 1 : 2);
+  const int64_t blocks = most(1, least(kResident / (team.x * team.y), ceil_div(w.grid.rows, 4 * team.y))), teams = blocks * team.y;
+  if (sums) {
+    w.partial = static_cast<float*>(workspace(call, teams * 2 * w.features * 4));
+    if (w.partial == nullptr) return HD_NO_MEMORY;
+  }
+  const hd_status status =
+      launch(call, packs <= 32 ? norm_row_gradient<T, 1> : norm_row_gradient<T, 2>, grid_of(blocks), team, 0, FlatBackward<T>(w, teams));
+  return status != HD_OK || !sums ? status : finish_columns(call, w.partial, teams, 7, 8, w.features, w.p.accumulate != 0);
 }
 
 template <class T>
@@ -243,6 +482,8 @@ hd_status backward(const Call& call) {
   w.weight_vector = aligned(w.weight);
   if (features == 0) return HD_OK;
   hd_status status = HD_OK;
+  const bool flat = is_flat(w.dy, w.ds, w.s, w.dx) && is_flat_column(w.mean, w.rstd) && w.weight_vector;
+  if (flat && w.grid.rows > 0 && features % kWidth<T> == 0 && features <= 1024 * kWidth<T>) return backward_by_rows(call, w, sums);
   if (w.grid.rows > 0) {
     const dim3 team = team_for(ceil_div(features, kWidth<T>));
     status = launch(call, norm_gradient<T>, grid_for_teams(w.grid.rows, team), team, 0, w);
@@ -251,11 +492,7 @@ hd_status backward(const Call& call) {
   w.partial = static_cast<float*>(workspace(call, w.grid.chunks * 2 * features * 4));
   if (w.partial == nullptr) return HD_NO_MEMORY;
   status = launch(call, norm_weight_gradient<T>, w.grid.template grid<T>(), kColumnBlock, 0, w);
-  for (int32_t i = 7; i <= 8 && status == HD_OK; i++) {
-    if (call.has(i))
-      status = finish_columns(call, w.partial + (i - 7) * features, w.grid.chunks, 2 * features, *call.t[i], w.p.accumulate != 0);
-  }
-  return status;
+  return status != HD_OK ? status : finish_columns(call, w.partial, w.grid.chunks, 7, 8, features, w.p.accumulate != 0);
 }
 }  // namespace
 
