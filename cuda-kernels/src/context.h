@@ -16,7 +16,6 @@ struct CudaContext {
   int32_t processors;
   int32_t capability;    // compute capability, 90 for 9.0
   int64_t shared_limit;  // bytes of shared memory that one block may have
-  bool careful;          // HD_SYNC=1: wait after every op, so that an error names the op that caused it
   std::mutex mutex;      // one op at a time: the workspace is shared by the ops of the stream
   void* scratch = nullptr;
   int64_t scratch_bytes = 0;

@@ -1,11 +1,9 @@
 // The CUDA backend's table. Nothing here throws or aborts: a machine without a driver, or with an old one, is a sentence in probe's
-// text. Streams and memory live in the device's primary context, which cuBLASLt and cuDNN share. Errors of kernels arrive late; with
-// HD_SYNC=1 every op is waited for, so that the error names it.
+// text. Streams and memory live in the device's primary context, which cuBLASLt and cuDNN share. Errors of kernels arrive late: the door
+// waits after every op where it is told to (hd_careful), so that the error names it.
 #include <cuda_runtime.h>
 #include <dlfcn.h>
 
-#include <cstdlib>
-#include <cstring>
 #include <new>
 #include <string>
 
@@ -182,8 +180,6 @@ void* open(int32_t device, int32_t threads) {
     return nullptr;
   }
   c->device = ordinal;
-  const char* careful = std::getenv("HD_SYNC");
-  c->careful = careful != nullptr && std::strcmp(careful, "1") == 0;
   if (set_up(*c) != HD_OK) {
     if (c->stream != nullptr) cudaStreamDestroy(c->stream);
     delete c;
@@ -255,7 +251,7 @@ hd_status faults_of(CudaContext& c) {
   unsigned long long faults[HD_OP_COUNT];
   cudaError_t error = cudaMemcpyAsync(faults, c.faults, sizeof faults, cudaMemcpyDeviceToHost, c.stream);
   if (error == cudaSuccess) error = cudaStreamSynchronize(c.stream);
-  if (error != cudaSuccess) return cuda_fail(error, "waiting for the GPU (HD_SYNC=1 tells which op failed)");
+  if (error != cudaSuccess) return cuda_fail(error, "waiting for the GPU (HD_SYNC=1 or -Dheddle.sync=true tells which op failed)");
   for (int32_t op = 0; op < HD_OP_COUNT; op++) {
     if (faults[op] == ~0ull) continue;
     error = cudaMemsetAsync(c.faults, 0xff, sizeof faults, c.stream);
@@ -291,15 +287,19 @@ hd_status run(void* context, int32_t op, const hd_tensor* const* tensors, int32_
 #ifdef HD_NVTX
   nvtxRangePushA(kOpNames[op]);
 #endif
-  hd_status status = kKernels[op]({c, op, tensors, n, params});
+  const hd_status status = kKernels[op]({c, op, tensors, n, params});
 #ifdef HD_NVTX
   nvtxRangePop();
 #endif
-  if (status == HD_OK && c.careful) status = faults_of(c);
   return status;
 }
 
-const hd_backend kBackend = {HD_ABI_VERSION, "cuda", probe, describe_devices, open, close, nullptr, alloc, release,
+void* stream_of(void* context) {
+  cudaSetDevice(context_of(context).device);
+  return context_of(context).stream;
+}
+
+const hd_backend kBackend = {HD_ABI_VERSION, "cuda", probe, describe_devices, open, close, nullptr, stream_of, alloc, release,
                              copy_bytes,     fill,   sync,  supported,        run};
 
 const char* const kDtypes[] = {"f32", "bf16", "f16", "f64", "i32", "i64", "u8"};

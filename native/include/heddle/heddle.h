@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-#define HD_ABI_VERSION 1
+#define HD_ABI_VERSION 2
 #define HD_MAX_RANK 6
 #if defined(_WIN32)
 #define HD_API __declspec(dllexport)
@@ -58,6 +58,14 @@ HD_API int32_t hd_close(hd_address context);
 
 /* Sets the calling thread's OpenMP team to the context's threads, for a library (oneDNN) that the front end calls next. */
 HD_API int32_t hd_use_threads(hd_address context);
+
+/* The device's stream (a cudaStream_t), so that a library's work takes its turn among the ops; 0 where there is none. Makes the device
+ * the calling thread's current one, for the library that the front end calls next. */
+HD_API hd_address hd_stream(hd_address context);
+
+/* careful 1: every op is waited for, so that an error names its op; 0: errors of a device arrive with the next call that waits. HD_SYNC=1
+ * in the environment is the same from the start. */
+HD_API int32_t hd_careful(hd_address context, int32_t careful);
 
 /* Memory of the context's device, 64-byte aligned (256 on CUDA), from a cache; content is undefined. 0 when there is none left. */
 HD_API hd_address hd_alloc(hd_address context, int64_t bytes);

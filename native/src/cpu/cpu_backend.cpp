@@ -205,7 +205,7 @@ hd_status run(void* context, int32_t op, const hd_tensor* const* tensors, int32_
   return kernel({*static_cast<const CpuContext*>(context), op, tensors, n, params});
 }
 
-const hd_backend kBackend = {HD_ABI_VERSION, "cpu",      probe, describe_cpu, open, close,     use_threads,
+const hd_backend kBackend = {HD_ABI_VERSION, "cpu",      probe, describe_cpu, open, close,     use_threads, nullptr,
                              alloc,          free_block, copy,  fill,         sync, supported, run};
 
 }  // namespace

@@ -29,6 +29,7 @@ struct hd_backend {
   void* (*open)(int32_t device, int32_t threads);     // null on failure, after fail()
   void (*close)(void* context);
   void (*use_threads)(void* context);            // see hd_use_threads; may be null
+  void* (*stream)(void* context);                // see hd_stream; may be null
   void* (*alloc)(void* context, int64_t bytes);  // null on failure, after fail()
   hd_status (*free)(void* context, void* data);
   hd_status (*copy)(void* context, void* to, const void* from, int64_t bytes);

@@ -1,6 +1,7 @@
 // The door: checks what every backend would have to check, and forwards. See heddle.h for the contract of each function.
 #include <dlfcn.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
@@ -96,6 +97,7 @@ const Plugins& plugins() {
 struct Context {
   const hd_backend* backend;
   void* inner;
+  std::atomic<bool> careful;  // wait after every op
 };
 
 Context* context_of(hd_address address) { return reinterpret_cast<Context*>(address); }
@@ -204,7 +206,8 @@ hd_address hd_open(int32_t backend, int32_t device, int32_t threads) {
   const hd_backend* table = plugins().backends[static_cast<size_t>(backend)];
   void* inner = table->open(device, threads);
   if (inner == nullptr) return 0;
-  return reinterpret_cast<hd_address>(new Context{table, inner});
+  const char* careful = std::getenv("HD_SYNC");
+  return reinterpret_cast<hd_address>(new Context{table, inner, careful != nullptr && std::strcmp(careful, "1") == 0});
 }
 
 int32_t hd_close(hd_address context) {
@@ -219,6 +222,18 @@ int32_t hd_use_threads(hd_address context) {
   if (context == 0) return hd::fail(HD_INVALID, "hd_use_threads: no context");
   Context* c = context_of(context);
   if (c->backend->use_threads != nullptr) c->backend->use_threads(c->inner);
+  return HD_OK;
+}
+
+hd_address hd_stream(hd_address context) {
+  if (context == 0) return hd::fail(HD_INVALID, "hd_stream: no context"), 0;
+  Context* c = context_of(context);
+  return c->backend->stream == nullptr ? 0 : reinterpret_cast<hd_address>(c->backend->stream(c->inner));
+}
+
+int32_t hd_careful(hd_address context, int32_t careful) {
+  if (context == 0) return hd::fail(HD_INVALID, "hd_careful: no context");
+  context_of(context)->careful = careful != 0;
   return HD_OK;
 }
 
@@ -265,7 +280,8 @@ int32_t hd_run(hd_address context, int32_t op, hd_address tensors, int32_t n, hd
   Context* c = context_of(context);
   const bool record = hd::recording();
   if (record) hd::record_call(op, list, n, values, bytes, false);
-  const hd_status status = c->backend->run(c->inner, op, list, n, values);
+  hd_status status = c->backend->run(c->inner, op, list, n, values);
+  if (status == HD_OK && c->careful.load(std::memory_order_relaxed)) status = c->backend->sync(c->inner);
   if (status != HD_OK) {
     for (int32_t i = 0; i < n; i++) {
       if (list[i] != nullptr) hd::append_cause("  %s: %s", hd::tensor_name(op, i, n).c_str(), hd::describe(*list[i]).c_str());

@@ -3,6 +3,7 @@ module io.heddle.binding {
   requires transitive io.heddle.engine;
   requires static org.jspecify;
   requires org.bytedeco.javacpp;
+  requires org.bytedeco.cuda;
   requires org.bytedeco.dnnl;
 
   exports io.heddle.binding;

@@ -38,7 +38,7 @@ class ModelGoldenTest {
   private static final int LENGTH = 24;
 
   static Stream<Arguments> cases() {
-    return BackendsUnderTest.names()
+    return BackendsUnderTest.namesAndFar()
         .flatMap(
             backend ->
                 Stream.of("gpt_neo", "gpt2", "llama", "llama_untied")

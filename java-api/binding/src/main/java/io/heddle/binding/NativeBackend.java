@@ -2,11 +2,13 @@ package io.heddle.binding;
 
 import io.heddle.backend.Backend;
 import io.heddle.backend.BackendOptions;
+import io.heddle.backend.DeviceException;
 import io.heddle.backend.profile.Profile;
 import io.heddle.op.OpCode;
 import io.heddle.op.Params;
 import io.heddle.tensor.Memory;
 import io.heddle.tensor.OutOfNativeMemoryException;
+import io.heddle.tensor.Scope;
 import io.heddle.tensor.Storage;
 import io.heddle.tensor.Tensor;
 import java.lang.foreign.Arena;
@@ -22,6 +24,9 @@ public abstract class NativeBackend implements Backend {
   private static final int MAX_TENSORS = 1024;
   private static final int PARAMS_BYTES = 256;
 
+  /** {@link Params.Binary}'s kind of an addition. */
+  protected static final int ADD = 0;
+
   // Per thread: room for the addresses, then for the parameters.
   private static final ThreadLocal<MemorySegment> FRAME =
       ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(8L * MAX_TENSORS + PARAMS_BYTES, 64));
@@ -33,11 +38,12 @@ public abstract class NativeBackend implements Backend {
   protected final long context;
 
   // The context's own lease: every call and every block of memory holds one, so that a close takes
-  // effect
-  // when the last of them is done, and a call after it is refused.
+  // effect when the last of them is done, and a call after it is refused.
   private final Storage life;
+  private final boolean careful;
 
   /** Opens a context of the backend called {@code name}. */
+  @SuppressWarnings("this-escape") // released is called after a close, long after this constructor
   protected NativeBackend(String name, Door door, BackendOptions options) {
     this.name = name;
     this.door = door;
@@ -47,8 +53,23 @@ public abstract class NativeBackend implements Backend {
     if (context == 0) {
       throw new IllegalStateException(Door.text(transport::lastError));
     }
-    this.life = Storage.device(context, 0, 0, c -> door.check(transport.close(c)));
+    this.careful = Boolean.getBoolean("heddle.sync");
+    if (careful) {
+      door.check(transport.careful(context, 1));
+    }
+    this.life =
+        Storage.host(
+            MemorySegment.NULL,
+            none -> {
+              released();
+              door.check(transport.close(context));
+            });
   }
+
+  /**
+   * Runs once, when the backend is closed and nothing uses it any more, before its context goes.
+   */
+  protected void released() {}
 
   /** Takes a lease on the context; throws when the backend is closed. */
   protected final void enter() {
@@ -90,6 +111,16 @@ public abstract class NativeBackend implements Backend {
       throw new OutOfNativeMemoryException(causes);
     }
     return storage(address, bytes, this::free);
+  }
+
+  /** Copies bytes on the device, or between it and the host: then they have arrived on return. */
+  protected final void move(long to, long from, long bytes) {
+    enter();
+    try {
+      door.check(transport.copy(context, to, from, bytes));
+    } finally {
+      leave();
+    }
   }
 
   // The block's lease has kept the context, so memory may be given back after the backend's close.
@@ -154,6 +185,66 @@ public abstract class NativeBackend implements Backend {
       leave();
     }
     door.check(status);
+  }
+
+  /**
+   * The matrix product of checked, held operands, none of them empty; see {@link
+   * io.heddle.backend.Backend#matmul}.
+   */
+  protected abstract void multiply(
+      Product product, Tensor a, Tensor b, @Nullable Tensor bias, Tensor c);
+
+  @Override
+  public final void matmul(
+      Tensor a, Tensor b, @Nullable Tensor bias, Tensor c, float alpha, float beta) {
+    Product product = Product.of(a, b, bias, c, alpha, beta);
+    Tensor[] all = bias == null ? new Tensor[] {a, b, c} : new Tensor[] {a, b, c, bias};
+    int held = 0;
+    Profile.Span span = Profile.begin();
+    enter();
+    try {
+      for (Tensor tensor : all) {
+        tensor.storage().acquire();
+        held++;
+      }
+      if (c.size() > 0 && product.k() > 0) {
+        multiply(product, a, b, bias, c);
+      } else if (c.size() > 0) {
+        withoutTerms(bias, c, beta);
+      }
+      if (careful) {
+        awaited(product);
+      }
+      if (span != null) {
+        span.end(name, "matmul", product.flops(), all);
+      }
+    } finally {
+      for (int i = 0; i < held; i++) {
+        all[i].storage().release();
+      }
+      leave();
+    }
+  }
+
+  // c = beta c + bias: the sum of no products.
+  private void withoutTerms(@Nullable Tensor bias, Tensor c, float beta) {
+    try (Scope scope = new Scope(memory())) {
+      Tensor added = bias != null ? bias : scope.tensor(c.dtype(), 1).copyFrom(new float[1]);
+      Tensor all = added.expand(c.shape());
+      if (beta == 0) {
+        run(OpCode.COPY, new Params.None(), all, c);
+      } else {
+        run(OpCode.BINARY, new Params.Binary(ADD, beta, 1), c, all, c);
+      }
+    }
+  }
+
+  private void awaited(Product product) {
+    try {
+      door.check(transport.sync(context));
+    } catch (DeviceException e) {
+      throw new DeviceException(e.getMessage() + "\nin the " + product + " on " + name);
+    }
   }
 
   @Override

@@ -48,6 +48,12 @@ public interface Transport {
   /** {@code hd_use_threads}. */
   int useThreads(long context);
 
+  /** {@code hd_stream}: the device's stream, or 0. */
+  long stream(long context);
+
+  /** {@code hd_careful}. */
+  int careful(long context, int careful);
+
   /** {@code hd_alloc}: an address, or 0. */
   long alloc(long context, long bytes);
 

@@ -48,8 +48,8 @@ public interface Backend extends AutoCloseable {
   void matmul(Tensor a, Tensor b, @Nullable Tensor bias, Tensor c, float alpha, float beta);
 
   /**
-   * Copies host memory of {@code from} to {@code to}, of the same size, dtype and contiguous;
-   * either may be on the device.
+   * Copies {@code from} to {@code to}, of the same size and dtype and both contiguous; either may
+   * be on the device. With host memory on a side the bytes have arrived on return.
    */
   void transfer(Tensor from, Tensor to);
 

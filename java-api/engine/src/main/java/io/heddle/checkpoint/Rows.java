@@ -11,6 +11,7 @@ import java.util.Arrays;
 /** Gives the bytes of a view in row-major order, in few pieces. */
 final class Rows {
   private static final long BUFFER = 1 << 20;
+  private static final long FROM_DEVICE = 64 << 20;
 
   private Rows() {}
 
@@ -21,7 +22,7 @@ final class Rows {
     void accept(MemorySegment piece) throws IOException;
   }
 
-  /** Passes all bytes of {@code tensor}, on the host, to {@code sink}. */
+  /** Passes all bytes of {@code tensor}, wherever it lies, to {@code sink}. */
   static void forEach(Tensor tensor, Sink sink) throws IOException {
     if (tensor.size() == 0) {
       return;
@@ -35,19 +36,35 @@ final class Rows {
     while (outer > 0 && (shape[outer - 1] == 1 || strides[outer - 1] == block)) {
       block *= shape[--outer];
     }
-    MemorySegment memory = tensor.segment();
     if (outer == 0) {
-      sink.accept(memory.asSlice(0, block * width));
+      run(tensor, block * width, sink);
       return;
     }
     long[] outerShape = Arrays.copyOf(shape, outer);
     long[] outerStrides = Arrays.copyOf(strides, outer);
     try (Arena arena = Arena.ofConfined()) {
-      Gather gather = new Gather(memory, block * width, arena, sink);
+      Gather gather = new Gather(tensor.onHost(arena), block * width, arena, sink);
       Shapes.forEach(outerShape, outerStrides, (i, at) -> gather.take(at * width));
       gather.flush();
     } catch (UncheckedIOException e) {
       throw e.getCause();
+    }
+  }
+
+  // One run of bytes; a device's come through a buffer, so that the host never holds all of them.
+  private static void run(Tensor tensor, long bytes, Sink sink) throws IOException {
+    if (tensor.storage().device() < 0) {
+      sink.accept(tensor.segment().asSlice(0, bytes));
+      return;
+    }
+    long start = tensor.address() - tensor.storage().address();
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment buffer = arena.allocate(Math.min(bytes, FROM_DEVICE), 64);
+      for (long at = 0; at < bytes; at += buffer.byteSize()) {
+        MemorySegment piece = buffer.asSlice(0, Math.min(buffer.byteSize(), bytes - at));
+        tensor.storage().read(start + at, piece);
+        sink.accept(piece);
+      }
     }
   }
 

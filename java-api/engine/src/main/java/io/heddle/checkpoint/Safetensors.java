@@ -13,8 +13,8 @@ public final class Safetensors {
   private Safetensors() {}
 
   /**
-   * Writes {@code tensors} (on the host, any strides) to {@code file}, replacing it in one step;
-   * after a failure it is as it was.
+   * Writes {@code tensors} (on the host or a device, any strides) to {@code file}, replacing it in
+   * one step; after a failure it is as it was.
    *
    * @param metadata free text entries of the header
    */

@@ -128,7 +128,7 @@ public final class SafetensorsWriter implements AutoCloseable {
   }
 
   /**
-   * Writes all of a tensor from host memory, in row-major order whatever its strides.
+   * Writes all of a tensor, on the host or a device, in row-major order whatever its strides.
    *
    * @throws IllegalArgumentException when dtype or shape are not those declared
    */

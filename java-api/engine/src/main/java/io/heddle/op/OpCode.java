@@ -120,7 +120,7 @@ public enum OpCode {
       "base? weights source* -> y");
 
   /** The version of the C ABI that this table belongs to. */
-  public static final int ABI_VERSION = 1;
+  public static final int ABI_VERSION = 2;
 
   private final String opName;
   private final int paramsBytes;

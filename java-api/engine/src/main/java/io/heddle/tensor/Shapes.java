@@ -56,6 +56,21 @@ public final class Shapes {
     return true;
   }
 
+  /**
+   * Elements from the first one of a view to its last one, gaps among them; strides are not
+   * negative.
+   */
+  public static long span(long[] shape, long[] strides) {
+    long last = 0;
+    for (int d = 0; d < shape.length; d++) {
+      if (shape[d] == 0) {
+        return 0;
+      }
+      last += (shape[d] - 1) * strides[d];
+    }
+    return last + 1;
+  }
+
   /** Replaces one -1 by what makes the shape hold {@code size} elements. */
   public static long[] resolve(long[] shape, long size) {
     long[] out = shape.clone();

@@ -1,7 +1,9 @@
 package io.heddle.tensor;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A run of bytes, on the host or on a device, with a lease count: a close while a kernel runs takes
@@ -16,22 +18,37 @@ public final class Storage {
     void free(long address);
   }
 
+  /** Copies between a device's memory and the host's. */
+  @FunctionalInterface
+  public interface Mover {
+    /** Copies bytes, either address on the device or not; they have arrived on return. */
+    void copy(long to, long from, long bytes);
+  }
+
   private static final int CLOSED = 1 << 30;
 
   private final long address;
   private final long bytes;
   private final MemorySegment segment;
   private final int device;
+  private final @Nullable Mover mover; // null on the host
   private final Release release;
   // Leases in the low bits; CLOSED is set once by close. Memory is freed by whoever brings the
   // state to exactly CLOSED.
   private final AtomicInteger state = new AtomicInteger();
 
-  private Storage(long address, long bytes, MemorySegment segment, int device, Release release) {
+  private Storage(
+      long address,
+      long bytes,
+      MemorySegment segment,
+      int device,
+      @Nullable Mover mover,
+      Release release) {
     this.address = address;
     this.bytes = bytes;
     this.segment = segment;
     this.device = device;
+    this.mover = mover;
     this.release = release;
   }
 
@@ -41,12 +58,15 @@ public final class Storage {
       throw new IllegalArgumentException(
           "a tensor's memory must be off the heap: use Arena.allocate or Scope.tensor");
     }
-    return new Storage(segment.address(), segment.byteSize(), segment, -1, release);
+    return new Storage(segment.address(), segment.byteSize(), segment, -1, null, release);
   }
 
-  /** Memory of device {@code device}, which the host cannot touch. */
-  public static Storage device(long address, long bytes, int device, Release release) {
-    return new Storage(address, bytes, MemorySegment.NULL, device, release);
+  /**
+   * Memory of device {@code device}, which the host reaches through {@code mover} alone; {@code
+   * release} runs after close.
+   */
+  public static Storage device(long address, long bytes, int device, Mover mover, Release release) {
+    return new Storage(address, bytes, MemorySegment.NULL, device, mover, release);
   }
 
   /** The address on the host or the device. */
@@ -74,6 +94,45 @@ public final class Storage {
       throw new IllegalStateException("tensor is closed");
     }
     return segment;
+  }
+
+  /**
+   * Copies bytes to the host, wherever this memory lies, after all work given before.
+   *
+   * @param offset of the first byte
+   * @param to host memory, off the heap; its size says how many
+   */
+  public void read(long offset, MemorySegment to) {
+    move(offset, to, true);
+  }
+
+  /**
+   * Copies bytes from the host, wherever this memory lies, before all work given afterwards.
+   *
+   * @param offset of the first byte
+   * @param from host memory, off the heap; its size says how many
+   */
+  public void write(long offset, MemorySegment from) {
+    move(offset, from, false);
+  }
+
+  private void move(long offset, MemorySegment host, boolean toHost) {
+    Objects.checkFromIndexSize(offset, host.byteSize(), bytes);
+    if (mover == null) {
+      MemorySegment here = segment().asSlice(offset, host.byteSize());
+      (toHost ? host : here).copyFrom(toHost ? here : host);
+      return;
+    }
+    if (!host.isNative()) {
+      throw new IllegalArgumentException("memory on the heap cannot be copied to or from a device");
+    }
+    acquire();
+    try {
+      long there = address + offset;
+      mover.copy(toHost ? host.address() : there, toHost ? there : host.address(), host.byteSize());
+    } finally {
+      release();
+    }
   }
 
   /** Whether close was called. */

@@ -1,8 +1,10 @@
 package io.heddle.tensor;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -231,13 +233,42 @@ public final class Tensor {
     return new Tensor(storage, offset, dtype, newShape.clone(), newStrides);
   }
 
-  // ---- elements (host memory) ----
+  /**
+   * The same view of other memory, for instance of a copy: shape and strides stay, the first
+   * element is at byte {@code start} of {@code other}.
+   */
+  public Tensor over(Storage other, long start) {
+    if (start < 0 || start + spanBytes() > other.bytes()) {
+      throw new IllegalArgumentException(
+          this + " from byte " + start + " on does not fit " + other.bytes() + " bytes");
+    }
+    return new Tensor(other, start, dtype, shape, strides);
+  }
+
+  // Bytes from the first element to the end of the last one, gaps among them.
+  private long spanBytes() {
+    return Shapes.span(shape, strides) * dtype.bytes();
+  }
+
+  // ---- elements, wherever they lie ----
 
   /**
    * The bytes from the first element to the end of the storage; throws when closed or on a device.
    */
   public MemorySegment segment() {
     return storage.segment().asSlice(offset);
+  }
+
+  /**
+   * The bytes from the first element to the last one: the memory itself on the host, a copy in
+   * {@code arena} of a device's.
+   */
+  public MemorySegment onHost(Arena arena) {
+    return HostBytes.of(storage, offset, spanBytes(), arena);
+  }
+
+  private void fill(Consumer<MemorySegment> writer) {
+    HostBytes.edit(storage, offset, spanBytes(), isContiguous(), writer);
   }
 
   /** Position of an element in {@link #segment}, in elements. */
@@ -257,64 +288,98 @@ public final class Tensor {
 
   /** The element at {@code index}, as a double. */
   public double get(long... index) {
-    return Elements.get(segment(), dtype, position(index));
+    long at = offset + position(index) * dtype.bytes();
+    try (Arena arena = Arena.ofConfined()) {
+      return Elements.get(HostBytes.of(storage, at, dtype.bytes(), arena), dtype, 0);
+    }
   }
 
   /** Sets the element at {@code index}, rounding to the element type. */
   public void set(double value, long... index) {
-    Elements.set(segment(), dtype, position(index), value);
+    long at = offset + position(index) * dtype.bytes();
+    HostBytes.edit(storage, at, dtype.bytes(), true, e -> Elements.set(e, dtype, 0, value));
   }
 
   /** All elements in row-major order, as floats. */
   public float[] toFloats() {
     float[] out = new float[Math.toIntExact(size())];
-    MemorySegment memory = segment();
-    if (dtype == DType.F32 && isContiguous()) {
-      MemorySegment.copy(memory, ValueLayout.JAVA_FLOAT_UNALIGNED, 0, out, 0, out.length);
-      return out;
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment memory = onHost(arena);
+      if (dtype == DType.F32 && isContiguous()) {
+        MemorySegment.copy(memory, ValueLayout.JAVA_FLOAT_UNALIGNED, 0, out, 0, out.length);
+        return out;
+      }
+      Shapes.forEach(
+          shape, strides, (i, at) -> out[(int) i] = (float) Elements.get(memory, dtype, at));
     }
-    Shapes.forEach(
-        shape, strides, (i, at) -> out[(int) i] = (float) Elements.get(memory, dtype, at));
     return out;
   }
 
   /** All elements in row-major order, as doubles. */
   public double[] toDoubles() {
     double[] out = new double[Math.toIntExact(size())];
-    MemorySegment memory = segment();
-    Shapes.forEach(shape, strides, (i, at) -> out[(int) i] = Elements.get(memory, dtype, at));
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment memory = onHost(arena);
+      Shapes.forEach(shape, strides, (i, at) -> out[(int) i] = Elements.get(memory, dtype, at));
+    }
     return out;
   }
 
   /** Sets all elements from {@code values}, in row-major order. */
   public Tensor copyFrom(float[] values) {
     checkLength(values.length);
-    MemorySegment memory = segment();
-    if (dtype == DType.F32 && isContiguous()) {
-      MemorySegment.copy(values, 0, memory, ValueLayout.JAVA_FLOAT_UNALIGNED, 0, values.length);
-    } else {
-      Shapes.forEach(shape, strides, (i, at) -> Elements.set(memory, dtype, at, values[(int) i]));
-    }
+    fill(
+        memory -> {
+          if (dtype == DType.F32 && isContiguous()) {
+            MemorySegment.copy(
+                values, 0, memory, ValueLayout.JAVA_FLOAT_UNALIGNED, 0, values.length);
+          } else {
+            Shapes.forEach(
+                shape, strides, (i, at) -> Elements.set(memory, dtype, at, values[(int) i]));
+          }
+        });
     return this;
   }
 
   /** Sets all elements from {@code values}, in row-major order. */
   public Tensor copyFrom(double[] values) {
     checkLength(values.length);
-    MemorySegment memory = segment();
-    Shapes.forEach(shape, strides, (i, at) -> Elements.set(memory, dtype, at, values[(int) i]));
+    fill(
+        memory ->
+            Shapes.forEach(
+                shape, strides, (i, at) -> Elements.set(memory, dtype, at, values[(int) i])));
     return this;
   }
 
-  /** Sets all elements of an i32 tensor from {@code values}, in row-major order. */
+  /** Sets all elements of a contiguous i32 tensor from {@code values}, in row-major order. */
   public Tensor copyFrom(int[] values) {
     checkLength(values.length);
-    MemorySegment memory = segment();
-    if (dtype != DType.I32 || !isContiguous()) {
-      throw new IllegalArgumentException("int values for " + this);
-    }
-    MemorySegment.copy(values, 0, memory, ValueLayout.JAVA_INT_UNALIGNED, 0, values.length);
+    checkBits(DType.I32);
+    fill(m -> MemorySegment.copy(values, 0, m, ValueLayout.JAVA_INT_UNALIGNED, 0, values.length));
     return this;
+  }
+
+  /** Sets all elements of a contiguous i64 tensor from {@code values}, in row-major order. */
+  public Tensor copyFrom(long[] values) {
+    checkLength(values.length);
+    checkBits(DType.I64);
+    fill(m -> MemorySegment.copy(values, 0, m, ValueLayout.JAVA_LONG_UNALIGNED, 0, values.length));
+    return this;
+  }
+
+  /** Sets a contiguous tensor's bytes: its elements in row-major order, off the heap. */
+  public Tensor copyFrom(MemorySegment bytes) {
+    if (!isContiguous() || bytes.byteSize() != spanBytes()) {
+      throw new IllegalArgumentException(bytes.byteSize() + " bytes for " + this);
+    }
+    storage.write(offset, bytes);
+    return this;
+  }
+
+  private void checkBits(DType wanted) {
+    if (dtype != wanted || !isContiguous()) {
+      throw new IllegalArgumentException(wanted + " values for " + this);
+    }
   }
 
   private void checkLength(int length) {

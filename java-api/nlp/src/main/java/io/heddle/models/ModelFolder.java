@@ -202,11 +202,24 @@ public final class ModelFolder {
     }
 
     private void copy(Tensor file, String name, Piece piece, @Nullable Tensor parameter) {
-      Tensor from = piece.transposed() ? file.transpose(0, 1) : file;
-      if (piece.leading() && file.rank() > 1) {
-        from = file.view(file.size());
-      }
       Tensor to = java.util.Objects.requireNonNull(parameter);
+      if (to.storage().device() < 0) {
+        copy(file, name, piece, to, file);
+        return;
+      }
+      try (Scope scope = new Scope(model.backend().memory())) {
+        Tensor brought = scope.tensor(file.dtype(), file.shape());
+        model.backend().transfer(file, brought);
+        copy(file, name, piece, to, brought);
+      }
+    }
+
+    // present: what the file holds, where the parameter lies.
+    private void copy(Tensor file, String name, Piece piece, Tensor to, Tensor present) {
+      Tensor from = piece.transposed() ? present.transpose(0, 1) : present;
+      if (piece.leading() && file.rank() > 1) {
+        from = present.view(present.size());
+      }
       long[] wanted = to.shape();
       wanted[0] = piece.rows().stream().mapToLong(r -> r.to() - r.from()).sum();
       if (!Arrays.equals(from.shape(), wanted)) {

@@ -23,6 +23,7 @@ public final class AdamW implements AutoCloseable {
   private final Map<String, Tensor> first = new LinkedHashMap<>();
   private final Map<String, Tensor> second = new LinkedHashMap<>();
   private final Map<String, Tensor> masters = new LinkedHashMap<>();
+  private final Tensor zero;
   private final Tensor squares;
   private final Tensor norm;
   private final Tensor factor;
@@ -33,6 +34,7 @@ public final class AdamW implements AutoCloseable {
     this.config = config;
     this.backend = parameters.backend();
     this.scope = new Scope(backend.memory());
+    this.zero = scope.tensor(DType.F32, 1).copyFrom(new float[1]);
     for (Tensor p : parameters.unfrozen()) {
       String name = String.valueOf(p.name());
       first.put(name, zeros(p));
@@ -50,7 +52,8 @@ public final class AdamW implements AutoCloseable {
 
   private Tensor zeros(Tensor like) {
     Tensor tensor = scope.tensor(DType.F32, like.shape());
-    return tensor.copyFrom(new float[Math.toIntExact(like.size())]);
+    backend.run(OpCode.COPY, new Params.None(), zero.expand(like.shape()), tensor);
+    return tensor;
   }
 
   /**

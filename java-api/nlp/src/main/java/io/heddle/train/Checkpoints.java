@@ -61,7 +61,7 @@ final class Checkpoints {
           throw new IllegalArgumentException(
               file + ": '" + entry.getKey() + "' is " + from + ", expected " + to);
         }
-        to.segment().copyFrom(from.segment().asSlice(0, to.size() * to.dtype().bytes()));
+        to.copyFrom(from.segment().asSlice(0, to.size() * to.dtype().bytes()));
       }
       ObjectNode json = (ObjectNode) JSON.readTree(saved.metadata().get("progress"));
       return Optional.of(
@@ -90,7 +90,7 @@ final class Checkpoints {
       for (Map.Entry<String, Tensor> entry : parameters.entrySet()) {
         Tensor to = entry.getValue();
         long bytes = to.size() * to.dtype().bytes();
-        to.segment().copyFrom(saved.tensor(entry.getKey()).segment().asSlice(0, bytes));
+        to.copyFrom(saved.tensor(entry.getKey()).segment().asSlice(0, bytes));
       }
     } catch (IOException e) {
       throw new UncheckedIOException("cannot read " + best(), e);

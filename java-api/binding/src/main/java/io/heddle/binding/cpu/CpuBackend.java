@@ -1,9 +1,11 @@
 package io.heddle.binding.cpu;
 
 import io.heddle.backend.BackendOptions;
-import io.heddle.backend.profile.Profile;
 import io.heddle.binding.Door;
 import io.heddle.binding.NativeBackend;
+import io.heddle.binding.Product;
+import io.heddle.op.OpCode;
+import io.heddle.op.Params;
 import io.heddle.tensor.Storage;
 import io.heddle.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -25,28 +27,17 @@ public final class CpuBackend extends NativeBackend {
     return Storage.host(MemorySegment.ofAddress(address).reinterpret(bytes), release);
   }
 
+  // oneDNN's factor would fall on the bias too, so that a bias beside one is added afterwards.
   @Override
-  public void matmul(Tensor a, Tensor b, @Nullable Tensor bias, Tensor c, float alpha, float beta) {
-    Tensor[] all = bias == null ? new Tensor[] {a, b, c} : new Tensor[] {a, b, c, bias};
-    int held = 0;
-    Profile.Span span = Profile.begin();
-    enter();
-    try {
-      for (Tensor tensor : all) {
-        tensor.storage().acquire();
-        held++;
-      }
-      door.check(transport.useThreads(context));
-      gemm.run(a, b, bias, c, alpha, beta);
-      if (span != null) {
-        span.end(name(), "matmul", 2 * c.size() * a.dim(a.rank() - 1), all);
-      }
-    } finally {
-      for (int i = 0; i < held; i++) {
-        all[i].storage().release();
-      }
-      leave();
+  protected void multiply(Product product, Tensor a, Tensor b, @Nullable Tensor bias, Tensor c) {
+    if (bias != null && product.alpha() != 1) {
+      Product bare = Product.of(a, b, null, c, product.alpha(), product.beta());
+      multiply(bare, a, b, null, c);
+      run(OpCode.BINARY, new Params.Binary(ADD, 1, 1), c, bias.expand(c.shape()), c);
+      return;
     }
+    door.check(transport.useThreads(context));
+    gemm.run(product, a.address(), b.address(), bias == null ? 0 : bias.address(), c.address());
   }
 
   @Override

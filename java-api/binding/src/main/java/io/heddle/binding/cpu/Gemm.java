@@ -12,8 +12,8 @@ import static org.bytedeco.dnnl.global.dnnl.dnnl_f32;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_success;
 import static org.bytedeco.dnnl.global.dnnl.dnnl_unimplemented;
 
+import io.heddle.binding.Product;
 import io.heddle.tensor.DType;
-import io.heddle.tensor.Tensor;
 import java.util.HashMap;
 import java.util.Map;
 import org.bytedeco.dnnl.dnnl_engine;
@@ -28,7 +28,6 @@ import org.bytedeco.dnnl.dnnl_stream;
 import org.bytedeco.dnnl.dnnl_version_t;
 import org.bytedeco.dnnl.global.dnnl;
 import org.bytedeco.javacpp.Pointer;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Matrix products by oneDNN. A primitive is made once per (shape, strides, types, alpha, beta) and
@@ -38,7 +37,7 @@ import org.jspecify.annotations.Nullable;
 final class Gemm {
   private final dnnl_engine engine = new dnnl_engine();
   private final dnnl_stream stream = new dnnl_stream();
-  private final Map<Key, Plan> plans = new HashMap<>();
+  private final Map<Product, Plan> plans = new HashMap<>();
 
   Gemm() {
     check(dnnl.dnnl_engine_create(engine, dnnl_cpu, 0), "engine");
@@ -51,19 +50,14 @@ final class Gemm {
     return v.major() + "." + v.minor() + "." + v.patch();
   }
 
-  /** See {@link io.heddle.backend.Backend#matmul}. */
-  synchronized void run(
-      Tensor a, Tensor b, @Nullable Tensor bias, Tensor c, float alpha, float beta) {
-    Key key = Key.of(a, b, bias, c, alpha, beta);
-    if (key.m == 0 || key.n == 0 || key.batch == 0) {
-      return;
-    }
-    Plan plan = plans.get(key);
+  /** Runs a product that is not empty on the operands at these addresses. */
+  synchronized void run(Product product, long a, long b, long bias, long c) {
+    Plan plan = plans.get(product);
     if (plan == null) {
-      plan = new Plan(key);
-      plans.put(key, plan);
+      plan = new Plan(product);
+      plans.put(product, plan);
     }
-    plan.execute(a.address(), b.address(), bias == null ? 0 : bias.address(), c.address());
+    plan.execute(a, b, bias, c);
   }
 
   private static void check(int status, String what) {
@@ -72,96 +66,6 @@ final class Gemm {
     }
     if (status != dnnl_success) {
       throw new IllegalStateException("oneDNN: " + what + " failed with status " + status);
-    }
-  }
-
-  // All that a primitive depends on. Strides are those of the last two dimensions and of the batch.
-  private record Key(
-      long batch,
-      long m,
-      long n,
-      long k,
-      DType ab,
-      DType out,
-      boolean bias,
-      float alpha,
-      float beta,
-      long aBatch,
-      long aRow,
-      long aColumn,
-      long bBatch,
-      long bRow,
-      long bColumn,
-      long cBatch,
-      long cRow) {
-
-    static Key of(Tensor a, Tensor b, @Nullable Tensor bias, Tensor c, float alpha, float beta) {
-      int rank = c.rank();
-      if (rank < 2 || rank > 3 || a.rank() != rank || b.rank() != rank) {
-        throw new IllegalArgumentException(
-            "matmul of "
-                + a
-                + " and "
-                + b
-                + " into "
-                + c
-                + ": all must have 2 or all 3 dimensions");
-      }
-      long batch = rank == 3 ? c.dim(0) : 1;
-      long m = c.dim(-2);
-      long n = c.dim(-1);
-      long k = a.dim(-1);
-      boolean batches = rank == 2 || (a.dim(0) == batch && b.dim(0) == batch);
-      if (!batches
-          || a.dim(-2) != m
-          || b.dim(-2) != k
-          || b.dim(-1) != n
-          || (bias != null && bias.size() != n)) {
-        throw new IllegalArgumentException(
-            "matmul of "
-                + a
-                + " and "
-                + b
-                + (bias == null ? "" : " plus " + bias)
-                + " into "
-                + c
-                + ": the shapes do not go together");
-      }
-      boolean types = a.dtype() == b.dtype() && (c.dtype() == a.dtype() || c.dtype() == DType.F32);
-      if (!types || (bias != null && bias.dtype() != c.dtype())) {
-        throw new IllegalArgumentException(
-            "matmul of " + a + " and " + b + " into " + c + ": the dtypes do not go together");
-      }
-      if (c.stride(-1) != 1 && n > 1) {
-        throw new IllegalArgumentException("matmul into " + c + ": its last stride must be 1");
-      }
-      if (k == 0 || (bias != null && alpha != 1)) {
-        throw new IllegalArgumentException(
-            "matmul of "
-                + a
-                + " and "
-                + b
-                + ": K must not be 0, and alpha must be 1 beside a bias");
-      }
-      boolean batched = rank == 3;
-      return new Key(
-          batch,
-          m,
-          n,
-          k,
-          a.dtype(),
-          c.dtype(),
-          bias != null,
-          alpha,
-          beta,
-          batched ? a.stride(0) : 0,
-          a.stride(-2),
-          a.stride(-1),
-          batched ? b.stride(0) : 0,
-          b.stride(-2),
-          b.stride(-1),
-          batched ? c.stride(0) : 0,
-          c.stride(-2));
     }
   }
 
@@ -179,15 +83,19 @@ final class Gemm {
     private final dnnl_exec_arg_t arguments;
     private final Address address = new Address();
 
-    Plan(Key key) {
+    Plan(Product key) {
       dnnl_memory_desc a =
-          describe(key.ab, key.batch, key.m, key.k, key.aBatch, key.aRow, key.aColumn);
+          describe(
+              key.ab(), key.batch(), key.m(), key.k(), key.aBatch(), key.aRow(), key.aColumn());
       dnnl_memory_desc b =
-          describe(key.ab, key.batch, key.k, key.n, key.bBatch, key.bRow, key.bColumn);
-      dnnl_memory_desc c = describe(key.out, key.batch, key.m, key.n, key.cBatch, key.cRow, 1);
-      dnnl_memory_desc bias = key.bias ? describe(key.out, 1, 1, key.n, key.n, key.n, 1) : null;
+          describe(
+              key.ab(), key.batch(), key.k(), key.n(), key.bBatch(), key.bRow(), key.bColumn());
+      dnnl_memory_desc c =
+          describe(key.out(), key.batch(), key.m(), key.n(), key.cBatch(), key.cRow(), 1);
+      dnnl_memory_desc bias =
+          key.bias() ? describe(key.out(), 1, 1, key.n(), key.n(), key.n(), 1) : null;
       dnnl_primitive_desc descriptor = new dnnl_primitive_desc();
-      String what = "product of " + key.ab + " matrices into " + key.out;
+      String what = "product of " + key.ab() + " matrices into " + key.out();
       dnnl_primitive_attr attributes = attributes(key);
       check(
           dnnl.dnnl_matmul_primitive_desc_create(descriptor, engine, a, b, bias, c, attributes),
@@ -232,16 +140,17 @@ final class Gemm {
       return out;
     }
 
-    private static dnnl_primitive_attr attributes(Key key) {
+    private static dnnl_primitive_attr attributes(Product key) {
       dnnl_primitive_attr attributes = new dnnl_primitive_attr();
       check(dnnl.dnnl_primitive_attr_create(attributes), "attributes");
       dnnl_post_ops after = new dnnl_post_ops();
       check(dnnl.dnnl_post_ops_create(after), "post-ops");
-      if (key.alpha != 1) {
-        check(dnnl.dnnl_post_ops_append_eltwise(after, dnnl_eltwise_linear, key.alpha, 0), "alpha");
+      if (key.alpha() != 1) {
+        check(
+            dnnl.dnnl_post_ops_append_eltwise(after, dnnl_eltwise_linear, key.alpha(), 0), "alpha");
       }
-      if (key.beta != 0) {
-        check(dnnl.dnnl_post_ops_append_sum(after, key.beta, 0, 0), "beta");
+      if (key.beta() != 0) {
+        check(dnnl.dnnl_post_ops_append_sum(after, key.beta(), 0, 0), "beta");
       }
       check(dnnl.dnnl_primitive_attr_set_post_ops(attributes, after), "post-ops");
       dnnl.dnnl_post_ops_destroy(after);

@@ -3,13 +3,26 @@ package io.heddle.binding.cuda;
 import io.heddle.backend.BackendOptions;
 import io.heddle.binding.Door;
 import io.heddle.binding.NativeBackend;
+import io.heddle.binding.Product;
+import io.heddle.op.OpCode;
+import io.heddle.op.Params;
+import io.heddle.tensor.OutOfNativeMemoryException;
+import io.heddle.tensor.Scope;
 import io.heddle.tensor.Storage;
 import io.heddle.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
-/** The plugin's kernels on one GPU. */
+/**
+ * The plugin's kernels on one GPU, and matrix products through cuBLASLt, which is loaded at the
+ * first one: without it everything else works.
+ */
 public final class CudaBackend extends NativeBackend {
+  // Elements to which the rows of a repacked operand are padded: 32 bytes of the smallest type.
+  private static final int PADDING = 16;
+
   private final int device;
+  private @Nullable CudaGemm gemm;
+  private long workspace;
 
   /** Opens the device of {@code options}. */
   public CudaBackend(Door door, BackendOptions options) {
@@ -19,12 +32,97 @@ public final class CudaBackend extends NativeBackend {
 
   @Override
   protected Storage storage(long address, long bytes, Storage.Release release) {
-    return Storage.device(address, bytes, device, release);
+    return Storage.device(address, bytes, device, this::move, release);
+  }
+
+  private synchronized CudaGemm gemm(long stream) {
+    CudaGemm known = gemm;
+    if (known == null) {
+      String failure = CudaLibraries.load();
+      if (failure != null) {
+        throw new UnsupportedOperationException(failure);
+      }
+      workspace = transport.alloc(context, CudaGemm.WORKSPACE_BYTES);
+      if (workspace == 0) {
+        throw new OutOfNativeMemoryException(Door.text(transport::lastError));
+      }
+      known = new CudaGemm(stream, workspace);
+      gemm = known;
+    }
+    return known;
   }
 
   @Override
-  public void matmul(Tensor a, Tensor b, @Nullable Tensor bias, Tensor c, float alpha, float beta) {
-    throw new UnsupportedOperationException(
-        "matrix products on CUDA need cuBLASLt, which is not bound yet");
+  protected void multiply(Product product, Tensor a, Tensor b, @Nullable Tensor bias, Tensor c) {
+    here(a, b, bias, c);
+    long stream = transport.stream(context); // makes the device current on this thread
+    if (!run(gemm(stream), product, a, b, bias, c)) {
+      repacked(gemm(stream), product, a, b, bias, c);
+    }
+  }
+
+  private void here(@Nullable Tensor... tensors) {
+    for (Tensor tensor : tensors) {
+      if (tensor != null && tensor.storage().device() != device) {
+        String where = tensor.storage().device() < 0 ? "in host memory" : "in another GPU's memory";
+        throw new IllegalArgumentException(
+            "matmul: " + tensor + " is " + where + ", not on GPU " + device);
+      }
+    }
+  }
+
+  private static boolean run(
+      CudaGemm gemm, Product product, Tensor a, Tensor b, @Nullable Tensor bias, Tensor c) {
+    return gemm.run(
+        product, a.address(), b.address(), bias == null ? 0 : bias.address(), c.address());
+  }
+
+  // Strides or alignments that the library does not take: the product is formed on copies.
+  private void repacked(
+      CudaGemm gemm, Product product, Tensor a, Tensor b, @Nullable Tensor bias, Tensor c) {
+    try (Scope scope = new Scope(memory())) {
+      Tensor x = copied(scope, a, true);
+      Tensor y = copied(scope, b, true);
+      Tensor add = bias == null ? null : copied(scope, bias, true);
+      Tensor sum = copied(scope, c, product.beta() != 0);
+      Product packed = Product.of(x, y, add, sum, product.alpha(), product.beta());
+      if (!run(gemm, packed, x, y, add, sum)) {
+        throw new UnsupportedOperationException("cuBLASLt has no algorithm for the " + product);
+      }
+      run(OpCode.COPY, new Params.None(), sum, c);
+    }
+  }
+
+  private Tensor copied(Scope scope, Tensor from, boolean content) {
+    long[] shape = from.shape();
+    int last = shape.length - 1;
+    long columns = shape[last];
+    shape[last] = (columns + PADDING - 1) / PADDING * PADDING;
+    Tensor to = scope.tensor(from.dtype(), shape).slice(last, 0, columns);
+    if (content) {
+      run(OpCode.COPY, new Params.None(), from, to);
+    }
+    return to;
+  }
+
+  @Override
+  protected void released() {
+    CudaGemm open = gemm;
+    if (open != null) {
+      transport.stream(context);
+      open.close();
+      door.check(transport.free(context, workspace));
+    }
+  }
+
+  @Override
+  public String describe() {
+    String failure = CudaLibraries.load();
+    String fact = failure == null ? CudaLibraries.version() : "not loaded: " + failure;
+    String facts = super.describe();
+    return facts.substring(0, facts.length() - 1)
+        + ",\"cublaslt\":\""
+        + fact.replace("\\", "\\\\").replace("\"", "\\\"")
+        + "\"}";
   }
 }

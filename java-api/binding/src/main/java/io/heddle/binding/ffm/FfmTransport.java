@@ -37,6 +37,8 @@ public final class FfmTransport implements Transport {
       handle("hd_open", JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT);
   private static final MethodHandle CLOSE = handle("hd_close", JAVA_INT, JAVA_LONG);
   private static final MethodHandle USE_THREADS = handle("hd_use_threads", JAVA_INT, JAVA_LONG);
+  private static final MethodHandle STREAM = handle("hd_stream", JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle CAREFUL = handle("hd_careful", JAVA_INT, JAVA_LONG, JAVA_INT);
   private static final MethodHandle ALLOC = handle("hd_alloc", JAVA_LONG, JAVA_LONG, JAVA_LONG);
   private static final MethodHandle FREE = handle("hd_free", JAVA_INT, JAVA_LONG, JAVA_LONG);
   private static final MethodHandle COPY =
@@ -179,6 +181,24 @@ public final class FfmTransport implements Transport {
   public int useThreads(long context) {
     try {
       return (int) USE_THREADS.invokeExact(context);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  @Override
+  public long stream(long context) {
+    try {
+      return (long) STREAM.invokeExact(context);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  @Override
+  public int careful(long context, int careful) {
+    try {
+      return (int) CAREFUL.invokeExact(context, careful);
     } catch (Throwable thrown) {
       throw unexpected(thrown);
     }

@@ -78,6 +78,16 @@ public final class JavaCppTransport implements Transport {
   }
 
   @Override
+  public long stream(long context) {
+    return HeddleLibrary.hd_stream(context);
+  }
+
+  @Override
+  public int careful(long context, int careful) {
+    return HeddleLibrary.hd_careful(context, careful);
+  }
+
+  @Override
   public long alloc(long context, long bytes) {
     return HeddleLibrary.hd_alloc(context, bytes);
   }

@@ -3,8 +3,6 @@ package io.heddle.op.pattern;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Scope;
 import io.heddle.tensor.Tensor;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -113,14 +111,12 @@ public final class BlockLayout {
   public Tensors tensors(Scope scope) {
     long rows = rowPtr.length / ((long) batches * groups);
     long columns = colPtr.length / ((long) batches * groups);
-    Tensor maskTensor = scope.tensor(DType.I64, masks.length / BLOCK, BLOCK);
-    MemorySegment.copy(masks, 0, maskTensor.segment(), ValueLayout.JAVA_LONG, 0, masks.length);
     return new Tensors(
         scope.tensor(DType.I32, batches, groups, rows).copyFrom(rowPtr),
         scope.tensor(DType.I32, rowBlocks.length / 2, 2).copyFrom(rowBlocks),
         scope.tensor(DType.I32, batches, groups, columns).copyFrom(colPtr),
         scope.tensor(DType.I32, colBlocks.length / 2, 2).copyFrom(colBlocks),
-        maskTensor,
+        scope.tensor(DType.I64, masks.length / BLOCK, BLOCK).copyFrom(masks),
         scope.tensor(DType.I32, headGroup.length).copyFrom(headGroup));
   }
 

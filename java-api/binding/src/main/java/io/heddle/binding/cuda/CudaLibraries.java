@@ -1,0 +1,129 @@
+package io.heddle.binding.cuda;
+
+import java.io.File;
+import java.lang.foreign.Arena;
+import java.lang.foreign.SymbolLookup;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.bytedeco.cuda.global.cublas;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Finds NVIDIA's libraries and loads them once, so that the JavaCPP preset's own (which refer to
+ * them by name) find them in the process. They are looked for in the folders named by {@code
+ * -Dheddle.cuda.libraries} or the variable {@code HEDDLE_CUDA_LIBRARIES} (for instance a Python
+ * installation's {@code site-packages/nvidia/cu13/lib}), then where the system has them.
+ */
+final class CudaLibraries {
+  /** The preset's CUDA: symbols are bound when they are first called, so any 13.x will do. */
+  private static final int MAJOR = 13;
+
+  private static final List<String> NAMES = List.of("libcudart", "libcublasLt", "libcublas");
+  private static final String[] SYSTEM = {
+    "/usr/local/cuda/lib64",
+    "/usr/local/cuda-13/lib64",
+    "/opt/cuda/lib64",
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib64",
+    "/usr/lib"
+  };
+
+  private static boolean tried;
+  private static @Nullable String failure;
+
+  private CudaLibraries() {}
+
+  /** Loads the libraries; null, or why they cannot be had. */
+  static synchronized @Nullable String load() {
+    if (!tried) {
+      failure = tryLoad(folders());
+      tried = true;
+    }
+    return failure;
+  }
+
+  /** The version of cuBLASLt, after a {@link #load} that went well. */
+  static String version() {
+    long v = cublas.cublasLtGetVersion();
+    return v / 10000 + "." + v / 100 % 100 + "." + v % 100;
+  }
+
+  /** The folders that are searched, in that order. */
+  static List<Path> folders() {
+    Set<String> all = new LinkedHashSet<>();
+    String[] named = {
+      System.getProperty("heddle.cuda.libraries"),
+      System.getenv("HEDDLE_CUDA_LIBRARIES"),
+      System.getenv("LD_LIBRARY_PATH")
+    };
+    for (String list : named) {
+      if (list != null) {
+        all.addAll(List.of(list.split(File.pathSeparator, -1)));
+      }
+    }
+    all.addAll(List.of(SYSTEM));
+    return all.stream().filter(f -> !f.isBlank()).map(Path::of).filter(Files::isDirectory).toList();
+  }
+
+  @SuppressWarnings("restricted") // this module is the one that is granted native access
+  static @Nullable String tryLoad(List<Path> folders) {
+    List<Path> files = new ArrayList<>();
+    for (String name : NAMES) {
+      Path file = find(name + ".so." + MAJOR, folders);
+      if (file == null) {
+        return missing(name, folders);
+      }
+      files.add(file);
+    }
+    try {
+      for (Path file : files) {
+        SymbolLookup held = SymbolLookup.libraryLookup(file.toAbsolutePath(), Arena.global());
+        if (held.find("cublasLtMatmul").isEmpty() && file.toString().contains("cublasLt")) {
+          return file + " is not cuBLASLt: it has no cublasLtMatmul";
+        }
+      }
+      long version = cublas.cublasLtGetVersion();
+      return version / 10000 == MAJOR
+          ? null
+          : files.get(1) + " is cuBLASLt " + version() + "; matrix products need " + MAJOR + ".x";
+    } catch (IllegalArgumentException | LinkageError e) {
+      return "cuBLASLt could not be loaded from " + files.get(1) + ": " + e.getMessage();
+    }
+  }
+
+  private static @Nullable Path find(String file, List<Path> folders) {
+    return folders.stream()
+        .map(f -> f.resolve(file))
+        .filter(Files::exists)
+        .findFirst()
+        .orElse(null);
+  }
+
+  private static String missing(String name, List<Path> folders) {
+    String others =
+        folders.stream()
+            .flatMap(folder -> versions(folder, name))
+            .map(Path::toString)
+            .collect(Collectors.joining(", "));
+    String searched = folders.stream().map(Path::toString).collect(Collectors.joining(", "));
+    return "matrix products need %s.so.%d (CUDA %d.x), which is not in %s%s: name its folder with -Dheddle.cuda.libraries=DIR or HEDDLE_CUDA_LIBRARIES"
+        .formatted(
+            name,
+            MAJOR,
+            MAJOR,
+            searched.isEmpty() ? "any usual folder" : searched,
+            others.isEmpty() ? "" : " (there is " + others + ", another version)");
+  }
+
+  private static Stream<Path> versions(Path folder, String name) {
+    return Stream.of(11, 12, 14)
+        .map(major -> folder.resolve(name + ".so." + major))
+        .filter(Files::exists);
+  }
+}
