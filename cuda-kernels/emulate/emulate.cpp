@@ -7,7 +7,10 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <vector>
+
+#include "emulated_mma.h"
 
 EmulatedIndex emulated_thread, emulated_block;
 dim3 emulated_block_size, emulated_grid;
@@ -19,6 +22,12 @@ constexpr size_t kStack = 256 * 1024;
 struct Barrier {
   int arrived = 0;
   unsigned round = 0;
+};
+
+struct Copy {
+  uintptr_t to;
+  const void* from;
+  bool real;
 };
 
 // swapcontext saves the signal mask, which costs two system calls; jumping costs none. AddressSanitizer knows only the former.
@@ -43,6 +52,8 @@ struct Fiber {
   Place place;
   EmulatedIndex index;
   bool done;
+  std::vector<Copy> open;                // copies of cp.async since the last commit
+  std::deque<std::vector<Copy>> groups;  // committed, not yet arrived
 };
 
 std::vector<Fiber> fibers;
@@ -89,6 +100,8 @@ void run_block(size_t threads) {
   for (size_t i = 0; i < threads; i++) {
     Fiber& f = fibers[i];
     f.done = false;
+    f.open.clear();
+    f.groups.clear();
     f.index = {static_cast<unsigned>(i % emulated_block_size.x), static_cast<unsigned>(i / emulated_block_size.x % emulated_block_size.y),
                static_cast<unsigned>(i / emulated_block_size.x / emulated_block_size.y)};
     warp_alive[i / 32]++;
@@ -138,17 +151,58 @@ void __syncthreads() {
 
 void __syncwarp() { wait(warps[current / 32], warp_alive[current / 32]); }
 
-uint64_t* emulated_exchange(uint64_t mine) {
-  // Two sets of slots in turn: one barrier is enough, as nobody can be two exchanges ahead.
+namespace {
+// Two sets of slots in turn: one barrier is enough, as nobody can be two exchanges ahead.
+uint64_t* own_slots() {
   static std::vector<unsigned> turn;
-  const size_t warp = current / 32;
-  turn.resize(4096);
-  slots.resize(4096 * 64);
+  turn.resize(1024);
+  slots.resize(32 * 2 * 32 * 4);
   const unsigned set = turn[current]++ % 2;
-  uint64_t* to = slots.data() + (warp * 2 + set) * 32;
+  return slots.data() + (current / 32 * 2 + set) * 32 * 4;
+}
+}  // namespace
+
+uint64_t* emulated_exchange(uint64_t mine) {
+  uint64_t* to = own_slots();
   to[current % 32] = mine;
   __syncwarp();
   return to;
+}
+
+const uint64_t* emulated_gather(const uint64_t* mine, int words) {
+  uint64_t* to = own_slots();
+  for (int i = 0; i < words; i++) to[current % 32 * 4 + static_cast<size_t>(i)] = mine[i];
+  __syncwarp();
+  return to;
+}
+
+void emulated_fault(const char* what) {
+  std::fprintf(stderr, "emulated kernel: %s (thread %zu of block %u)\n", what, current, emulated_block.x);
+  std::abort();
+}
+
+void emulated_copy_async(uintptr_t to, const void* from, bool real) {
+  if (to % 16 != 0 || (real && reinterpret_cast<uintptr_t>(from) % 16 != 0))
+    emulated_fault("cp.async: an address that is not aligned to 16 bytes");
+  std::memset(reinterpret_cast<void*>(to), 0xff, 16);  // NaN: a tile that others still read, or read too early, shows
+  fibers[current].open.push_back({to, from, real});
+}
+void emulated_commit_copies() {
+  Fiber& f = fibers[current];
+  f.groups.push_back(std::move(f.open));
+  f.open.clear();
+}
+void emulated_wait_copies(int left) {
+  Fiber& f = fibers[current];
+  for (; f.groups.size() > static_cast<size_t>(left); f.groups.pop_front()) {
+    for (const Copy& c : f.groups.front()) {
+      if (c.real) {
+        std::memcpy(reinterpret_cast<void*>(c.to), c.from, 16);
+      } else {
+        std::memset(reinterpret_cast<void*>(c.to), 0, 16);
+      }
+    }
+  }
 }
 
 void emulated_launch(dim3 grid, dim3 block, int64_t shared, const std::function<void()>& body) {

@@ -264,6 +264,17 @@ __device__ inline void dropout_words(const Problem& p, int64_t query, int64_t ke
 
 // ---- calls ----
 
+// What a forward kernel is given.
+template <class T>
+struct ForwardWork {
+  Problem p;
+  Lists lists;
+  Heads<const T> q, k, v;
+  Heads<T> o;
+  float* lse;  // may be null
+  int64_t lse_stride[3];
+};
+
 // First tensor of a group of optional ones: ptr, blocks.
 inline Lists lists_of(const Call& call, int32_t ptr, int32_t masks, int32_t head_group) {
   Lists l;
@@ -326,13 +337,66 @@ inline hd_status check_sizes(const Problem& p) {
   return HD_OK;
 }
 
-// f(T{}, integral_constant<int, D>): the smallest compiled head size that holds n.
-template <class F>
-hd_status with_tile(int32_t dtype, int64_t n, const F& f) {
-  return with_float(dtype, [&](auto type) {
-    if (n <= 64) return f(type, std::integral_constant<int, 64>{});
-    if (n <= 128) return f(type, std::integral_constant<int, 128>{});
-    return f(type, std::integral_constant<int, 256>{});
-  });
+// What a backward kernel is given.
+template <class T>
+struct BackwardWork {
+  Problem p;
+  Lists rows, columns;
+  Heads<const T> q, k, v, o, d_o;
+  Heads<T> dq, dk, dv;
+  const float* lse;
+  int64_t lse_stride[3];
+  float2* statistics;  // [B, H, ceil(T / 64) * 64] of (lse in units of log 2, rowsum(do * o)); 0 past T
+
+  __device__ float2* statistics_of(int64_t b, int64_t h, int64_t query) const {
+    return statistics + (b * p.heads + h) * p.query_blocks * kTile + query;
+  }
+};
+
+template <class T>
+ForwardWork<T> forward_work(const Call& call, const Problem& p) {
+  ForwardWork<T> w{p,
+                   lists_of(call, 3, 5, 6),
+                   Heads<const T>(call, 0),
+                   Heads<const T>(call, 1),
+                   Heads<const T>(call, 2),
+                   Heads<T>(call, 8),
+                   call.data<float>(9),
+                   {}};
+  for (int d = 0; d < 3 && call.has(9); d++) w.lse_stride[d] = call.t[9]->stride[d];
+  return w;
 }
+
+template <class T>
+BackwardWork<T> backward_work(const Call& call, const Problem& p, float2* statistics) {
+  BackwardWork<T> w{p,
+                    lists_of(call, 6, 10, 11),
+                    lists_of(call, 8, 10, 11),
+                    Heads<const T>(call, 0),
+                    Heads<const T>(call, 1),
+                    Heads<const T>(call, 2),
+                    Heads<const T>(call, 3),
+                    Heads<const T>(call, 5),
+                    Heads<T>(call, 13),
+                    Heads<T>(call, 14),
+                    Heads<T>(call, 15),
+                    call.data<const float>(4),
+                    {},
+                    statistics};
+  for (int d = 0; d < 3; d++) w.lse_stride[d] = call.t[4]->stride[d];
+  return w;
+}
+
+// f(integral_constant<int, D>): the smallest compiled head size that holds n.
+template <class F>
+hd_status with_head_size(int64_t n, const F& f) {
+  if (n <= 64) return f(std::integral_constant<int, 64>{});
+  if (n <= 128) return f(std::integral_constant<int, 128>{});
+  return f(std::integral_constant<int, 256>{});
+}
+
+// The 16-bit dtypes on tensor cores, after the checks and for at least one query (attention_fwd_mma.cu).
+hd_status attention_forward_mma(const Call& call, const Problem& p);
+// The same for the gradients, once the statistics are there; for at least one query or key (attention_bwd_mma.cu).
+hd_status attention_backward_mma(const Call& call, const Problem& p, float2* statistics);
 }  // namespace hd

@@ -191,36 +191,38 @@ hd_status attention_bwd(const Call& call) {
   if (hopper_attention_bwd(call, p, lists_of(call, 6, 10, 11), lists_of(call, 8, 10, 11), status)) return status;
   auto delta = static_cast<float*>(workspace(call, most(1, p.batches * p.heads * p.queries) * 4));
   if (delta == nullptr) return HD_NO_MEMORY;
-  return with_tile(q.dtype, p.features, [&](auto type, auto size) {
-    using T = decltype(type);
-    constexpr int D = decltype(size)::value;
-    Work<T> w{p,
-              lists_of(call, 6, 10, 11),
-              lists_of(call, 8, 10, 11),
-              Heads<const T>(call, 0),
-              Heads<const T>(call, 1),
-              Heads<const T>(call, 2),
-              Heads<const T>(call, 3),
-              Heads<const T>(call, 5),
-              Heads<T>(call, 13),
-              Heads<T>(call, 14),
-              Heads<T>(call, 15),
-              call.data<const float>(4),
-              {},
-              delta};
-    for (int d = 0; d < 3; d++) w.lse_stride[d] = call.t[4]->stride[d];
-    const auto heads = static_cast<unsigned>(p.heads), batches = static_cast<unsigned>(p.batches);
-    const int64_t rows = p.batches * p.heads * p.queries;
-    hd_status status = HD_OK;
-    if (rows > 0) {
-      status = launch(call, delta_kernel<T>, dim3(static_cast<unsigned>(least(ceil_div(rows, 8), 1 << 20))), dim3(32, 8), 0, w);
-      if (status == HD_OK)
-        status = launch(call, query_gradient<T, D>, dim3(static_cast<unsigned>(p.query_blocks), heads, batches), kThreads,
-                        shared_bytes<T, D>(3), w);
-    }
-    if (status != HD_OK || p.batches * p.kv_heads * p.keys == 0) return status;
-    const dim3 grid(static_cast<unsigned>(p.key_blocks), static_cast<unsigned>(p.kv_heads), batches);
-    return launch(call, key_gradient<T, D>, grid, kThreads, shared_bytes<T, D>(3), w);
+  return with_head_size(p.features, [&](auto size) {
+    return with_float(q.dtype, [&](auto type) {
+      using T = decltype(type);
+      constexpr int D = decltype(size)::value;
+      Work<T> w{p,
+                lists_of(call, 6, 10, 11),
+                lists_of(call, 8, 10, 11),
+                Heads<const T>(call, 0),
+                Heads<const T>(call, 1),
+                Heads<const T>(call, 2),
+                Heads<const T>(call, 3),
+                Heads<const T>(call, 5),
+                Heads<T>(call, 13),
+                Heads<T>(call, 14),
+                Heads<T>(call, 15),
+                call.data<const float>(4),
+                {},
+                delta};
+      for (int d = 0; d < 3; d++) w.lse_stride[d] = call.t[4]->stride[d];
+      const auto heads = static_cast<unsigned>(p.heads), batches = static_cast<unsigned>(p.batches);
+      const int64_t rows = p.batches * p.heads * p.queries;
+      hd_status status = HD_OK;
+      if (rows > 0) {
+        status = launch(call, delta_kernel<T>, dim3(static_cast<unsigned>(least(ceil_div(rows, 8), 1 << 20))), dim3(32, 8), 0, w);
+        if (status == HD_OK)
+          status = launch(call, query_gradient<T, D>, dim3(static_cast<unsigned>(p.query_blocks), heads, batches), kThreads,
+                          shared_bytes<T, D>(3), w);
+      }
+      if (status != HD_OK || p.batches * p.kv_heads * p.keys == 0) return status;
+      const dim3 grid(static_cast<unsigned>(p.key_blocks), static_cast<unsigned>(p.kv_heads), batches);
+      return launch(call, key_gradient<T, D>, grid, kThreads, shared_bytes<T, D>(3), w);
+    });
   });
 }
 }  // namespace hd

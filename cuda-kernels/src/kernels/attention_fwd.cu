@@ -1,33 +1,23 @@
 // attention_fwd: o = softmax(scale q k^T, softcap, ALiBi, mask) v over a block layout, without T x S memory (Dao et al. 2022; block lists
-// as in FlexAttention, Dong et al. 2024; online softmax, Milakov & Gimelshein 2018). Shapes: q, o [B,H,T,D]; k, v [B,K,S,D]; lse f32
-// [B,H,T]; layout as in ops.def. Work: a block of 256 threads per (64 queries, head, batch) walks the key blocks of its row list; a thread
-// owns 4 x 4 scores and 4 rows x D/16 columns of o. FULL blocks read no mask. On chip: q, and k then v in one more tile, in their dtype;
-// scores in f32: 2 * 64 * (D + pad) + 17 KiB of shared memory (f32: D 64: 51, 128: 83, 256: 147 KiB; 16-bit: 35, 51, 83). Registers in
-// README.md; no spills. Numerics: products and sums in f32 FMA, for 16-bit inputs too; exponentials base 2. No tensor cores: this is the
-// portable first version. Cost: 4 D FLOP per visible (query, key) pair, whole blocks counted; reads k and v once per query block and head.
-// Deterministic: no atomics; keys are summed in list order. Checked on: not yet.
+// as in FlexAttention, Dong et al. 2024; online softmax, Milakov & Gimelshein 2018). The checks for all dtypes, and the kernel for f32;
+// bf16 and f16: attention_fwd_mma.cu. Shapes: q, o [B,H,T,D]; k, v [B,K,S,D]; lse f32 [B,H,T]; layout as in ops.def. Work: a block of 256
+// threads per (64 queries, head, batch) walks the key blocks of its row list; a thread owns 4 x 4 scores and 4 rows x D/16 columns of o.
+// FULL blocks read no mask. On chip: q, and k then v in one more tile; scores: 2 * 64 * (D + pad) + 17 KiB of shared memory (D 64: 51,
+// 128: 83, 256: 147 KiB). Registers in README.md; no spills. Numerics: products and sums in f32 FMA, not TF32; exponentials base 2. Cost:
+// 4 D FLOP per visible (query, key) pair, whole blocks counted; reads k and v once per query block and head. Deterministic: no atomics;
+// keys are summed in list order. Checked on: not yet.
 #include "attention.h"
 #include "hopper_attention.h"
 
 namespace hd {
 namespace {
 
-template <class T>
-struct Work {
-  Problem p;
-  Lists lists;
-  Heads<const T> q, k, v;
-  Heads<T> o;
-  float* lse;
-  int64_t lse_stride[3];
-};
-
 // Blocks per multiprocessor: two where 128 registers are enough. Said outright: left alone, ptxas spills at D = 256 to fit a second one.
 template <class T, int D>
 constexpr int kBlocks = D == 64 || (D == 128 && sizeof(T) == 2) ? 2 : 1;
 
 template <class T, int D>
-__global__ void __launch_bounds__(kThreads, kBlocks<T, D>) forward_kernel(Work<T> w) {
+__global__ void __launch_bounds__(kThreads, kBlocks<T, D>) forward_kernel(ForwardWork<T> w) {
   T* const q_tile = reinterpret_cast<T*>(dynamic_shared());
   T* const kv_tile = q_tile + kTile * kPitch<T, D>;
   float* const weights = reinterpret_cast<float*>(kv_tile + kTile * kPitch<T, D>);
@@ -114,20 +104,11 @@ hd_status attention_fwd(const Call& call) {
   if (p.batches * p.heads * p.queries == 0) return HD_OK;
   hd_status status = HD_OK;
   if (hopper_attention_fwd(call, p, lists_of(call, 3, 5, 6), status)) return status;
-  return with_tile(q.dtype, p.features, [&](auto type, auto size) {
-    using T = decltype(type);
+  if (q.dtype != HD_F32) return attention_forward_mma(call, p);
+  return with_head_size(p.features, [&](auto size) {
     constexpr int D = decltype(size)::value;
-    Work<T> w{p,
-              lists_of(call, 3, 5, 6),
-              Heads<const T>(call, 0),
-              Heads<const T>(call, 1),
-              Heads<const T>(call, 2),
-              Heads<T>(call, 8),
-              call.data<float>(9),
-              {}};
-    for (int d = 0; d < 3 && call.has(9); d++) w.lse_stride[d] = call.t[9]->stride[d];
     const dim3 grid(static_cast<unsigned>(p.query_blocks), static_cast<unsigned>(p.heads), static_cast<unsigned>(p.batches));
-    return launch(call, forward_kernel<T, D>, grid, kThreads, shared_bytes<T, D>(2), w);
+    return launch(call, forward_kernel<float, D>, grid, kThreads, shared_bytes<float, D>(2), forward_work<float>(call, p));
   });
 }
 }  // namespace hd
