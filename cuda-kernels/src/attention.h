@@ -10,7 +10,7 @@ namespace hd {
 // registers for operands, which leaves no room for the 128 sums of dk and dv at D = 256.
 constexpr int kTile = 64;
 constexpr int kScorePitch = kTile + 4;  // f32; 4 more, so that rows start in different banks and stay 16-byte aligned
-constexpr float kLog2e = 1.4426950408889634f, kLn2 = 0.6931471805599453f;
+constexpr float kLn2 = 0.6931471805599453f;
 
 // Elements from one row of a tile to the next: 16 bytes of padding, against bank conflicts.
 template <class T, int D>

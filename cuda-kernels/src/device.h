@@ -298,7 +298,7 @@ __device__ inline float exp2_fast(float x) {
   return exp2f(x);
 #endif
 }
-constexpr float kLog2E = 1.4426950408889634f;
+constexpr float kLog2e = 1.4426950408889634f;
 
 // Joins x over the team in a fixed order and gives every thread the result. All threads of the block must call it.
 template <class Op, class A>

@@ -100,12 +100,6 @@ __device__ inline float load_shared_float(Shared from) {
   return x;
 }
 
-// 2^x to 2 units in the last place; 0 where the result would be below 2^-126.
-__device__ inline float exp2_fast(float x) {
-  float y;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
-}
 // 1 / x to 1 unit in the last place; 0 where the result would be below 2^-126.
 __device__ inline float reciprocal_fast(float x) {
   float y;
@@ -144,10 +138,6 @@ X emulated_load_shared(Shared from) {
 inline uint4 load_shared_16(Shared from) { return emulated_load_shared<uint4>(from); }
 inline float2 load_shared_floats(Shared from) { return emulated_load_shared<float2>(from); }
 inline float load_shared_float(Shared from) { return emulated_load_shared<float>(from); }
-inline float exp2_fast(float x) {
-  const float y = std::exp2(x);
-  return y < 0x1p-126f ? 0.0f : y;
-}
 inline float reciprocal_fast(float x) { return 1 / x; }
 #endif
 

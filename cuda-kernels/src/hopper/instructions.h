@@ -193,7 +193,7 @@ __device__ inline void store_operand(const uint32_t (&a)[4], char* tile, int row
                : "memory");
 }
 
-// ---- element pairs and exponentials ----
+// ---- element pairs ----
 __device__ inline uint32_t pair(float low, float high, bf16) {
   uint32_t x;
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(x) : "f"(high), "f"(low));
@@ -203,11 +203,5 @@ __device__ inline uint32_t pair(float low, float high, f16) {
   uint32_t x;
   asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(x) : "f"(high), "f"(low));
   return x;
-}
-// 2^x with relative error below 2^-22; results below 2^-126 are 0.
-__device__ inline float fast_exp2(float x) {
-  float y;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
 }
 }  // namespace hd::hopper

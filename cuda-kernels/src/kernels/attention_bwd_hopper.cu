@@ -274,7 +274,7 @@ __device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
       for (int t = 0; t < 8; t++) {
         const float2 lse = Keys ? make_float2(statistics(t).x, statistics(t).z) : make_float2(0, 0);
 #pragma unroll
-        for (int i = 0; i < 4; i++) s[4 * t + i] = fast_exp2(fmaf(s[4 * t + i], scale, -(Keys ? i % 2 == 0 ? lse.x : lse.y : mine[i / 2].lse)));
+        for (int i = 0; i < 4; i++) s[4 * t + i] = exp2_fast(fmaf(s[4 * t + i], scale, -(Keys ? i % 2 == 0 ? lse.x : lse.y : mine[i / 2].lse)));
       }
       if constexpr (Keys && kAhead) {
         pack(s, p, T{});

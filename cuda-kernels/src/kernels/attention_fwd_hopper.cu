@@ -165,7 +165,7 @@ __device__ bool soften(float (&s)[R], Rows2& rows, float scale, float (&factor)[
     top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 1));
     top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 2));
     const bool grows = (top - rows.top[r]) * scale > kSlack;  // false for -inf - -inf
-    factor[r] = grows ? fast_exp2((rows.top[r] - top) * scale) : 1.0f;
+    factor[r] = grows ? exp2_fast((rows.top[r] - top) * scale) : 1.0f;
     rows.top[r] = grows ? top : rows.top[r];
     grown = grown || grows;
   }
@@ -179,7 +179,7 @@ __device__ bool soften(float (&s)[R], Rows2& rows, float scale, float (&factor)[
 #pragma unroll
       for (int c = 0; c < 2; c++) {
         float& x = s[4 * i + 2 * r + c];
-        x = fast_exp2(fmaf(x, scale, -shift[r]));
+        x = exp2_fast(fmaf(x, scale, -shift[r]));
         sum[r] += x;
       }
     }
