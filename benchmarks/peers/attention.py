@@ -181,8 +181,8 @@ def peers_of(x, names, device):
     b, h, kv, t, s, d = x.shape
     q, k, v = (y.detach().requires_grad_() for y in (x.q, x.k, x.v))
     kinds = {}
-    band = x.pattern is not None and (x.pattern.left is not None or x.pattern.right != 0 or x.pattern.blocks is not None)
-    if not band:
+    plain = x.pattern is None or (x.pattern.left is None and x.pattern.right == 0 and x.pattern.blocks is None)
+    if plain and "sdpa" in names:
         causal = x.pattern is not None
         for name, kind in (("sdpa cudnn", SDPBackend.CUDNN_ATTENTION), ("sdpa flash", SDPBackend.FLASH_ATTENTION)):
 
@@ -194,10 +194,11 @@ def peers_of(x, names, device):
     if "flex" in names:
         from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
+        torch._dynamo.reset()  # else shapes of one function would run into the limit on recompiling
         compiled = torch.compile(flex_attention, dynamic=False)
         mask = None
         if x.pattern is not None:
-            mask = torch.compile(create_block_mask)(x.pattern.predicate(t, s, device), None, None, t, s, device=device)
+            mask = create_block_mask(x.pattern.predicate(t, s, device), None, None, t, s, device=device)
         kinds["flex"] = lambda: compiled(q, k, v, block_mask=mask, scale=x.scale, enable_gqa=h != kv)
     for name, f in kinds.items():
         try:

@@ -13,8 +13,9 @@ inline bool hopper_attention_bwd(const Call&, const Problem&, const Lists&, cons
 #endif
 
 // Softcap, ALiBi and dropout are left to the portable kernels, and so are scales that turn the largest product into the smallest score.
-inline bool hopper_takes(const Call& call, const Problem& p) {
-  return call.context.capability == 90 && call.t[0]->dtype != HD_F32 && p.softcap <= 0 && p.slopes == nullptr && p.threshold == 0 &&
+// masks: the tensor's number in the call; its rows are read by 16 bytes.
+inline bool hopper_takes(const Call& call, const Problem& p, int32_t masks) {
+  return (!call.has(masks) || call.t[masks]->data % 16 == 0) && call.context.capability == 90 && call.t[0]->dtype != HD_F32 && p.softcap <= 0 && p.slopes == nullptr && p.threshold == 0 &&
          p.scale > 0 && p.batches * p.heads * p.queries > 0 && p.keys > 0 && p.keys < (1 << 30) && p.queries < (1 << 30) &&
          p.batches * p.heads * (p.query_blocks + p.key_blocks) < (1 << 30);  // the kernels count items and keys in 32 bits
 }

@@ -11,29 +11,62 @@ constexpr int kGroupThreads = 128;  // of a warpgroup
 __device__ inline int own_row() { return static_cast<int>(threadIdx.x) % 128 / 32 * 16 + static_cast<int>(threadIdx.x) % 32 / 4; }
 __device__ inline int own_column() { return static_cast<int>(threadIdx.x) % 4 * 2; }
 
-// The bits of one row of a mask, the thread's first column at bit 0.
-struct Words {
-  uint32_t low, high;
-};
-// left: columns of the block that exist.
-__device__ inline Words words_of(const int64_t* masks, int32_t mask, int row, int32_t left, int shift) {
-  uint64_t bits = mask < 0 ? 0 : mask == 0 ? ~uint64_t{0} : static_cast<uint64_t>(__ldg(masks + static_cast<int64_t>(mask) * kTile + row));
-  if (left < kTile) bits &= left <= 0 ? 0 : (uint64_t{1} << left) - 1;
-  bits >>= shift;
-  return {static_cast<uint32_t>(bits), static_cast<uint32_t>(bits >> 32)};
-}
+// What a consumer sees of a block, read while the products run whose columns are its keys: the words of the thread's two rows, its first
+// column at bit 0.
+struct Seen {
+  uint64_t row, next;  // own_row() and own_row() + 8
 
-// The 64 columns that start at register `at` become -inf where the words of the thread's two rows have no bit.
+  // mask: as in a list, or negative for nothing; left: columns of the block that exist.
+  __device__ void read(const int64_t* masks, int32_t mask, int32_t left) {
+    row = next = mask < 0 || left <= 0 ? 0 : ~uint64_t{0};
+    if (mask > 0) {
+      const int64_t* words = masks + static_cast<int64_t>(mask) * kTile + own_row();
+      row = static_cast<uint64_t>(__ldg(words));
+      next = static_cast<uint64_t>(__ldg(words + 8));
+    }
+    if (left > 0 && left < kTile) {
+      row &= (uint64_t{1} << left) - 1;
+      next &= (uint64_t{1} << left) - 1;
+    }
+  }
+  __device__ bool all() const { return (row & next) == ~uint64_t{0}; }
+};
+
+// The 64 columns that start at register `at` become -inf where they are not seen.
 template <int R>
-__device__ void hide(float (&s)[R], int at, const Words& a, const Words& b) {
+__device__ void hide(float (&s)[R], int at, const Seen& seen) {
+  const uint64_t row = seen.row >> own_column(), next = seen.next >> own_column();
+  const uint32_t a[2] = {static_cast<uint32_t>(row), static_cast<uint32_t>(row >> 32)};
+  const uint32_t b[2] = {static_cast<uint32_t>(next), static_cast<uint32_t>(next >> 32)};
 #pragma unroll
   for (int t = 0; t < 8; t++) {
 #pragma unroll
     for (int i = 0; i < 2; i++) {
       const uint32_t bit = 1u << (t % 4 * 8 + i);
       float &x = s[at + t * 4 + i], &y = s[at + t * 4 + 2 + i];
-      x = (t < 4 ? a.low : a.high) & bit ? x : -INFINITY;
-      y = (t < 4 ? b.low : b.high) & bit ? y : -INFINITY;
+      x = a[t / 4] & bit ? x : -INFINITY;
+      y = b[t / 4] & bit ? y : -INFINITY;
+    }
+  }
+}
+
+// The same where rows are keys and columns queries: the words belong to columns. Lane l reads those of columns 2 l and 2 l + 1 and keeps the
+// bits of its warp's 16 rows.
+__device__ inline uint32_t read_columns(const int64_t* masks, int32_t mask) {
+  if (mask == 0) return ~0u;
+  const auto words = __ldg(reinterpret_cast<const longlong2*>(masks + static_cast<int64_t>(mask) * kTile) + threadIdx.x % 32);
+  const int rows = own_row() & ~15;
+  return (static_cast<uint32_t>(static_cast<uint64_t>(words.x) >> rows) & 0xffff) | static_cast<uint32_t>(static_cast<uint64_t>(words.y) >> rows) << 16;
+}
+__device__ inline void hide_columns(float (&s)[32], uint32_t seen) {
+  const int row = own_row() % 16;
+#pragma unroll
+  for (int t = 0; t < 8; t++) {
+    const uint32_t bits = __shfl_sync(0xffffffffu, seen, t * 4 + static_cast<int>(threadIdx.x) % 4) >> row;
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      s[4 * t + i] = bits >> 16 * i & 1 ? s[4 * t + i] : -INFINITY;
+      s[4 * t + 2 + i] = bits >> 16 * i & 0x100 ? s[4 * t + 2 + i] : -INFINITY;
     }
   }
 }

@@ -167,21 +167,6 @@ __device__ void bring(const Work<T>& w, Shared<D, Keys>& m) {
 
 // ---- consumer ----
 
-// The 64 columns are queries: the bits of the thread's two keys are gathered from the words of the queries.
-__device__ inline void hide_keys(float (&s)[32], const int64_t* masks, int32_t mask) {
-  const int64_t* words = masks + static_cast<int64_t>(mask) * kTile + own_column();
-  const int row = own_row();
-#pragma unroll
-  for (int t = 0; t < 8; t++) {
-#pragma unroll
-    for (int i = 0; i < 2; i++) {
-      const uint64_t bits = static_cast<uint64_t>(__ldg(words + t * 8 + i)) >> row;
-      s[4 * t + i] = bits & 1 ? s[4 * t + i] : -INFINITY;
-      s[4 * t + 2 + i] = bits >> 8 & 1 ? s[4 * t + 2 + i] : -INFINITY;
-    }
-  }
-}
-
 // x += p b
 template <class T, int D>
 __device__ void gather(float (&x)[D / 2], const uint32_t (&p)[16], uint64_t b) {
@@ -201,13 +186,13 @@ __device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
     if (threadIdx.x % 32 == 0) arrive(barrier);
   };
   // The own tiles of the last item, from which its result is still being stored; given back when the next item is on its way.
-  uint64_t* owed = nullptr;
+  int32_t owed = -1;
   const auto give_back = [&] {
-    if (owed != nullptr && leads()) {
+    if (owed >= 0 && leads()) {
       stores_read();
-      arrive(owed);
+      arrive(&m.own_empty[owed]);
     }
-    owed = nullptr;
+    owed = -1;
   };
   for (;;) {
     wait(&m.own_full[owns.index], owns.parity);
@@ -260,14 +245,20 @@ __device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
       products_commit();
       a2.template multiply<kTile>(dp, rows_operand(b2), S::kColumnBytes);
       products_commit();
+      Seen seen;
+      uint32_t columns = 0;
+      if (Keys) {
+        columns = read_columns(w.lists.masks, mask);
+      } else {
+        seen.read(w.lists.masks, mask, static_cast<int32_t>(w.p.keys) - block * kTile);
+      }
       products_wait<1>();
       touch(s);
       if (kAhead && held >= 0) release(&m.empty[held]);
-      const int32_t left = static_cast<int32_t>(w.p.keys) - block * kTile;  // of streaming keys
-      if (Keys) {
-        if (mask != 0) hide_keys(s, w.lists.masks, mask);  // keys that do not exist are not stored
-      } else if (mask != 0 || left < kTile) {
-        hide(s, 0, words_of(w.lists.masks, mask, own_row(), left, own_column()), words_of(w.lists.masks, mask, own_row() + 8, left, own_column()));
+      if (Keys) {  // keys that do not exist are not stored
+        if (mask != 0) hide_columns(s, columns);
+      } else if (!seen.all()) {
+        hide(s, 0, seen);
       }
       const auto statistics = [&](int t) { return *reinterpret_cast<const float4*>(&m.statistics[stage][t * 8 + own_column()]); };
 #pragma unroll
@@ -313,7 +304,7 @@ __device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
       if (Keys) send_tile<D>(own[1], &w.d2, u.block * kTile, kv_head, batch);
       stores_commit();
     }
-    owed = &m.own_empty[owns.index];
+    owed = owns.index;
     owns.advance<S::kOwnStages>();
   }
   give_back();
@@ -358,7 +349,7 @@ hd_status gradient(const Call& call, Work<T>& w, int64_t units, int64_t streamed
 }  // namespace
 
 bool hopper_attention_bwd(const Call& call, const Problem& p, const Lists& rows, const Lists& columns, hd_status& status) {
-  if (!hopper_takes(call, p) || p.features > 128) return false;
+  if (!hopper_takes(call, p, 10) || p.features > 128) return false;
   const int32_t mapped[7] = {0, 5, 1, 2, 13, 14, 15};
   CUtensorMap maps[7];
   for (int i = 0; i < 7; i++) {

@@ -69,22 +69,22 @@ __device__ void bring(const Work<T>& w, Shared<T, D>& m) {
   constexpr int W = S::kConsumers;
   const int lane = static_cast<int>(threadIdx.x);
   Stage queries, next, behind;  // of q; of k; of v, one step behind k
-  int32_t waiting[2] = {0, 0}, waiting_blocks = 0, batch = 0, kv_head = 0;
-  const auto copy = [&](char* to, const CUtensorMap* map, uint64_t* full, const int32_t (&blocks)[2], int32_t n) {
-    arrive_expecting(full, static_cast<uint32_t>(n * kTile * D * 2));
+  int32_t waiting[2] = {kEnd, kEnd}, batch = 0, kv_head = 0;  // waiting: the blocks of v that come next
+  const auto copy = [&](char* to, const CUtensorMap* map, uint64_t* full, const int32_t (&blocks)[2]) {
+    arrive_expecting(full, static_cast<uint32_t>((blocks[0] != kEnd) + (blocks[1] != kEnd)) * kTile * D * 2);
 #pragma unroll
     for (int i = 0; i < S::kBlocks; i++) {
 #pragma unroll
-      for (int c = 0; c < D / 64 && i < n; c++)
+      for (int c = 0; c < D / 64 && blocks[i] != kEnd; c++)
         copy_box(to + c * S::kColumnBytes + i * kTile * 128, map, full, c * 64, blocks[i] * kTile, kv_head, batch);
     }
   };
   const auto bring_v = [&] {
-    if (waiting_blocks == 0) return;
+    if (waiting[0] == kEnd) return;
     wait(&m.v_empty[behind.index], behind.parity ^ 1);
-    if (lane == 0) copy(m.v[behind.index], &w.v, &m.v_full[behind.index], waiting, waiting_blocks);
+    if (lane == 0) copy(m.v[behind.index], &w.v, &m.v_full[behind.index], waiting);
     behind.advance<S::kStages>();
-    waiting_blocks = 0;
+    waiting[0] = kEnd;
   };
   for (auto item = static_cast<int32_t>(blockIdx.x), after = 0;; item = __shfl_sync(0xffffffffu, after, 0)) {
     wait(&m.q_empty[queries.index], queries.parity ^ 1);
@@ -121,21 +121,16 @@ __device__ void bring(const Work<T>& w, Shared<T, D>& m) {
       int32_t blocks[2], seen[2];
       blocks[0] = walk.take(w.lists, seen[0]);
       blocks[1] = S::kBlocks == 2 ? walk.take(w.lists, seen[1]) : kEnd;
-      int32_t n = blocks[0] == kEnd ? 0 : blocks[1] == kEnd ? 1 : 2;
-      if (S::kBlocks == 2 && first && n == 1) {  // a first step is always whole: the block comes twice, once unseen
-        n = 2;
-        blocks[1] = blocks[0];
-      }
+      if (S::kBlocks == 2 && first && blocks[1] == kEnd) blocks[1] = blocks[0];  // a first step is whole: the block comes twice, once unseen
       wait(&m.k_empty[next.index], next.parity ^ 1);
       Step<W>& step = m.step[next.index];
       if (lane < W) step.masks[lane] = make_int2(seen[0], S::kBlocks == 2 ? seen[1] : kNone);
-      if (lane == 0) step.head = make_int4(n, walk.coming == kEnd, blocks[0], blocks[1]);
+      if (lane == 0) step.head = make_int4((blocks[0] != kEnd) + (blocks[1] != kEnd), walk.coming == kEnd, blocks[0], blocks[1]);
       __syncwarp();
-      if (lane == 0) copy(m.k[next.index], &w.k, &m.k_full[next.index], blocks, n);
+      if (lane == 0) copy(m.k[next.index], &w.k, &m.k_full[next.index], blocks);
       bring_v();
       waiting[0] = blocks[0];
       waiting[1] = blocks[1];
-      waiting_blocks = n;
       next.advance<S::kStages>();
       first = false;
     } while (walk.coming != kEnd);
@@ -238,13 +233,13 @@ __device__ void consume(const Work<T>& w, Shared<T, D>& m, int me) {
   const auto pass = [&] { signal(1 + (me + 1) % W, 2 * kGroupThreads); };
 
   // The tile of the last item's queries, from which its result is still being stored; given back when the next item is on its way.
-  uint64_t* owed = nullptr;
+  int32_t owed = -1;
   const auto give_back = [&] {
-    if (owed != nullptr && leads()) {
+    if (owed >= 0 && leads()) {
       stores_read();
-      arrive(owed);
+      arrive(&m.q_empty[owed]);
     }
-    owed = nullptr;
+    owed = -1;
   };
   for (;;) {
     wait(&m.q_full[queries.index], queries.parity);
@@ -264,11 +259,19 @@ __device__ void consume(const Work<T>& w, Shared<T, D>& m, int me) {
       head = m.step[keys.index].head;
       masks = m.step[keys.index].masks[me];
     };
-    // Hides what this consumer does not see in the block whose columns start at register `at`.
-    const auto hide_unseen = [&](auto& x, int at, int32_t mask, int32_t block) {
-      const int32_t left = key_count - block * kTile;
-      if (mask == 0 && left >= kTile) return;
-      hide(x, at, words_of(w.lists.masks, mask, own_row(), left, own_column()), words_of(w.lists.masks, mask, own_row() + 8, left, own_column()));
+    // What this consumer sees of the step's blocks, read while the products run; and their hiding.
+    Seen seen[S::kBlocks];
+    const auto read_masks = [&] {
+      const int32_t ids[2] = {masks.x, masks.y}, blocks[2] = {head.z, head.w};
+#pragma unroll
+      for (int i = 0; i < S::kBlocks; i++) seen[i].read(w.lists.masks, ids[i], key_count - blocks[i] * kTile);
+    };
+    const auto hide_unseen = [&](auto& x) {
+      constexpr int blocks = sizeof(x) / sizeof(float) / 32;
+#pragma unroll
+      for (int i = 0; i < blocks; i++) {
+        if (!seen[i].all()) hide(x, 32 * i, seen[i]);
+      }
     };
     const auto keys_done = [&] {
       release(&m.k_empty[keys.index]);
@@ -289,7 +292,7 @@ __device__ void consume(const Work<T>& w, Shared<T, D>& m, int me) {
       const int32_t batch = pair / static_cast<int32_t>(w.p.kv_heads);
       const Unit u = unit_of(w.group, w.units, pair - batch * static_cast<int32_t>(w.p.kv_heads), chunk * W + me);
       write<T, D>(w, u, batch, o, rows, m.q[queries.index][me], 8 + me);  // the queries have been read: their tile takes the result
-      owed = &m.q_empty[queries.index];
+      owed = queries.index;
       queries.advance<S::kQueryStages>();
       if (S::kQueryStages == 1) give_back();
     };
@@ -308,10 +311,10 @@ __device__ void consume(const Work<T>& w, Shared<T, D>& m, int me) {
     q.template multiply<N>(s, rows_operand(m.k[keys.index]), S::kColumnBytes);
     products_commit();
     pass();
+    read_masks();
     products_wait<0>();
     touch(s);
-    hide_unseen(s, 0, masks.x, head.z);
-    if (S::kBlocks == 2) hide_unseen(s, 32, masks.y, head.w);
+    hide_unseen(s);
     keys_done();
     soften<N>(s, rows, scale, factor);
     pack(s, p, T{});
@@ -330,10 +333,10 @@ __device__ void consume(const Work<T>& w, Shared<T, D>& m, int me) {
       gather<N, T, D>(o, p, columns_operand(m.v[values.index], S::kColumnBytes));
       products_commit();
       pass();
+      read_masks();
       products_wait<1>();
       touch(s);
-      hide_unseen(s, 0, masks.x, head.z);
-      if (S::kBlocks == 2) hide_unseen(s, 32, masks.y, head.w);
+      hide_unseen(s);
       keys_done();
       const bool grown = soften<N>(s, rows, scale, factor);
       products_wait<0>();
@@ -354,11 +357,12 @@ __device__ void consume(const Work<T>& w, Shared<T, D>& m, int me) {
       gather<N, T, D>(o, p, columns_operand(m.v[values.index], S::kColumnBytes));
       products_commit();
       pass();
+      read_masks();
       products_wait<0>();
       touch(half);
       touch(o);
       values_done();
-      hide_unseen(half, 0, masks.x, head.z);
+      hide_unseen(half);
       keys_done();
       rescale(soften<kTile>(half, rows, scale, factor));
       pack(half, weights, T{});
@@ -412,7 +416,7 @@ __global__ void __launch_bounds__(Shape<D>::kThreads, 1) hopper_forward(const __
 }  // namespace
 
 bool hopper_attention_fwd(const Call& call, const Problem& p, const Lists& lists, hd_status& status) {
-  if (!hopper_takes(call, p)) return false;
+  if (!hopper_takes(call, p, 5)) return false;
   CUtensorMap maps[4];
   for (int i = 0; i < 4; i++) {
     if (!make_map(&maps[i], *call.t[i < 3 ? i : 8])) return false;
