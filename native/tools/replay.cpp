@@ -1,5 +1,9 @@
-// heddle_replay FILE...: re-runs recorded door calls (HD_RECORD) without a JVM and compares the outputs with the recorded ones. Exit
-// status: 0 all equal, 1 a call failed or differs, 2 an unreadable file. Built with HEDDLE_SANITIZE it watches every access.
+// heddle_replay [--backend cuda] FILE...: re-runs recorded door calls (HD_RECORD) without a JVM and compares the outputs with the recorded
+// ones. Exit status: 0 all equal, 1 a call failed or differs, 2 an unreadable file. Built with HEDDLE_SANITIZE it watches every access.
+// Calls recorded on the CPU run on a GPU from copies in its memory; outputs then agree when they are within a hundredth of their largest
+// entry (a twentieth with 16 bits): a check that the call is the same call, no measure of accuracy.
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -32,7 +36,73 @@ int32_t op_named(const std::string& name) {
   return -1;
 }
 
-int replay(hd_address context, const char* path) {
+struct Place {
+  hd_address context;
+  bool gpu;
+};
+
+double element(const hd_tensor& t, const char* bytes, int64_t at) {
+  const auto bits16 = [&] {
+    uint16_t bits;
+    std::memcpy(&bits, bytes + 2 * at, 2);
+    return bits;
+  };
+  float f = 0;
+  switch (t.dtype) {
+    case HD_F32:
+      std::memcpy(&f, bytes + 4 * at, 4);
+      return static_cast<double>(f);
+    case HD_BF16: {
+      const uint32_t bits = static_cast<uint32_t>(bits16()) << 16;
+      std::memcpy(&f, &bits, 4);
+      return static_cast<double>(f);
+    }
+    case HD_F16: {
+      const uint16_t bits = bits16();
+      const int exponent = bits >> 10 & 31, fraction = bits & 1023;
+      const double size = exponent == 31  ? (fraction == 0 ? INFINITY : NAN)
+                          : exponent == 0 ? std::ldexp(fraction, -24)
+                                          : std::ldexp(1024 + fraction, exponent - 25);
+      return bits >> 15 != 0 ? -size : size;
+    }
+    case HD_F64: {
+      double value;
+      std::memcpy(&value, bytes + 8 * at, 8);
+      return value;
+    }
+    case HD_I32: {
+      int32_t value;
+      std::memcpy(&value, bytes + 4 * at, 4);
+      return value;
+    }
+    default:
+      return static_cast<double>(static_cast<unsigned char>(bytes[at]));
+  }
+}
+
+int64_t width(const hd_tensor& t) {
+  static const int64_t bytes[] = {4, 2, 2, 8, 4, 8, 1};
+  return t.dtype >= 0 && t.dtype <= HD_U8 ? bytes[t.dtype] : 1;
+}
+
+// Whether two images of a tensor's span hold the same values, as far as another device's rounding allows.
+bool alike(const hd_tensor& t, const std::vector<char>& found, const std::vector<char>& expected) {
+  if (t.dtype == HD_I64) return found == expected;  // bit masks
+  const auto n = static_cast<int64_t>(expected.size()) / width(t);
+  double largest = 1e-2;
+  for (int64_t i = 0; i < n; i++) {
+    const double x = std::fabs(element(t, expected.data(), i));
+    if (std::isfinite(x)) largest = std::max(largest, x);
+  }
+  const double allowed = largest * (t.dtype == HD_BF16 || t.dtype == HD_F16 ? 5e-2 : 1e-2);
+  for (int64_t i = 0; i < n; i++) {
+    const double x = element(t, found.data(), i), y = element(t, expected.data(), i);
+    if (!(x == y || (std::isnan(x) && std::isnan(y)) || std::fabs(x - y) <= allowed)) return false;
+  }
+  return true;
+}
+
+int replay(const Place& place, const char* path) {
   Reader in{std::fopen(path, "rb")};
   if (in.file == nullptr) return std::fprintf(stderr, "%s: cannot be opened\n", path), 2;
   char magic[8];
@@ -51,6 +121,7 @@ int replay(hd_address context, const char* path) {
   std::vector<hd_tensor> tensors(static_cast<size_t>(n));
   std::vector<hd_address> addresses(static_cast<size_t>(n), 0);
   std::vector<char*> memory(static_cast<size_t>(n), nullptr);
+  std::vector<hd_address> blocks(static_cast<size_t>(n), 0);  // copies on the GPU
   std::vector<std::vector<char>> expected(static_cast<size_t>(n));
   for (size_t i = 0; i < static_cast<size_t>(n) && in.ok; i++) {
     if (in.value<int32_t>() == 0) continue;
@@ -63,25 +134,39 @@ int replay(hd_address context, const char* path) {
     in.bytes(expected[i].data(), bytes);
     tensors[i].data = reinterpret_cast<hd_address>(memory[i] + lead);
     addresses[i] = reinterpret_cast<hd_address>(&tensors[i]);
+    if (place.gpu) {
+      blocks[i] = hd_alloc(place.context, bytes);
+      hd_copy(place.context, blocks[i], reinterpret_cast<hd_address>(memory[i]), bytes);
+      tensors[i].data = blocks[i] + lead;
+      tensors[i].device = 0;
+    }
   }
   std::fclose(in.file);
   int result = 0;
   if (!in.ok) {
     std::fprintf(stderr, "%s: truncated\n", path);
     result = 2;
-  } else if (hd_run(context, op, reinterpret_cast<hd_address>(addresses.data()), n, reinterpret_cast<hd_address>(params.data()),
-                    params_bytes) != HD_OK) {
+  } else if (hd_run(place.context, op, reinterpret_cast<hd_address>(addresses.data()), n, reinterpret_cast<hd_address>(params.data()),
+                    params_bytes) != HD_OK ||
+             hd_sync(place.context) != HD_OK) {
     char text[2048];
     hd_last_error(reinterpret_cast<hd_address>(text), sizeof text);
     std::fprintf(stderr, "%s: %s failed: %s\n", path, name.c_str(), text);
     result = 1;
   } else {
     for (size_t i = 0; i < static_cast<size_t>(n); i++) {
-      if (memory[i] != nullptr && std::memcmp(memory[i], expected[i].data(), expected[i].size()) != 0) {
+      if (memory[i] == nullptr) continue;
+      const auto bytes = static_cast<int64_t>(expected[i].size());
+      if (place.gpu) hd_copy(place.context, reinterpret_cast<hd_address>(memory[i]), blocks[i], bytes);
+      const std::vector<char> found(memory[i], memory[i] + bytes);
+      if (place.gpu ? !alike(tensors[i], found, expected[i]) : found != expected[i]) {
         std::fprintf(stderr, "%s: %s: tensor %zu differs from the recording\n", path, name.c_str(), i);
         result = 1;
       }
     }
+  }
+  for (const hd_address block : blocks) {
+    if (block != 0) hd_free(place.context, block);
   }
   for (char* block : memory) std::free(block);
   return result;
@@ -90,14 +175,23 @@ int replay(hd_address context, const char* path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) return std::fputs("usage: heddle_replay FILE...\n", stderr), 2;
-  const hd_address context = hd_open(0, 0, 0);
+  const bool gpu = argc > 2 && std::strcmp(argv[1], "--backend") == 0 && std::strcmp(argv[2], "cuda") == 0;
+  const int first = gpu ? 3 : 1;
+  if (argc <= first || std::strncmp(argv[first], "--", 2) == 0)
+    return std::fputs("usage: heddle_replay [--backend cuda] FILE...\n", stderr), 2;
+  const Place place = {hd_open(gpu ? 1 : 0, 0, 0), gpu};
+  if (place.context == 0) {
+    char text[2048];
+    hd_last_error(reinterpret_cast<hd_address>(text), sizeof text);
+    return std::fprintf(stderr, "heddle_replay: %s\n", text), 1;
+  }
   int worst = 0;
-  for (int i = 1; i < argc; i++) {
-    const int result = replay(context, argv[i]);
+  for (int i = first; i < argc; i++) {
+    const int result = replay(place, argv[i]);
     worst = result > worst ? result : worst;
   }
-  std::printf("%d calls replayed, %s\n", argc - 1, worst == 0 ? "all equal to the recording" : "with differences");
-  hd_close(context);
+  const char* same = gpu ? "all close to the recording" : "all equal to the recording";
+  std::printf("%d calls replayed, %s\n", argc - first, worst == 0 ? same : "with differences");
+  hd_close(place.context);
   return worst;
 }

@@ -38,7 +38,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  */
 @NeedsNative
 class DeviceMemoryTest {
-  private static final BackendOptions TWO_THREADS = new BackendOptions(0, 2);
+  private static final BackendOptions ONE_THREAD = new BackendOptions(0, 1);
 
   @TempDir Path folder;
 
@@ -82,7 +82,7 @@ class DeviceMemoryTest {
   void aRunLeavesTheSameFiles(DType dtype) throws IOException {
     for (String name : List.of("cpu", FarBackend.NAME)) {
       Path run = folder.resolve(name);
-      try (Backend backend = Backends.open(name, TWO_THREADS)) {
+      try (Backend backend = Backends.open(name, ONE_THREAD)) {
         SmallRun.train(backend, dtype, 10, run, null);
         // Again from its last checkpoint: the optimiser's state is read back, the end is the same.
         byte[] model = Files.readAllBytes(run.resolve("model/model.safetensors"));
@@ -116,13 +116,13 @@ class DeviceMemoryTest {
     Path base = folder.resolve("base");
     Path one = folder.resolve("one");
     Path two = folder.resolve("two");
-    try (Backend cpu = Backends.open("cpu", TWO_THREADS)) {
+    try (Backend cpu = Backends.open("cpu", ONE_THREAD)) {
       Path model = SmallRun.train(cpu, DType.F32, 6, base, null).model();
       SmallRun.train(cpu, DType.F32, 3, one, model);
       SmallRun.train(cpu, DType.F32, 5, two, model);
       Merge merge = dem(base, one, two).options(MergeOptions.DEFAULT.backend(cpu));
       merge.writeTo(folder.resolve("merged-cpu"));
-      try (Backend far = Backends.open(FarBackend.NAME, TWO_THREADS)) {
+      try (Backend far = Backends.open(FarBackend.NAME, ONE_THREAD)) {
         dem(base, one, two)
             .options(MergeOptions.DEFAULT.backend(far))
             .writeTo(folder.resolve("merged-far"));

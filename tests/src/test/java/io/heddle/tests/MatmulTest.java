@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.heddle.backend.BackendOptions;
+import io.heddle.backend.Backends;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
 import java.util.ArrayList;
@@ -215,7 +217,7 @@ class MatmulTest {
     List<String> wrong = new ArrayList<>();
     List<Case> cases = cases();
     try (Lab reference = new Lab("reference");
-        Lab lab = new Lab(name)) {
+        Lab lab = new Lab(Backends.open(name, new BackendOptions(0, 1)))) {
       for (Case c : cases) {
         try {
           compare(c, run(c, reference), run(c, lab));

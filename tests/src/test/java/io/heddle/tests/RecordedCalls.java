@@ -1,5 +1,7 @@
 package io.heddle.tests;
 
+import io.heddle.backend.Backend;
+import io.heddle.backend.Backends;
 import io.heddle.op.OpCode;
 import io.heddle.op.Params;
 import io.heddle.op.pattern.BlockLayout;
@@ -7,12 +9,21 @@ import io.heddle.op.pattern.Patterns;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
 
-/** The program that {@link ReplayTest} records. */
+/**
+ * The program that {@link ReplayTest} records; with the argument {@code all}, the cases of {@link
+ * ConformanceTest}, which tests/gpu/run replays on a GPU under compute-sanitizer.
+ */
 final class RecordedCalls {
   private RecordedCalls() {}
 
-  /** Runs five ops on the CPU. */
+  /** Runs five ops, or all cases, on the CPU. */
   public static void main(String[] args) {
+    if (args.length > 0 && args[0].equals("all")) {
+      try (Backend cpu = Backends.open("cpu")) {
+        ConformanceCases.all().forEach(c -> ConformanceTest.run(c, cpu));
+      }
+      return;
+    }
     try (Lab lab = new Lab("cpu")) {
       Tensor x = lab.put(DType.F32, Lab.normal(1, 6 * 40), 6, 40);
       Tensor y = lab.out(DType.F32, 6, 40);

@@ -4,6 +4,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.heddle.backend.Backends;
 import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -59,9 +61,28 @@ final class DoctorCommand implements Runnable {
         backend
             .path("facts")
             .properties()
-            .forEach(fact -> line(out, "", fact.getKey() + ": " + fact.getValue().asText()));
+            .forEach(fact -> line(out, "", fact.getKey() + ": " + told(fact.getValue())));
       }
     }
+  }
+
+  // A list of devices in a line: "0: NVIDIA H200, compute 9.0, 139.8 GiB, 132 multiprocessors".
+  private static String told(JsonNode fact) {
+    if (!fact.isArray()) {
+      return fact.asText();
+    }
+    List<String> all = new ArrayList<>();
+    for (JsonNode device : fact) {
+      all.add(
+          "%s: %s, compute %s, %s, %s multiprocessors"
+              .formatted(
+                  device.path("ordinal").asText(),
+                  device.path("name").asText(),
+                  device.path("compute").asText(),
+                  size(device.path("memory")),
+                  device.path("multiprocessors").asText()));
+    }
+    return String.join("; ", all);
   }
 
   private static String state(JsonNode backend) {

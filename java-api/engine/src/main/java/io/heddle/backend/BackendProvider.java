@@ -5,7 +5,10 @@ public interface BackendProvider {
   /** The backend's name, as on the command line. */
   String name();
 
-  /** Preference of {@code auto}: the highest available rank wins. reference 0, cpu 10, cuda 20. */
+  /**
+   * Preference of {@code auto}: the highest available rank wins. reference 0, cpu 10, cuda 20 (5
+   * without cuBLASLt).
+   */
   int rank();
 
   /** Looks whether the backend can be opened here. Never throws. */

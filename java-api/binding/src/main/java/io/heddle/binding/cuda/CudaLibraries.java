@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -73,20 +74,16 @@ final class CudaLibraries {
 
   @SuppressWarnings("restricted") // this module is the one that is granted native access
   static @Nullable String tryLoad(List<Path> folders) {
-    List<Path> files = new ArrayList<>();
-    for (String name : NAMES) {
-      Path file = find(name + ".so." + MAJOR, folders);
-      if (file == null) {
-        return missing(name, folders);
-      }
-      files.add(file);
+    String missing = missing(folders);
+    if (missing != null) {
+      return missing;
     }
+    List<Path> files = new ArrayList<>();
+    NAMES.forEach(name -> find(name, folders).ifPresent(files::add));
     try {
       for (Path file : files) {
-        SymbolLookup held = SymbolLookup.libraryLookup(file.toAbsolutePath(), Arena.global());
-        if (held.find("cublasLtMatmul").isEmpty() && file.toString().contains("cublasLt")) {
-          return file + " is not cuBLASLt: it has no cublasLtMatmul";
-        }
+        // Held for good: the preset's own libraries name these, and the loader then knows them.
+        SymbolLookup.libraryLookup(file, Arena.global());
       }
       long version = cublas.cublasLtGetVersion();
       return version / 10000 == MAJOR
@@ -97,11 +94,19 @@ final class CudaLibraries {
     }
   }
 
-  private static @Nullable Path find(String file, List<Path> folders) {
+  private static Optional<Path> find(String name, List<Path> folders) {
     return folders.stream()
-        .map(f -> f.resolve(file))
+        .map(folder -> folder.resolve(name + ".so." + MAJOR).toAbsolutePath())
         .filter(Files::exists)
+        .findFirst();
+  }
+
+  /** A sentence about the first library that is in none of {@code folders}; null: all are there. */
+  static @Nullable String missing(List<Path> folders) {
+    return NAMES.stream()
+        .filter(name -> find(name, folders).isEmpty())
         .findFirst()
+        .map(name -> missing(name, folders))
         .orElse(null);
   }
 

@@ -12,9 +12,10 @@ public final class CudaProvider extends NativeProvider {
     return "cuda";
   }
 
+  // Behind the CPU where products cannot be had: 'auto' shall train.
   @Override
   public int rank() {
-    return 20;
+    return CudaLibraries.missing(CudaLibraries.folders()) == null ? 20 : 5;
   }
 
   @Override
