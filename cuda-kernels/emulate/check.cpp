@@ -254,6 +254,8 @@ struct Shape {
   int64_t B, H, K, T, S, D;
   bool layout, slopes;
   float softcap, dropout;
+  int64_t pad_q = 0, pad_k = 0;  // elements between rows
+  float scale = 1;               // times 1 / sqrt(D)
 };
 
 void philox(uint32_t c[4], uint64_t seed) {
@@ -268,9 +270,9 @@ void philox(uint32_t c[4], uint64_t seed) {
 }
 
 void attention(const Shape& z) {
-  const hd_AttentionParams p{0x5eed, 9, static_cast<float>(1 / std::sqrt(static_cast<double>(z.D))), z.softcap, z.dropout, 0};
-  const auto like_q = [&] { return make(z.f, {z.B, z.H, z.T, z.D}, z.D % 2); };
-  const auto like_k = [&] { return make(z.f, {z.B, z.K, z.S, z.D}); };
+  const hd_AttentionParams p{0x5eed, 9, z.scale * static_cast<float>(1 / std::sqrt(static_cast<double>(z.D))), z.softcap, z.dropout, 0};
+  const auto like_q = [&] { return make(z.f, {z.B, z.H, z.T, z.D}, z.pad_q); };
+  const auto like_k = [&] { return make(z.f, {z.B, z.K, z.S, z.D}, z.pad_k); };
   const Tensor q = like_q(), k = like_k(), v = like_k(), d_o = like_q(), lse = make(HD_F32, {z.B, z.H, z.T});
   const int64_t nq = (z.T + 63) / 64, nk = (z.S + 63) / 64, G = 2, L = z.layout && z.B > 1 ? z.B : 1;
   // blocks[l][g][i][j]: -1 hidden, else the mask id; one query row of mask 2 sees nothing
@@ -399,21 +401,28 @@ void attention(const Shape& z) {
   compare("attention_bwd", what + "dk", *dk, *backward[14], tolerance);
   compare("attention_bwd", what + "dv", *dv, *backward[15], tolerance);
 }
-// Head sizes on both sides of every tile width and of a 16-byte chunk, S and T across block edges, and all options in turn.
+// Head sizes on both sides of every tile width and of a 16-byte chunk, S and T across block edges, rows that see nothing (a list without
+// entries, and a row of a mask), rows that are not aligned, and all options in turn.
 void attentions() {
   attention({HD_F32, 1, 1, 1, 64, 64, 64, false, false, 0, 0});
   attention({HD_F32, 2, 4, 2, 130, 200, 24, true, true, 0, 0.2f});
   attention({HD_F32, 1, 2, 1, 65, 64, 256, true, false, 0, 0.1f});
   for (const int32_t f : {HD_BF16, HD_F16}) {
     attention({f, 1, 1, 1, 64, 64, 64, false, false, 0, 0});
-    attention({f, 1, 2, 2, 1, 65, 37, true, true, 2.0f, 0.5f});
-    attention({f, 2, 2, 1, 70, 129, 80, true, false, 5.0f, 0});
+    attention({f, 1, 2, 2, 1, 65, 37, true, true, 2.0f, 0.5f, 1, 0});
+    attention({f, 2, 2, 1, 70, 129, 80, true, false, 5.0f, 0, 0, 8});
     attention({f, 1, 4, 2, 200, 330, 128, true, false, 0, 0});
-    attention({f, 2, 6, 2, 130, 200, 64, true, true, 0, 0.2f});
+    attention({f, 2, 6, 2, 200, 63, 64, true, true, 0, 0.2f});
     attention({f, 1, 2, 1, 129, 63, 256, true, false, 0, 0.1f});
     attention({f, 1, 1, 1, 66, 190, 200, true, true, 3.0f, 0});
   }
-  for (const int64_t d : {1, 8, 15, 16, 17, 63, 65, 96, 127, 129, 255}) attention({HD_BF16, 1, 2, 1, 67, 70, d, d % 2 == 0, false, 0, 0});
+  for (const int64_t d : {1, 8, 15, 16, 17, 63, 65, 96, 127, 129, 255})
+    attention({HD_BF16, 1, 2, 1, 67, 70, d, d % 2 == 0, false, 0, 0, d % 3, d % 5});
+  attention({HD_BF16, 1, 2, 1, 65, 130, 64, true, false, 0, 0, 3, 24});
+  attention({HD_BF16, 1, 1, 1, 40, 200, 64, true, false, 0, 0, 0, 0, 300.0f});  // scores of some hundreds: nearly one key per query
+  attention({HD_BF16, 1, 1, 1, 40, 100, 128, true, false, 0, 0, 0, 0, -1.0f});
+  attention({HD_BF16, 1, 1, 1, 5, 0, 64, false, false, 0, 0});
+  attention({HD_BF16, 1, 1, 1, 0, 5, 64, false, false, 0, 0});
 }
 }  // namespace
 

@@ -6,10 +6,12 @@
 namespace hd {
 #ifdef HD_HOPPER
 bool hopper_attention_fwd(const Call& call, const Problem& p, const Lists& lists, hd_status& status);
-bool hopper_attention_bwd(const Call& call, const Problem& p, const Lists& rows, const Lists& columns, hd_status& status);
+// statistics [B, H, query_blocks * 64]: lse in units of log 2, and the sum over D of o * do; +inf and 0 past the last query.
+bool hopper_attention_bwd(const Call& call, const Problem& p, const Lists& rows, const Lists& columns, const float2* statistics,
+                          hd_status& status);
 #else
 inline bool hopper_attention_fwd(const Call&, const Problem&, const Lists&, hd_status&) { return false; }
-inline bool hopper_attention_bwd(const Call&, const Problem&, const Lists&, const Lists&, hd_status&) { return false; }
+inline bool hopper_attention_bwd(const Call&, const Problem&, const Lists&, const Lists&, const float2*, hd_status&) { return false; }
 #endif
 
 // Softcap, ALiBi and dropout are left to the portable kernels, and so are scales that turn the largest product into the smallest score.

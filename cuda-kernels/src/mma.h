@@ -8,12 +8,25 @@
 #pragma once
 #include "device.h"
 #ifdef HD_EMULATE
+#include <bit>
+
 #include "emulated_mma.h"
 #endif
 
 namespace hd {
 
 __device__ inline int lane_id() { return static_cast<int>(threadIdx.x) % 32; }
+
+// threadIdx.x, read anew: what is computed from it is not kept in registers across a loop.
+__device__ inline int thread_again() {
+#ifndef HD_EMULATE
+  int x;
+  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(x));
+  return x;
+#else
+  return static_cast<int>(threadIdx.x);
+#endif
+}
 
 // Two floats as elements of T in one register, the first in the low half.
 template <class T>
@@ -70,7 +83,8 @@ __device__ void multiply_add(float (&d)[4], const uint32_t (&a)[4], uint32_t b0,
 
 // Starts a copy of 16 aligned bytes to shared memory, around the first-level cache; without `real`, of 16 zeros, and `from` is not read.
 __device__ inline void copy_async(Shared to, const void* from, bool real) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(__cvta_generic_to_global(from)), "r"(real ? 16 : 0) : "memory");
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(__cvta_generic_to_global(from)), "r"(real ? 16 : 0)
+               : "memory");
 }
 // Closes the group of copies that this thread has started since the last call; there may be none.
 __device__ inline void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
@@ -113,11 +127,7 @@ inline void load_matrices(Shared row, uint32_t (&r)[4]) { emulated_ldmatrix(row,
 inline void load_transposed(Shared row, uint32_t (&r)[4]) { emulated_ldmatrix(row, true, r); }
 template <class T>
 void multiply_add(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
-  emulated_mma(d, a, b0, b1, [](uint16_t bits) {
-    T x;
-    std::memcpy(&x, &bits, sizeof x);
-    return to_f32(x);
-  });
+  emulated_mma(d, a, b0, b1, [](uint16_t bits) { return to_f32(std::bit_cast<T>(bits)); });
 }
 inline void copy_async(Shared to, const void* from, bool real) { emulated_copy_async(to, from, real); }
 inline void commit_copies() { emulated_commit_copies(); }

@@ -53,7 +53,7 @@ template <class T, int D, int kRows, int kCount>
 __device__ void fetch_tile(Shared tile, const Source<T>& from, bool fast, int n) {
   constexpr int kChunks = D / 8, kStep = kCount / kChunks;  // 16-byte chunks of a row, rows per round
   static_assert(kCount % kChunks == 0 && kRows % kStep == 0);
-  const int chunk = static_cast<int>(threadIdx.x) % kChunks, first = static_cast<int>(threadIdx.x) / kChunks;
+  const int thread = thread_again(), chunk = thread % kChunks, first = thread / kChunks;
   const auto place = [&](int row) { return tile + static_cast<uint32_t>(row * kPitchBytes<D> + ((chunk ^ (row & 7)) << 4)); };
   const T* p = from.data + first * from.stride + chunk * 8;
   if (fast) {
@@ -139,23 +139,29 @@ __device__ void as_operand(const Fragments<M, N>& s, int k, uint32_t (&a)[M][4])
   }
 }
 
-// sums += w tile: weights of 8 N rows of the tile, 8 kColumns columns of it from column 0 of `tile` on.
+// sums += a b: a fragment of weights for 16 rows, and 8 kColumns columns of those rows, from `rows` in a tile on.
+template <class T, int M, int kColumns>
+__device__ void accumulate_step(const uint32_t (&a)[M][4], Shared rows, const Lanes& lanes, Fragments<M, kColumns>& sums) {
+#pragma unroll
+  for (int c = 0; c < kColumns; c += 2) {
+    uint32_t r[4];
+    load_transposed(lanes.piece(rows, c / 2), r);
+#pragma unroll
+    for (int m = 0; m < M; m++) {
+      multiply_add<T>(sums[m][c], a[m], r[0], r[1]);
+      multiply_add<T>(sums[m][c + 1], a[m], r[2], r[3]);
+    }
+  }
+}
+
+// sums += w tile: weights of 8 N rows of a tile, 8 kColumns columns of it from `tile` on.
 template <class T, int D, int M, int N, int kColumns>
 __device__ void accumulate(const Fragments<M, N>& w, Shared tile, const Lanes& lanes, Fragments<M, kColumns>& sums) {
 #pragma unroll
   for (int k = 0; k < N / 2; k++) {
     uint32_t a[M][4];
     as_operand<T, M, N>(w, k, a);
-#pragma unroll
-    for (int c = 0; c < kColumns; c += 2) {
-      uint32_t r[4];
-      load_transposed(lanes.piece(tile + static_cast<uint32_t>(k * 16 * kPitchBytes<D>), c / 2), r);
-#pragma unroll
-      for (int m = 0; m < M; m++) {
-        multiply_add<T>(sums[m][c], a[m], r[0], r[1]);
-        multiply_add<T>(sums[m][c + 1], a[m], r[2], r[3]);
-      }
-    }
+    accumulate_step<T, M, kColumns>(a, tile + static_cast<uint32_t>(k * 16 * kPitchBytes<D>), lanes, sums);
   }
 }
 
@@ -209,15 +215,15 @@ struct Scoring {
   bool plain;
 
   __device__ Scoring(const Problem& p, int64_t h) : scale(p.scale), softcap(p.softcap), slope(p.slopes == nullptr ? 0.0f : p.slopes[h]) {
-    per_softcap = 1 / softcap;
+    per_softcap = softcap > 0 ? reciprocal_fast(softcap) : 0.0f;
     plain = softcap <= 0 && slope == 0 && scale > 0;  // scale > 0: the largest product is the largest score
   }
   // Of what scores() leaves behind, to units of log 2.
   __device__ float factor() const { return plain ? scale * kLog2e : 1.0f; }
 
-  // q k^T to a score in units of log 2; distance: query + S - T - key. gradient: d(score)/d(q k^T), the score in natural units.
+  // q k^T to a score in units of log 2; distance: query + S - T - key. gradient: d(score)/d(q k^T) / scale, the score in natural units.
   __device__ float score(float x, float distance, float* gradient) const {
-    float d = scale;
+    float d = 1;
     x *= scale;
     if (softcap > 0) {
       const float t = tanh_fast(x * per_softcap);
@@ -236,8 +242,8 @@ struct RowMask {
   bool any = false;  // whether something is hidden, perhaps
 
   RowMask() = default;
-  // Rows `row0`.. and columns column0.. of a 64x64 block of `keys` keys; mask: null, or 64 words of 64 bits.
-  __device__ RowMask(const int64_t* mask, int row0, int column0, int64_t keys) {
+  // row: the lane's first, in a 64x64 block of `keys` keys; column0: the warp's first. mask: null, or 64 words of 64 bits.
+  __device__ RowMask(const int64_t* mask, int row, int column0, int64_t keys) {
     any = mask != nullptr || keys < kTile;
     if (!any) return;
     const uint64_t real = keys < kTile ? (uint64_t{1} << keys) - 1 : ~uint64_t{0};
@@ -245,7 +251,7 @@ struct RowMask {
     for (int m = 0; m < M; m++) {
 #pragma unroll
       for (int half = 0; half < 2; half++) {
-        const uint64_t word = real & (mask == nullptr ? ~uint64_t{0} : static_cast<uint64_t>(mask[row0 + 16 * m + 8 * half + lane_id() / 4]));
+        const uint64_t word = real & (mask == nullptr ? ~uint64_t{0} : static_cast<uint64_t>(mask[row + 16 * m + 8 * half]));
 #pragma unroll
         for (int j = 0; j < N / 4; j++) seen[m][half][j] = static_cast<uint32_t>(word >> (column0 + 32 * j)) >> lane_id() % 4 * 2;
       }
@@ -272,12 +278,11 @@ struct ColumnMask {
   bool any = false;
 
   ColumnMask() = default;
-  // Keys key0.. of a block of `queries` queries.
-  __device__ ColumnMask(const int64_t* mask, int key0, int64_t queries) {
+  // key: the lane's first, in a block of `queries` queries.
+  __device__ ColumnMask(const int64_t* mask, int key, int64_t queries) {
     any = mask != nullptr || queries < kTile;
     if (!any) return;
     seen = 0;
-    const int key = key0 + lane_id() / 4;
 #pragma unroll
     for (int n = 0; n < 8; n++) {
 #pragma unroll
@@ -311,8 +316,8 @@ __device__ inline void row_words(const Problem& p, int64_t query, int64_t key, u
 __device__ inline void column_words(const Problem& p, int64_t query, int64_t key, uint32_t head, uint32_t (&word)[4]) {
   const int own = lane_id() / 4 % 4;  // the block to form, and the word to keep of each
   const bool high = own >= 2, odd = own % 2 != 0;
-  const uint4 r = philox(make_uint4(static_cast<uint32_t>((key + (high ? 8 : 0)) / 4), static_cast<uint32_t>(query + (odd ? 1 : 0)), head, p.offset),
-                         p.seed);
+  const uint4 r = philox(
+      make_uint4(static_cast<uint32_t>((key + (high ? 8 : 0)) / 4), static_cast<uint32_t>(query + (odd ? 1 : 0)), head, p.offset), p.seed);
   const uint32_t x = __shfl_xor_sync(0xffffffffu, high ? r.x : r.z, 8), y = __shfl_xor_sync(0xffffffffu, high ? r.y : r.w, 8);
   // words `own` & 2 and the next one of blocks own % 2 (a) and own % 2 + 2 (b)
   const uint32_t a0 = high ? x : r.x, a1 = high ? y : r.y, b0 = high ? r.z : x, b1 = high ? r.w : y;

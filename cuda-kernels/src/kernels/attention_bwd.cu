@@ -1,13 +1,13 @@
-// attention_bwd: gradients of attention_fwd, from o and lse, without T x S memory (Dao et al. 2022, algorithm 4).
+// attention_bwd: gradients of attention_fwd, from o and lse, without T x S memory (Dao et al. 2022, algorithm 4). The checks and the
+// statistics for all dtypes, and the kernels for f32; bf16 and f16: attention_bwd_mma.cu.
 // With P = exp(score - lse) and delta = rowsum(do * o): dv = P~^T do, dP = do v^T, dS = P (dP~ - delta) d(score)/d(qk), dq = dS k, dk =
 // dS^T q, where ~ is the dropout mask with its factor. Shapes: q, o, do, dq [B,H,T,D]; k, v, dk, dv [B,K,S,D]; lse f32 [B,H,T]; row and
 // column lists as in ops.def. Work: three kernels. delta: a warp per query. dq: a block of 256 threads per (64 queries, head, batch) walks
 // its row list. dk, dv: a block per (64 keys, key head, batch) walks the column lists of the H/K heads that share it, so no two blocks
-// write to one place. On chip: three tiles in their dtype, one of them loaded in turn with k, v, k (or q, do, q), and one 64 x 64 tile in
-// f32: 3 * 64 * (D + pad) + 17 KiB of shared memory (f32: D 64: 68, 128: 116, 256: 212 KiB; 16-bit: 44, 68, 116); B H T f32 of workspace.
-// Registers in README.md; no spills. Numerics: products and sums in f32 FMA; exponentials base 2. No tensor cores: this is the portable
-// first version. Cost: 14 D FLOP per visible pair (scores are formed twice), whole blocks counted. Deterministic: no atomics; sums in list
-// order, heads in order. Checked on: not yet.
+// write to one place. On chip: three tiles, one of them loaded in turn with k, v, k (or q, do, q), and one 64 x 64 tile of scores: 3 * 64 *
+// (D + pad) + 17 KiB of shared memory (D 64: 68, 128: 116, 256: 212 KiB); B H T float2 of workspace. Registers in README.md; no spills.
+// Numerics: products and sums in f32 FMA, not TF32; exponentials base 2. Cost: 14 D FLOP per visible pair (scores are formed twice), whole
+// blocks counted. Deterministic: no atomics; sums in list order, heads in order. Checked on: not yet.
 #include "attention.h"
 #include "hopper_attention.h"
 
@@ -15,75 +15,52 @@ namespace hd {
 namespace {
 
 template <class T>
-struct Work {
-  Problem p;
-  Lists rows, columns;
-  Heads<const T> q, k, v, o, d_o;
-  Heads<T> dq, dk, dv;
-  const float* lse;
-  int64_t lse_stride[3];
-  float* delta;  // [B, H, T]
-};
-
-template <class T>
-__global__ void __launch_bounds__(kThreads) delta_kernel(Work<T> w) {
+__global__ void __launch_bounds__(kThreads) delta_kernel(BackwardWork<T> w) {
   constexpr int W = kWidth<T>;
   const Problem& p = w.p;
-  const int64_t rows = p.batches * p.heads * p.queries;
+  const int64_t padded = p.query_blocks * kTile, rows = p.batches * p.heads * padded;
   for (int64_t row = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y; row < rows;
        row += static_cast<int64_t>(gridDim.x) * blockDim.y) {
-    const int64_t t = row % p.queries, h = row / p.queries % p.heads, b = row / p.queries / p.heads;
-    float x[W], y[W], total = 0;
-    for (int64_t at = static_cast<int64_t>(threadIdx.x) * W; at < p.features; at += 32 * W) {
-      load_pack(w.o.at(b, h, t), at, p.features, w.o.vector, x);
-      load_pack(w.d_o.at(b, h, t), at, p.features, w.d_o.vector, y);
+    const int64_t t = row % padded, h = row / padded % p.heads, b = row / padded / p.heads;
+    float x[W], y[W], total = 0, lse = INFINITY;  // queries that do not exist: their weights are 0
+    if (t < p.queries) {
+      for (int64_t at = static_cast<int64_t>(threadIdx.x) * W; at < p.features; at += 32 * W) {
+        load_pack(w.o.at(b, h, t), at, p.features, w.o.vector, x);
+        load_pack(w.d_o.at(b, h, t), at, p.features, w.d_o.vector, y);
 #pragma unroll
-      for (int i = 0; i < W; i++) total = fmaf(x[i], y[i], total);
+        for (int i = 0; i < W; i++) total = fmaf(x[i], y[i], total);
+      }
+      lse = w.lse[b * w.lse_stride[0] + h * w.lse_stride[1] + t * w.lse_stride[2]];
     }
 #pragma unroll
     for (int step = 16; step > 0; step /= 2) total += __shfl_xor_sync(0xffffffffu, total, step);
-    if (threadIdx.x == 0) w.delta[row] = total;
+    // -inf: no key is seen, all weights are exp(-inf), whatever is subtracted
+    if (threadIdx.x == 0) w.statistics[row] = make_float2(lse == -INFINITY ? 0.0f : lse * kLog2e, total);
   }
-}
-
-struct Statistics {
-  float lse[4], delta[4];  // lse in units of log 2; of the rows row_of(i)
-};
-
-template <class T>
-__device__ Statistics statistics(const Work<T>& w, int64_t b, int64_t h, int64_t query0) {
-  Statistics s;
-#pragma unroll
-  for (int i = 0; i < 4; i++) {
-    const int64_t query = query0 + row_of(i);
-    const bool inside = query < w.p.queries;
-    const float lse = inside ? w.lse[b * w.lse_stride[0] + h * w.lse_stride[1] + query * w.lse_stride[2]] : 0.0f;
-    s.lse[i] = lse == -INFINITY ? 0.0f : lse * kLog2e;  // -inf: no key is seen, all weights are exp(-inf)
-    s.delta[i] = inside ? w.delta[(b * w.p.heads + h) * w.p.queries + query] : 0.0f;
-  }
-  return s;
 }
 
 // In: s = q k^T, g = do v^T. Out: s = the weights with dropout, g = dS.
-__device__ void weights_and_gradients(const Problem& p, const Statistics& stats, float slope, const int64_t* mask, int64_t b, int64_t h,
+// statistics: of the rows of the tile.
+__device__ void weights_and_gradients(const Problem& p, const float2* statistics, float slope, const int64_t* mask, int64_t b, int64_t h,
                                       int64_t query0, int64_t key0, float (&s)[4][4], float (&g)[4][4]) {
   float slope_of[4][4];
   finish_scores(p, slope, mask, query0, key0, s, slope_of);
 #pragma unroll
   for (int i = 0; i < 4; i++) {
+    const float2 own = statistics[row_of(i)];
     uint32_t word[4] = {~0u, ~0u, ~0u, ~0u};
     if (p.threshold != 0) dropout_words(p, query0 + row_of(i), key0, static_cast<uint32_t>(b * p.heads + h), word);
 #pragma unroll
     for (int j = 0; j < 4; j++) {
-      const float weight = exp2f(s[i][j] - stats.lse[i]), keep = word[j] >= p.threshold ? p.keep_factor : 0.0f;
-      g[i][j] = weight * (g[i][j] * keep - stats.delta[i]) * slope_of[i][j];
+      const float weight = exp2f(s[i][j] - own.x), keep = word[j] >= p.threshold ? p.keep_factor : 0.0f;
+      g[i][j] = weight * (g[i][j] * keep - own.y) * slope_of[i][j];
       s[i][j] = weight * keep;
     }
   }
 }
 
 template <class T, int D>
-__global__ void __launch_bounds__(kThreads) query_gradient(Work<T> w) {
+__global__ void __launch_bounds__(kThreads) query_gradient(BackwardWork<T> w) {
   T* const q_tile = reinterpret_cast<T*>(dynamic_shared());
   T* const do_tile = q_tile + kTile * kPitch<T, D>;
   T* const kv_tile = do_tile + kTile * kPitch<T, D>;
@@ -94,7 +71,6 @@ __global__ void __launch_bounds__(kThreads) query_gradient(Work<T> w) {
   const int n = static_cast<int>(ceil_div(p.features, 4) * 4);
   load_tile<T, D>(q_tile, w.q.at(b, h, query0), w.q.row, w.q.vector, p.queries - query0, p.features);
   load_tile<T, D>(do_tile, w.d_o.at(b, h, query0), w.d_o.row, w.d_o.vector, p.queries - query0, p.features);
-  const Statistics stats = statistics(w, b, h, query0);
   Sums<D> dq;
   clear<D>(dq);
   const Range range = entries(w.rows, b, h, block, p.key_blocks);
@@ -111,7 +87,7 @@ __global__ void __launch_bounds__(kThreads) query_gradient(Work<T> w) {
     multiply_nt<T, D>(do_tile, kv_tile, n, g);
     __syncthreads();
     load_tile<T, D>(kv_tile, k, w.k.row, w.k.vector, left, p.features);
-    weights_and_gradients(p, stats, slope, mask_of(w.rows, e), b, h, query0, key0, s, g);
+    weights_and_gradients(p, w.statistics_of(b, h, query0), slope, mask_of(w.rows, e), b, h, query0, key0, s, g);
     store_scores(ds, g);
     __syncthreads();
     multiply_nn<T, D>(ds, kv_tile, dq);
@@ -125,7 +101,7 @@ __global__ void __launch_bounds__(kThreads) query_gradient(Work<T> w) {
 }
 
 template <class T, int D>
-__global__ void __launch_bounds__(kThreads) key_gradient(Work<T> w) {
+__global__ void __launch_bounds__(kThreads) key_gradient(BackwardWork<T> w) {
   T* const k_tile = reinterpret_cast<T*>(dynamic_shared());
   T* const v_tile = k_tile + kTile * kPitch<T, D>;
   T* const tile = v_tile + kTile * kPitch<T, D>;
@@ -152,7 +128,7 @@ __global__ void __launch_bounds__(kThreads) key_gradient(Work<T> w) {
       load_tile<T, D>(tile, w.d_o.at(b, h, query0), w.d_o.row, w.d_o.vector, left, p.features);
       __syncthreads();
       multiply_nt<T, D>(tile, v_tile, n, g);
-      weights_and_gradients(p, statistics(w, b, h, query0), slope, mask_of(w.columns, e), b, h, query0, key0, s, g);
+      weights_and_gradients(p, w.statistics_of(b, h, query0), slope, mask_of(w.columns, e), b, h, query0, key0, s, g);
       store_scores(weights, s);
       __syncthreads();
       multiply_tn<T, D>(weights, tile, dv);
@@ -187,42 +163,33 @@ hd_status attention_bwd(const Call& call) {
   if (check.failed()) return check.status();
   const Problem p = problem_of(call, 12);
   if (const hd_status status = check_sizes(p); status != HD_OK) return status;
-  hd_status status = HD_OK;
-  if (hopper_attention_bwd(call, p, lists_of(call, 6, 10, 11), lists_of(call, 8, 10, 11), status)) return status;
-  auto delta = static_cast<float*>(workspace(call, most(1, p.batches * p.heads * p.queries) * 4));
-  if (delta == nullptr) return HD_NO_MEMORY;
-  return with_head_size(p.features, [&](auto size) {
-    return with_float(q.dtype, [&](auto type) {
+  const int64_t rows = p.batches * p.heads * p.query_blocks * kTile;
+  if (rows == 0 && p.batches * p.kv_heads * p.keys == 0) return HD_OK;
+  auto statistics = static_cast<float2*>(workspace(call, most(1, rows) * static_cast<int64_t>(sizeof(float2))));
+  if (statistics == nullptr) return HD_NO_MEMORY;
+  if (rows > 0) {
+    const dim3 grid(static_cast<unsigned>(least(ceil_div(rows, 8), 1 << 20)));
+    const hd_status done = with_float(q.dtype, [&](auto type) {
       using T = decltype(type);
-      constexpr int D = decltype(size)::value;
-      Work<T> w{p,
-                lists_of(call, 6, 10, 11),
-                lists_of(call, 8, 10, 11),
-                Heads<const T>(call, 0),
-                Heads<const T>(call, 1),
-                Heads<const T>(call, 2),
-                Heads<const T>(call, 3),
-                Heads<const T>(call, 5),
-                Heads<T>(call, 13),
-                Heads<T>(call, 14),
-                Heads<T>(call, 15),
-                call.data<const float>(4),
-                {},
-                delta};
-      for (int d = 0; d < 3; d++) w.lse_stride[d] = call.t[4]->stride[d];
-      const auto heads = static_cast<unsigned>(p.heads), batches = static_cast<unsigned>(p.batches);
-      const int64_t rows = p.batches * p.heads * p.queries;
-      hd_status status = HD_OK;
-      if (rows > 0) {
-        status = launch(call, delta_kernel<T>, dim3(static_cast<unsigned>(least(ceil_div(rows, 8), 1 << 20))), dim3(32, 8), 0, w);
-        if (status == HD_OK)
-          status = launch(call, query_gradient<T, D>, dim3(static_cast<unsigned>(p.query_blocks), heads, batches), kThreads,
-                          shared_bytes<T, D>(3), w);
-      }
-      if (status != HD_OK || p.batches * p.kv_heads * p.keys == 0) return status;
-      const dim3 grid(static_cast<unsigned>(p.key_blocks), static_cast<unsigned>(p.kv_heads), batches);
-      return launch(call, key_gradient<T, D>, grid, kThreads, shared_bytes<T, D>(3), w);
+      return launch(call, delta_kernel<T>, grid, dim3(32, 8), 0, backward_work<T>(call, p, statistics));
     });
+    if (done != HD_OK) return done;
+  }
+  hd_status status = HD_OK;
+  if (hopper_attention_bwd(call, p, lists_of(call, 6, 10, 11), lists_of(call, 8, 10, 11), statistics, status)) return status;
+  if (q.dtype != HD_F32) return attention_backward_mma(call, p, statistics);
+  return with_head_size(p.features, [&](auto size) {
+    constexpr int D = decltype(size)::value;
+    const BackwardWork<float> w = backward_work<float>(call, p, statistics);
+    const auto heads = static_cast<unsigned>(p.heads), kv_heads = static_cast<unsigned>(p.kv_heads),
+               batches = static_cast<unsigned>(p.batches);
+    if (rows > 0) {
+      const dim3 grid(static_cast<unsigned>(p.query_blocks), heads, batches);
+      status = launch(call, query_gradient<float, D>, grid, kThreads, shared_bytes<float, D>(3), w);
+    }
+    if (status != HD_OK || p.batches * p.kv_heads * p.keys == 0) return status;
+    const dim3 grid(static_cast<unsigned>(p.key_blocks), kv_heads, batches);
+    return launch(call, key_gradient<float, D>, grid, kThreads, shared_bytes<float, D>(3), w);
   });
 }
 }  // namespace hd

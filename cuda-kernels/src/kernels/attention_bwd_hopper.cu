@@ -5,8 +5,7 @@
 // weights p = exp2(s - lse) and ds = p (dp - delta) in registers, and then ds b1 (dq or dk) and p b2 (dv) with the left operand in registers:
 // no tile of scores is ever written. Recomputing s and dp for dq costs 7 products instead of 5, and buys gradients without atomics, without
 // waiting for other blocks, and without memory for partial sums: deterministic. Tiles that a producer warpgroup brings (TMA) are shared by
-// all consumers of a block. What comes before: delta = sum(o * do) and lse in units of log 2, side by side, padded to whole blocks.
-// Numerics: products in f32, p and ds rounded to the 16-bit type. A key that a query does not see is weighted 0, see attention_fwd_hopper.cu.
+// all consumers of a block. Numerics: products in f32, p and ds rounded to the 16-bit type. A key that a query does not see is weighted 0, see attention_fwd_hopper.cu.
 // Cost: 14 D FLOP per visible pair, whole blocks counted (10 D are useful). Measured: cuda-kernels/README.md.
 #include "hopper/walk.h"
 #include "hopper_attention.h"
@@ -31,16 +30,12 @@ struct Step {
   int32_t mask[W];
 };
 
-struct Statistics {
-  float lse, delta;  // lse in units of log 2; +inf for queries that do not exist, so that their weights are 0
-};
-
 template <int D, bool Keys>
 struct alignas(1024) Shared {
   using S = Shape<D, Keys>;
   alignas(1024) char own[S::kOwnStages][S::kConsumers][2][S::kTileBytes];  // a1, a2
   alignas(1024) char tile[S::kStages][2][S::kTileBytes];    // b1, b2
-  alignas(16) Statistics statistics[S::kStages][kTile];     // of streaming queries
+  alignas(16) float2 statistics[S::kStages][kTile];     // of streaming queries
   Step<S::kConsumers> step[S::kStages];
   int32_t item[S::kOwnStages];  // -1: no more
   uint64_t own_full[S::kOwnStages], own_empty[S::kOwnStages], full[S::kStages], empty[S::kStages];
@@ -53,43 +48,8 @@ struct Work {
   Lists lists;  // rows for dq, columns for dk and dv
   Deal deal;
   int32_t group, units;          // heads of q per head of k; units per pair
-  const Statistics* statistics;  // [B, H, query_blocks * 64]
+  const float2* statistics;      // [B, H, query_blocks * 64]: lse in units of log 2, delta
 };
-
-// ---- before: delta and lse ----
-
-template <class T>
-struct Before {
-  Heads<const T> o, d_o;
-  const float* lse;
-  int64_t lse_stride[3], heads, queries, features, padded, rows;
-  Statistics* to;
-};
-
-template <class T>
-__global__ void __launch_bounds__(kThreads) hopper_statistics(Before<T> w) {
-  constexpr int W = kWidth<T>;
-  for (int64_t row = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y; row < w.rows; row += static_cast<int64_t>(gridDim.x) * blockDim.y) {
-    const int64_t t = row % w.padded, head = row / w.padded, b = head / w.heads, h = head - b * w.heads;
-    if (t >= w.queries) {
-      if (threadIdx.x == 0) w.to[row] = {INFINITY, 0.0f};
-      continue;
-    }
-    float x[W], y[W], total = 0;
-    for (int64_t at = static_cast<int64_t>(threadIdx.x) * W; at < w.features; at += 16 * W) {
-      load_pack(w.o.at(b, h, t), at, w.features, w.o.vector, x);
-      load_pack(w.d_o.at(b, h, t), at, w.features, w.d_o.vector, y);
-#pragma unroll
-      for (int i = 0; i < W; i++) total = fmaf(x[i], y[i], total);
-    }
-#pragma unroll
-    for (int step = 8; step > 0; step /= 2) total += __shfl_xor_sync(0xffffffffu, total, step, 16);
-    if (threadIdx.x == 0) {
-      const float lse = w.lse[b * w.lse_stride[0] + h * w.lse_stride[1] + t * w.lse_stride[2]];
-      w.to[row] = {lse == -INFINITY ? 0.0f : lse * kLog2e, total};  // -inf: the query sees nothing, all its weights are exp(-inf)
-    }
-  }
-}
 
 // ---- producer ----
 
@@ -214,9 +174,9 @@ __device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
 #pragma unroll
       for (int i = 0; i < D / 2; i++) d2[i] = 0;
     }
-    Statistics mine[2] = {{INFINITY, 0}, {INFINITY, 0}};
+    float2 mine[2] = {{INFINITY, 0}, {INFINITY, 0}};
     if (!Keys && u.inside) {
-      const Statistics* from = w.statistics + (batch * w.p.heads + u.head) * w.p.query_blocks * kTile + u.block * kTile + own_row();
+      const float2* from = w.statistics + (batch * w.p.heads + u.head) * w.p.query_blocks * kTile + u.block * kTile + own_row();
       mine[0] = from[0];
       mine[1] = from[8];
     }
@@ -265,7 +225,7 @@ __device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
       for (int t = 0; t < 8; t++) {
         const float2 lse = Keys ? make_float2(statistics(t).x, statistics(t).z) : make_float2(0, 0);
 #pragma unroll
-        for (int i = 0; i < 4; i++) s[4 * t + i] = exp2_fast(fmaf(s[4 * t + i], scale, -(Keys ? i % 2 == 0 ? lse.x : lse.y : mine[i / 2].lse)));
+        for (int i = 0; i < 4; i++) s[4 * t + i] = exp2_fast(fmaf(s[4 * t + i], scale, -(Keys ? i % 2 == 0 ? lse.x : lse.y : mine[i / 2].x)));
       }
       if constexpr (Keys && kAhead) {
         pack(s, p, T{});
@@ -281,7 +241,7 @@ __device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
       for (int t = 0; t < 8; t++) {
         const float2 delta = Keys ? make_float2(statistics(t).y, statistics(t).w) : make_float2(0, 0);
 #pragma unroll
-        for (int i = 0; i < 4; i++) dp[4 * t + i] = s[4 * t + i] * (dp[4 * t + i] - (Keys ? i % 2 == 0 ? delta.x : delta.y : mine[i / 2].delta));
+        for (int i = 0; i < 4; i++) dp[4 * t + i] = s[4 * t + i] * (dp[4 * t + i] - (Keys ? i % 2 == 0 ? delta.x : delta.y : mine[i / 2].y));
       }
       if constexpr (Keys && !kAhead) pack(s, p, T{});
       pack(dp, ds, T{});
@@ -348,29 +308,20 @@ hd_status gradient(const Call& call, Work<T>& w, int64_t units, int64_t streamed
 }
 }  // namespace
 
-bool hopper_attention_bwd(const Call& call, const Problem& p, const Lists& rows, const Lists& columns, hd_status& status) {
+bool hopper_attention_bwd(const Call& call, const Problem& p, const Lists& rows, const Lists& columns, const float2* statistics,
+                          hd_status& status) {
   if (!hopper_takes(call, p, 10) || p.features > 128) return false;
   const int32_t mapped[7] = {0, 5, 1, 2, 13, 14, 15};
   CUtensorMap maps[7];
   for (int i = 0; i < 7; i++) {
     if (!make_map(&maps[i], *call.t[mapped[i]])) return false;
   }
-  const int64_t padded = p.query_blocks * kTile, count = p.batches * p.heads * padded;
-  auto statistics = static_cast<Statistics*>(workspace(call, count * static_cast<int64_t>(sizeof(Statistics))));
-  if (statistics == nullptr) {
-    status = HD_NO_MEMORY;
-    return true;
-  }
   const auto go = [&](auto type, auto size) {
     using T = decltype(type);
     constexpr int D = decltype(size)::value;
-    Before<T> before = {Heads<const T>(call, 3), Heads<const T>(call, 5), call.data<const float>(4), {}, p.heads, p.queries, p.features, padded, count, statistics};
-    for (int d = 0; d < 3; d++) before.lse_stride[d] = call.t[4]->stride[d];
-    hd_status done = launch(call, hopper_statistics<T>, dim3(static_cast<unsigned>(least(ceil_div(count, 16), 1 << 20))), dim3(16, 16), 0, before);
-    if (done != HD_OK) return done;
     const auto group = static_cast<int32_t>(p.heads / p.kv_heads);
     Work<T> w = {maps[0], maps[1], maps[2], maps[3], maps[4], {}, p, rows, {}, group, 0, statistics};
-    done = gradient<false, T, D>(call, w, p.query_blocks * group, p.keys * D * 4);
+    const hd_status done = gradient<false, T, D>(call, w, p.query_blocks * group, p.keys * D * 4);
     if (done != HD_OK) return done;
     w.lists = columns;
     w.d1 = maps[5];

@@ -21,8 +21,8 @@ struct ForwardTiles {
   bool keep_q;    // q in registers; else it is read from shared memory for every block
 };
 
-// M = 1, KW = 1 needs 128 bytes of shared memory per clock at the rate of the tensor cores of sm_80, which is all there is. Rejected: M = 2,
-// KW = 1 (two warps of 32 rows): 128 sums and 64 scores leave no room at D = 128. D = 256 holds 128 sums with M = 1 already, and more
+// M = 1, KW = 1 needs 128 bytes of shared memory per clock at the rate of the tensor cores of sm_80, which is all there is. Rejected: M =
+// 2, KW = 1 (two warps of 32 rows): 128 sums and 64 scores leave no room at D = 128. D = 256 holds 128 sums with M = 1 already, and more
 // than two slots do not fit 99 KiB.
 constexpr ForwardTiles forward_tiles(int d) {
   if (d == 64) return {2, 2, 4, 2, true};
@@ -41,21 +41,28 @@ template <class T, int D>
 struct Ring {
   static constexpr int kSlots = forward_tiles(D).slots;
   const ForwardWork<T>& w;
-  Heads<const T> k, v;  // from the batch and head on
-  int32_t next, end;    // entry to fetch, end of the list
+  Heads<const T> k, v;               // from the batch and head on
+  int32_t next, end;                 // entry to fetch, end of the list
   int32_t block = 0, following = 0;  // of entries next and next + 1
-  bool values = false;  // whether the tile to fetch next is v
+  bool values = false;               // whether the tile to fetch next is v
   bool k_fast, v_fast;
   Shared first, to;
 
   __device__ Ring(const ForwardWork<T>& work, int64_t b, int64_t head, Range range, Shared start)
-      : w(work), k(work.k), v(work.v), next(static_cast<int32_t>(range.begin)), end(static_cast<int32_t>(range.end)), first(start), to(start) {
+      : w(work),
+        k(work.k),
+        v(work.v),
+        next(static_cast<int32_t>(range.begin)),
+        end(static_cast<int32_t>(range.end)),
+        first(start),
+        to(start) {
     k.data = w.k.at(b, head, 0);
     v.data = w.v.at(b, head, 0);
     k_fast = k.vector && w.p.features % 8 == 0;
     v_fast = v.vector && w.p.features % 8 == 0;
     if (next < end) block = static_cast<int32_t>(block_of(w.lists, next));
-    if (next + 1 < end) following = static_cast<int32_t>(block_of(w.lists, next + 1));  // read an entry ahead, so that no copy waits for its address
+    if (next + 1 < end)
+      following = static_cast<int32_t>(block_of(w.lists, next + 1));  // read an entry ahead, so that no copy waits for its address
   }
   // Fetches the next tile; there may be none left. One group of copies either way.
   __device__ void fetch() {
@@ -74,9 +81,7 @@ struct Ring {
     }
     commit_copies();
   }
-  __device__ Shared advance(Shared slot) const {
-    return slot == first + (kSlots - 1) * kTileBytes<D>() ? first : slot + kTileBytes<D>();
-  }
+  __device__ Shared advance(Shared slot) const { return slot == first + (kSlots - 1) * kTileBytes<D>() ? first : slot + kTileBytes<D>(); }
   // Waits for the oldest tile and starts the copy of one more, into the slot of the tile before it, which all have left.
   __device__ void step() {
     wait_copies<kSlots - 2>();
@@ -266,7 +271,7 @@ __global__ void __launch_bounds__(kForwardThreads, forward_tiles(D).blocks) forw
   Shared slot = ring.first;
   for (int64_t e = range.begin; e < range.end; e++) {
     const int64_t key0 = block_of(w.lists, e) * kTile;
-    const RowMask<M, N> mask(mask_of(w.lists, e), row0, column0, p.keys - key0);
+    const RowMask<M, N> mask(mask_of(w.lists, e), row0 + lane_id() / 4, column0, p.keys - key0);
     ring.step();
     Fragments<M, N> s;
     if constexpr (z.keep_q) {
