@@ -176,20 +176,24 @@ HD_PRODUCT_REGISTERS(product_columns, 256, 128, "f16", f16, "%128", "%129", "%13
 #undef HD_REGISTERS_64
 #undef HD_REGISTERS_128
 
-// A 16 x 16 part of a tile [64, 64] in the copy engine's swizzle as the left operand of a product: rows from `row`, columns from 16 k.
+// Where a lane finds its 16 bytes of a 16 x 16 part of a tile [64, 64] in the copy engine's swizzle (unit u of row r lies at u ^ r % 8): rows
+// from `row`, columns from 16 k.
+__device__ inline uint32_t operand_address(const char* tile, int row, int k) {
+  const int lane = static_cast<int>(threadIdx.x) % 32, r = row + lane % 16;
+  return (shared_address(tile) + static_cast<uint32_t>(r * 128 + (lane / 16 ^ r % 8) * 16)) ^ static_cast<uint32_t>(32 * k);
+}
+// That part as the left operand of a product.
 __device__ inline void load_operand(uint32_t* a, const char* tile, int row, int k) {
-  const int lane = static_cast<int>(threadIdx.x) % 32, r = row + lane % 16, unit = 2 * k + lane / 16;
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(a[0]), "=r"(a[1]), "=r"(a[2]), "=r"(a[3])
-               : "r"(shared_address(tile) + r * 128 + (unit ^ r % 8) * 16)
+               : "r"(operand_address(tile, row, k))
                : "memory");
 }
 
 // The reverse.
 __device__ inline void store_operand(const uint32_t (&a)[4], char* tile, int row, int k) {
-  const int lane = static_cast<int>(threadIdx.x) % 32, r = row + lane % 16, unit = 2 * k + lane / 16;
-  asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(shared_address(tile) + r * 128 + (unit ^ r % 8) * 16),
-               "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3])
+  asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(operand_address(tile, row, k)), "r"(a[0]), "r"(a[1]),
+               "r"(a[2]), "r"(a[3])
                : "memory");
 }
 
