@@ -132,6 +132,20 @@ class BindingTest {
     assertTrue(e.getMessage().contains("abacus") && e.getMessage().contains("cpu"), e.getMessage());
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"javacpp", "ffm"})
+  void aCpuContextHasNoStreamAndMayBeCareful(String name) {
+    Door door = Door.open(name);
+    Transport transport = door.transport();
+    long context = transport.open(door.backend("cpu"), 0, 1);
+    assertEquals(0, transport.stream(context));
+    door.check(transport.careful(context, 1));
+    door.check(transport.careful(context, 0));
+    door.check(transport.close(context));
+    assertThrows(IllegalArgumentException.class, () -> door.check(transport.careful(0, 1)));
+    assertEquals(0, transport.stream(0));
+  }
+
   private static void refused(Executable call, String... parts) {
     IllegalArgumentException e = assertThrows(IllegalArgumentException.class, call);
     for (String part : parts) {
