@@ -193,6 +193,8 @@ void memory_bound(int32_t f, int64_t rows, int64_t n, int64_t pad) {
   for (int accumulate = 0; accumulate < 2; accumulate++) {
     check("embedding_bwd", hd_EmbeddingParams{accumulate, 0}, {x(), ids, make(accumulate ? f : HD_F32, {12, n}, pad)}, 4);
   }
+  const auto padded = make(HD_I32, {2, rows}, 0, [&](int64_t i) { return static_cast<double>(i % 3 != 0 ? 5 : i * i % 11); });
+  check("embedding_bwd", hd_EmbeddingParams{0, 0}, {x(), padded, make(f, {12, n}, pad)}, 20);
   for (int kind = 0; kind < 6; kind++) {
     check("binary", hd_BinaryParams{kind, 1, kind % 2 ? 1.0f : 0.3f, 0}, {x(), x(), x()}, 4);
     auto row = v();
@@ -411,7 +413,7 @@ int main() {
   for (const int32_t f : {HD_F32, HD_BF16, HD_F16}) {
     memory_bound(f, 3, 64, 0);
     memory_bound(f, 5, 37, 3);
-    memory_bound(f, 130, 6, 0);
+    memory_bound(f, 210, 6, 0);
   }
   memory_bound(HD_F32, 2, 5000, 0);  // longer than the registers of a team
   memory_bound(HD_BF16, 2, 9001, 0);
