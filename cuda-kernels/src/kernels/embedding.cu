@@ -1,8 +1,8 @@
 // embedding_fwd: y[n] = table[ids[n]]; embedding_bwd: dtable[ids[n]] += dy[n] in the order of n.
 // Shapes: table, dtable [V, F]; ids i32 [N..]; y, dy [N.., F]. An id out of range is noted (report_fault) and skipped (forward: 0).
-// Work: forward a team of up to a warp per row and four packs per thread, 16 bytes each where rows are aligned. Backward lists the positions
-// of every id (count, place, fill: integer atomics, whose order does not matter as every list is sorted before it is used) and then has a
-// warp per row of the table and 512 columns: it sorts the row's list and sums dy in that order, or writes zeros. Lists of more
+// Work: forward a team of up to a warp per row and four packs per thread, 16 bytes each where rows are aligned. Backward lists the
+// positions of every id (count, place, fill: integer atomics, whose order does not matter as every list is sorted before it is used) and
+// then has a warp per row of the table and 512 columns: it sorts the row's list and sums dy in that order, or writes zeros. Lists of more
 // than 128 positions (padding) are sorted by a block, summed in pieces of 128 by a warp each, and the pieces joined in order.
 // On chip: four packs of sums per thread; lists in shared memory; no spills (README.md has the counts).
 // Numerics: forward exact. Backward sums a row in f32 and rounds once, also when dtable is 16 bits wide.
@@ -322,7 +322,8 @@ hd_status backward(const Call& call) {
   if (error != cudaSuccess) return cuda_fail(error, "clearing the workspace");
   const auto segments = static_cast<unsigned>(ceil_div(table.features, 32 * kSums<T> * kWidth<T>));
   const auto longs = static_cast<unsigned>(least(256, rows / kShort));
-  hd_status status = launch(call, count_ids, grid_for(rows), kThreads, 0, ids, rows, table.vocabulary, lists, call.context.faults + call.op);
+  hd_status status =
+      launch(call, count_ids, grid_for(rows), kThreads, 0, ids, rows, table.vocabulary, lists, call.context.faults + call.op);
   if (status == HD_OK) status = launch(call, place_lists, grid_of(ceil_div(table.vocabulary, kScan)), kScan, 0, lists, table.vocabulary);
   if (status == HD_OK) status = launch(call, fill_lists, grid_for(rows), kThreads, 0, ids, rows, table.vocabulary, lists);
   if (status == HD_OK && longs > 0) status = launch(call, sort_long_lists, longs, 1024, 0, lists);
@@ -354,8 +355,8 @@ hd_status embedding_fwd(const Call& call) {
   auto kernel = vector ? gather_kernel<uint4> : element == 4 ? gather_kernel<uint32_t> : gather_kernel<uint16_t>;
   const dim3 team = row_team(least(items, 32), 1);
   const dim3 grid(grid_for_teams(rows, team).x, static_cast<unsigned>(ceil_div(items, kPacks * team.x)));
-  return launch(call, kernel, grid, team, 0, call.data<const char>(0), ids, y, rows, table.shape[0], items,
-                table.stride[0], element, call.context.faults + call.op);
+  return launch(call, kernel, grid, team, 0, call.data<const char>(0), ids, y, rows, table.shape[0], items, table.stride[0], element,
+                call.context.faults + call.op);
 }
 
 hd_status embedding_bwd(const Call& call) {

@@ -17,7 +17,7 @@
 namespace hd {
 namespace {
 
-constexpr int kKept = 4;  // packs of a row that a thread keeps. 8 would need 64 more registers with 16-bit types and halve the occupancy
+constexpr int kKept = 2;  // packs of a row that a thread keeps in the general kernel
 
 template <class T>
 struct Forward {
