@@ -55,6 +55,12 @@ inline unsigned __ballot_sync(unsigned, bool vote) {
   return bits;
 }
 template <class T>
+T atomicAdd(T* p, T x) {
+  const T old = *p;
+  *p += x;
+  return old;
+}
+template <class T>
 T atomicMin(T* p, T x) {
   const T old = *p;
   if (x < old) *p = x;

@@ -79,4 +79,17 @@ __device__ void row_sum(float (&x)[N], int slot) {
     for (int i = 0; i < N; i++) x[i] += parts[slot][i][p];
   }
 }
+
+// The largest x of the team, NaN left out. Between two calls there must be a row_sum, at whose barrier all have read what this one left.
+__device__ inline float row_max(float x) {
+  const unsigned width = blockDim.x;
+  for (int step = static_cast<int>(width < 32 ? width : 32) / 2; step > 0; step /= 2) x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, step));
+  if (width <= 32) return x;
+  __shared__ float parts[32];
+  if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = x;
+  __syncthreads();
+#pragma unroll 4
+  for (unsigned p = 0; p < width / 32; p++) x = fmaxf(x, parts[p]);
+  return x;
+}
 }  // namespace hd

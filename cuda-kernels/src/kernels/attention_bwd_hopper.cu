@@ -138,7 +138,7 @@ template <class T, int D, bool Keys>
 __device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
   using S = Shape<D, Keys>;
   constexpr int W = S::kConsumers;
-  constexpr bool kAhead = D == 64;  // products of a step run beside its arithmetic and into the next step: registers are left
+  constexpr bool kAhead = D == 64;  // the last products of a step may run into the next one: registers are left
   const float scale = w.p.scale * kLog2e;
   Stage owns, now;
   const auto release = [&](uint64_t* barrier) {
@@ -227,15 +227,7 @@ __device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
 #pragma unroll
         for (int i = 0; i < 4; i++) s[4 * t + i] = exp2_fast(fmaf(s[4 * t + i], scale, -(Keys ? i % 2 == 0 ? lse.x : lse.y : mine[i / 2].x)));
       }
-      if constexpr (Keys && kAhead) {
-        pack(s, p, T{});
-        products_begin();
-        gather<T, D>(d2, p, columns_operand(b2, S::kColumnBytes));
-        products_commit();
-        products_wait<1>();
-      } else {
-        products_wait<0>();
-      }
+      products_wait<0>();
       touch(dp);
 #pragma unroll
       for (int t = 0; t < 8; t++) {
@@ -243,10 +235,10 @@ __device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
 #pragma unroll
         for (int i = 0; i < 4; i++) dp[4 * t + i] = s[4 * t + i] * (dp[4 * t + i] - (Keys ? i % 2 == 0 ? delta.x : delta.y : mine[i / 2].y));
       }
-      if constexpr (Keys && !kAhead) pack(s, p, T{});
+      if constexpr (Keys) pack(s, p, T{});
       pack(dp, ds, T{});
       products_begin();
-      if constexpr (Keys && !kAhead) gather<T, D>(d2, p, columns_operand(b2, S::kColumnBytes));
+      if constexpr (Keys) gather<T, D>(d2, p, columns_operand(b2, S::kColumnBytes));
       gather<T, D>(d1, ds, columns_operand(b1, S::kColumnBytes));
       products_commit();
       held = stage;

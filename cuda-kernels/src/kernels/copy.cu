@@ -1,8 +1,10 @@
 // copy: y = x, converted to the dtype of y.
 // Shapes: x, y alike, any strides; x may broadcast. Any of the seven dtypes to any other.
-// Work: one dtype and dense: the copy engine. Else an element per thread, neighbours of a warp neighbours in y; the dtypes are known at run
-// time, the switch is the same for all threads, so one kernel serves all 49 pairs.
-// On chip: registers only; no spills (README.md has the counts).
+// Work: one dtype and dense: the copy engine. One dtype and dense in runs of 16 bytes (heads and steps exchanged): 16 bytes per thread. One
+// dtype and transposed, x dense where y is not: tiles of 32 x 32 through shared memory, so that both sides are read and written in runs.
+// Else an element per thread, neighbours of a warp neighbours in y; the dtypes are known at run time, the switch is the same for all
+// threads, so one kernel serves all 49 pairs.
+// On chip: registers, and a tile in shared memory; no spills (README.md has the counts).
 // Numerics: one dtype: the bits. Floats go through f64 and integers through i64, both exact, then one rounding to nearest even; floats to
 // integers truncate (what does not fit saturates; NaN gives 0).
 // Cost: bandwidth: reads and writes N. Deterministic: elements are independent.
@@ -74,13 +76,92 @@ __global__ void __launch_bounds__(kThreads) convert_kernel(const void* x, int32_
 }
 
 // The same dtype: bits, so that NaNs keep their payload.
+// Four elements per thread under way.
 template <class Item>
 __global__ void __launch_bounds__(kThreads) move_kernel(const void* x, void* y, Nest<2> n) {
-  for (int64_t k = first_item(); k < n.count; k += item_step()) {
-    int64_t at[2];
-    n.at(k, at);
-    static_cast<Item*>(y)[at[0]] = static_cast<const Item*>(x)[at[1]];
+  constexpr int U = 4;
+  for (int64_t first = static_cast<int64_t>(blockIdx.x) * kThreads * U + threadIdx.x; first < n.count;
+       first += static_cast<int64_t>(gridDim.x) * kThreads * U) {
+    Item item[U];
+    int64_t to[U];
+#pragma unroll
+    for (int u = 0; u < U; u++) {
+      int64_t at[2];
+      n.at(least(first + u * kThreads, n.count - 1), at);  // past the end the last one again
+      to[u] = at[0];
+      item[u] = static_cast<const Item*>(x)[at[1]];
+    }
+#pragma unroll
+    for (int u = 0; u < U; u++) {
+      if (first + u * kThreads < n.count) static_cast<Item*>(y)[to[u]] = item[u];
+    }
   }
+}
+
+// A transposition: y is dense along its last dimension (columns), x along another one (rows); the others are outer.
+struct Planes {
+  int64_t rows, columns;
+  int64_t x_column, y_row;  // strides; those of x's rows and y's columns are 1
+  Nest<2> outer;
+};
+
+constexpr int kTile = 32;
+
+template <class Item>
+__global__ void __launch_bounds__(kThreads) transpose_kernel(const void* x, void* y, Planes p) {
+  __shared__ Item tile[kTile][kTile + 1];
+  const int64_t row_tiles = ceil_div(p.rows, kTile), column_tiles = ceil_div(p.columns, kTile);
+  const int lane = static_cast<int>(threadIdx.x % kTile), line = static_cast<int>(threadIdx.x / kTile);
+  for (int64_t i = blockIdx.x; i < p.outer.count * row_tiles * column_tiles; i += gridDim.x) {
+    const int64_t plane = i / (row_tiles * column_tiles), rest = i - plane * row_tiles * column_tiles;
+    const int64_t column = rest / row_tiles * kTile, row = (rest - rest / row_tiles * row_tiles) * kTile;
+    int64_t at[2];
+    p.outer.at(plane, at);
+    const Item* from = static_cast<const Item*>(x) + at[1];
+    Item* to = static_cast<Item*>(y) + at[0];
+#pragma unroll
+    for (int k = 0; k < kTile; k += kThreads / kTile) {
+      if (row + lane < p.rows && column + line + k < p.columns) tile[line + k][lane] = from[(column + line + k) * p.x_column + row + lane];
+    }
+    __syncthreads();
+#pragma unroll
+    for (int k = 0; k < kTile; k += kThreads / kTile) {
+      if (row + line + k < p.rows && column + lane < p.columns) to[(row + line + k) * p.y_row + column + lane] = tile[lane][line + k];
+    }
+    __syncthreads();
+  }
+}
+
+// Whether the nest of (y, x) is a transposition worth tiles: y dense along the last dimension, x along one of the others.
+bool is_transposition(const Nest<2>& n, Planes& p) {
+  const int last_dim = n.rank - 1;
+  if (n.rank < 2 || n.stride[0][last_dim] != 1 || n.stride[1][last_dim] == 1) return false;
+  int along = -1;
+  for (int d = 0; d < last_dim; d++) along = n.stride[1][d] == 1 ? d : along;
+  if (along < 0 || n.shape[along] < 8 || n.shape[last_dim] < 8) return false;
+  p = {n.shape[along], n.shape[last_dim], n.stride[1][last_dim], n.stride[0][along], {}};
+  for (int d = 0; d < last_dim; d++) {
+    if (d == along) continue;
+    p.outer.count *= n.shape[d];
+    p.outer.shape[p.outer.rank] = n.shape[d];
+    for (int i = 0; i < 2; i++) p.outer.stride[i][p.outer.rank] = n.stride[i][d];
+    p.outer.rank++;
+  }
+  return true;
+}
+
+// The nest in units of 16 bytes; false if rows do not come in such.
+bool in_packs(Nest<2>& n, int64_t bytes, hd_address x, hd_address y) {
+  const int64_t width = 16 / bytes;
+  const int last_dim = n.rank - 1;
+  if (n.rank == 0 || bytes > 8 || (x | y) % 16 != 0 || n.stride[0][last_dim] != 1 || n.stride[1][last_dim] != 1) return false;
+  bool whole = n.shape[last_dim] % width == 0;
+  for (int d = 0; d < last_dim; d++) whole = whole && n.stride[0][d] % width == 0 && n.stride[1][d] % width == 0;
+  if (!whole) return false;
+  n.shape[last_dim] /= width;
+  n.count /= width;
+  for (int d = 0; d < last_dim; d++) n.stride[0][d] /= width, n.stride[1][d] /= width;
+  return true;
 }
 }  // namespace
 
@@ -100,10 +181,22 @@ hd_status copy(const Call& call) {
     const auto error = cudaMemcpyAsync(y, x, static_cast<size_t>(n.count * bytes), cudaMemcpyDeviceToDevice, call.context.stream);
     return error == cudaSuccess ? HD_OK : cuda_fail(error, "copying");
   }
-  auto kernel = bytes == 8   ? move_kernel<uint64_t>
+  Planes planes;
+  if (is_transposition(n, planes)) {
+    const int64_t tiles = planes.outer.count * ceil_div(planes.rows, kTile) * ceil_div(planes.columns, kTile);
+    auto kernel = bytes == 8   ? transpose_kernel<uint64_t>
+                  : bytes == 4 ? transpose_kernel<uint32_t>
+                  : bytes == 2 ? transpose_kernel<uint16_t>
+                               : transpose_kernel<uint8_t>;
+    return launch(call, kernel, grid_of(tiles), kThreads, 0, x, y, planes);
+  }
+  Nest<2> units = n;
+  const bool packs = in_packs(units, bytes, call.t[0]->data, call.t[1]->data);
+  auto kernel = packs        ? move_kernel<uint4>
+                : bytes == 8 ? move_kernel<uint64_t>
                 : bytes == 4 ? move_kernel<uint32_t>
                 : bytes == 2 ? move_kernel<uint16_t>
                              : move_kernel<uint8_t>;
-  return launch(call, kernel, grid_for(n.count), kThreads, 0, x, y, n);
+  return launch(call, kernel, grid_of(ceil_div(units.count, 4 * kThreads)), kThreads, 0, x, y, units);
 }
 }  // namespace hd

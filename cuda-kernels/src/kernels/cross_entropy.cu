@@ -130,17 +130,17 @@ __global__ void __launch_bounds__(1024) cross_entropy_kernel(Work<T> w) {
     float higher = top;
 #pragma unroll
     for (int i = 0; i < W; i++) higher = fmaxf(higher, v[i]);
-    const float shift = higher == -INFINITY ? 0.0f : higher * kLog2e;
-    total *= exp2_fast(fmaf(top, kLog2e, -shift));
+    const float shift = higher == -INFINITY ? 0.0f : higher;
+    total *= exp2_fast((top - shift) * kLog2e);
     top = higher;
 #pragma unroll
-    for (int i = 0; i < W; i++) total += exp2_fast(fmaf(v[i], kLog2e, -shift));  // NaN spreads from here
+    for (int i = 0; i < W; i++) total += exp2_fast((v[i] - shift) * kLog2e);  // NaN spreads from here
     if (!smooth) return;
 #pragma unroll
     for (int i = 0; i < W; i++) sum += packs.first(pack) + i >= 0 && packs.first(pack) + i < packs.n ? v[i] - origin : 0.0f;
   });
-  const float all = team_join<Largest>(top), shift = all == -INFINITY ? 0.0f : all * kLog2e;
-  total = team_sum(total * exp2_fast(fmaf(top, kLog2e, -shift)));
+  const float all = team_join<Largest>(top), shift = all == -INFINITY ? 0.0f : all;
+  total = team_sum(total * exp2_fast((top - shift) * kLog2e));
   if (smooth) sum = team_sum(sum);
   const float e = w.p.label_smoothing;
   if (threadIdx.x == 0) {
@@ -156,7 +156,7 @@ __global__ void __launch_bounds__(1024) cross_entropy_kernel(Work<T> w) {
     float v[W];
     unpack(bits, v);
 #pragma unroll
-    for (int i = 0; i < W; i++) v[i] = fmaf(exp2_fast(fmaf(v[i], kLog2e, -shift)), factor, -uniform);
+    for (int i = 0; i < W; i++) v[i] = fmaf(exp2_fast((v[i] - shift) * kLog2e), factor, -uniform);
     if (pack == hot_pack) {
 #pragma unroll
       for (int i = 0; i < W; i++) v[i] -= i == hot_item ? hot : 0.0f;

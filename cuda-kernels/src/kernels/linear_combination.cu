@@ -178,7 +178,7 @@ __device__ void copy_one(void* y, const void* x, int32_t dtype, int64_t i) {
   }
 }
 
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 4)
     combine_kernel(Source base, const double* weights, const Source* sources, int32_t count, void* y, int32_t to, int64_t n, bool vector) {
   bool zero = base.data != nullptr;
   for (int32_t k = 0; k < count; k++) zero = zero && weights[k] == 0.0;

@@ -17,7 +17,7 @@
 namespace hd {
 namespace {
 
-constexpr int kKept = 4;  // packs of a row that a thread keeps. 8 would need 64 more registers with 16-bit types and halve the occupancy
+constexpr int kKept = 2;  // packs of a row that a thread keeps in the general kernel
 
 template <class T>
 struct Forward {
@@ -145,7 +145,7 @@ __device__ void load_value(const Forward<T>& w, const Row<T>& row, int64_t at, f
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) norm_kernel(Forward<T> w) {
+__global__ void __launch_bounds__(kThreads, 2) norm_kernel(Forward<T> w) {
   constexpr int W = kWidth<T>;
   const int64_t n = w.features, step = static_cast<int64_t>(blockDim.x) * W, mine = static_cast<int64_t>(threadIdx.x) * W;
   const float count = static_cast<float>(n);

@@ -2,16 +2,18 @@
 // Shapes: x any, y of the same rank with 1 where x is reduced; squares [N]; norm, factor [1].
 // Work: dimensions are split into kept and reduced ones, sorted by stride and merged. If x is densest along a reduced dimension a team of
 // threads shares an output (rows), with 16-byte accesses where one dense dimension is left; else a thread owns an output and neighbours
-// in a warp are neighbours in x (columns). With few outputs the reduced index space is cut into chunks, joined in order by a second kernel.
-// On chip: registers only; no spills (README.md has the counts).
-// Numerics: all sums in f64, rounded once (a dense pack is summed in f32 first, but for f64). max keeps NaN. The mean of nothing is NaN,
-// the max of nothing -inf. Cost: reads x once: bandwidth-bound. Deterministic: teams and chunks depend on the shape alone. Checked on: not
-// yet.
+// in a warp are neighbours in x (columns), or a pack of outputs where they are dense and rows aligned. With few outputs the reduced index
+// space is cut into chunks, joined in order by a second kernel. On chip: registers only; no spills (README.md has the counts). Numerics:
+// all sums in f64, rounded once (a dense pack, or eight rows of one, are summed in f32 first, but for f64). max keeps NaN. The mean of
+// nothing is NaN, the max of nothing -inf. Cost: reads x once: bandwidth-bound. Deterministic: teams and chunks depend on the shape alone.
+// Checked on: not yet.
 #include "check.h"
-#include "device.h"
+#include "rows.h"
 
 namespace hd {
 namespace {
+
+constexpr int kBatch = 4;  // packs that a thread has under way
 
 struct Dims {
   int32_t rank = 0;
@@ -106,15 +108,32 @@ __global__ void __launch_bounds__(kThreads, 4) reduce_rows(const T* x, Plan p) {
     const T* row = x + p.kept.at(output, p.kept.x);
     double total = start_of(p);
     if (sizeof(T) < 8 && p.vector) {
-      float v[W];
-      for (int64_t at = from + static_cast<int64_t>(threadIdx.x) * W; at < to; at += static_cast<int64_t>(blockDim.x) * W) {
-        load_pack(row, at, to, true, v);
+      float v[W] = {};
+      const auto add = [&](int64_t end) {  // v: a pack, of which `end` elements count
         float part = v[0];
 #pragma unroll
         for (int i = 1; i < W; i++) {
-          if (at + i < to) part = p.max ? Largest::join(part, v[i]) : part + v[i];
+          if (i < end) part = p.max ? Largest::join(part, v[i]) : part + v[i];
         }
         total = joined(p, total, static_cast<double>(part));
+      };
+      const int64_t whole = to > from ? (to - from) / W : 0;
+      for (int64_t k = threadIdx.x; k < whole; k += static_cast<int64_t>(blockDim.x) * kBatch) {
+        Bits<T> bits[kBatch];
+#pragma unroll
+        for (int u = 0; u < kBatch; u++) {
+          if (k + u * blockDim.x < whole) bits[u] = reinterpret_cast<const Bits<T>*>(row + from)[k + u * blockDim.x];
+        }
+#pragma unroll
+        for (int u = 0; u < kBatch; u++) {
+          if (k + u * blockDim.x >= whole) continue;
+          unpack(bits[u], v);
+          add(W);
+        }
+      }
+      if (threadIdx.x == 0 && from + whole * W < to) {  // the last elements, less than a pack
+        load_pack(row, from + whole * W, to, false, v);
+        add(to - from - whole * W);
       }
     } else {
       for (int64_t at = from + threadIdx.x; at < to; at += blockDim.x) total = joined(p, total, to_f64(row[p.reduced.at(at, p.reduced.x)]));
@@ -146,12 +165,60 @@ __global__ void __launch_bounds__(kThreads) reduce_columns(const T* x, Plan p) {
   }
 }
 
-__global__ void __launch_bounds__(kThreads) finish_reduce(Plan p) {
-  for (int64_t output = first_item(); output < p.kept.count; output += item_step()) {
-    double total = start_of(p);
-    for (int64_t c = 0; c < p.chunks; c++) total = joined(p, total, p.partial[c * p.kept.count + output]);
-    emit(p, output, total);
+// A thread per pack of outputs and chunk: outputs dense in x, reduced rows at one stride. Eight rows are summed in f32 before they join.
+template <class T>
+__global__ void __launch_bounds__(kThreads) reduce_packs(const T* x, Plan p) {
+  constexpr int W = kWidth<T>, kRows = 8;
+  const int64_t packs = p.kept.count / W, n = p.reduced.count, stride = p.reduced.rank == 0 ? 0 : p.reduced.x[0];
+  for (int64_t item = first_item(); item < packs * p.chunks; item += item_step()) {
+    const int64_t chunk = item / packs, output = (item - chunk * packs) * W, to = n * (chunk + 1) / p.chunks;
+    double total[W];
+#pragma unroll
+    for (int i = 0; i < W; i++) total[i] = start_of(p);
+    for (int64_t at = n * chunk / p.chunks; at < to; at += kRows) {
+      Bits<T> bits[kRows];
+      float part[W], v[W];
+#pragma unroll
+      for (int r = 0; r < kRows; r++) {
+        if (at + r < to) bits[r] = *reinterpret_cast<const Bits<T>*>(x + (at + r) * stride + output);
+      }
+      unpack(bits[0], part);
+#pragma unroll
+      for (int r = 1; r < kRows; r++) {
+        if (at + r >= to) continue;
+        unpack(bits[r], v);
+#pragma unroll
+        for (int i = 0; i < W; i++) part[i] = p.max ? Largest::join(part[i], v[i]) : part[i] + v[i];
+      }
+#pragma unroll
+      for (int i = 0; i < W; i++) total[i] = joined(p, total[i], static_cast<double>(part[i]));
+    }
+#pragma unroll
+    for (int i = 0; i < W; i++) {
+      if (p.chunks == 1) {
+        emit(p, output + i, total[i]);
+      } else {
+        p.partial[chunk * p.kept.count + output + i] = total[i];
+      }
+    }
   }
+}
+
+constexpr int kFinishRows = 32;
+
+// A block has 32 outputs; each of its 32 rows of threads joins every 32nd chunk, and they join in order.
+__global__ void __launch_bounds__(32 * kFinishRows) finish_reduce(Plan p) {
+  __shared__ double parts[kFinishRows][33];
+  const int64_t output = static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x, outputs = p.kept.count;
+  double total = start_of(p);
+#pragma unroll 4
+  for (int64_t c = threadIdx.y; c < p.chunks; c += kFinishRows)
+    total = joined(p, total, p.partial[c * outputs + (output < outputs ? output : 0)]);
+  parts[threadIdx.y][threadIdx.x] = total;
+  __syncthreads();
+  if (threadIdx.y != 0 || output >= outputs) return;
+  for (int r = 1; r < kFinishRows; r++) total = joined(p, total, parts[r][threadIdx.x]);
+  emit(p, output, total);
 }
 
 constexpr int64_t kSquaresBlocks = 1024;
@@ -226,21 +293,26 @@ hd_status run(const Call& call) {
   p.dtype = y.dtype;
   p.vector = p.reduced.rank == 1 && p.reduced.x[0] == 1 && x.data % 16 == 0;
   for (int d = 0; d < p.kept.rank; d++) p.vector = p.vector && p.kept.x[d] * static_cast<int64_t>(sizeof(T)) % 16 == 0;
+  const bool packs = !rows && sizeof(T) < 8 && p.kept.rank == 1 && p.kept.x[0] == 1 && p.reduced.rank <= 1 && x.data % 16 == 0 &&
+                     outputs % kWidth<T> == 0 && (p.reduced.rank == 0 || p.reduced.x[0] * static_cast<int64_t>(sizeof(T)) % 16 == 0);
   p.chunks = most(1, rows ? least(ceil_div(1024, outputs), n / 4096) : least(ceil_div(65536, outputs), n / 64));
+  if (packs) p.chunks = most(1, least(ceil_div(135168 * kWidth<T>, outputs), n / 64));  // as many threads as fill 132 processors by half
   if (p.chunks > 1) {
     p.partial = static_cast<double*>(workspace(call, p.chunks * outputs * 8));
     if (p.partial == nullptr) return HD_NO_MEMORY;
   }
   const T* data = call.data<const T>(0);
-  hd_status status;
+  hd_status status = HD_OK;
   if (rows) {
     const dim3 team = team_for(ceil_div(ceil_div(n, p.vector ? kWidth<T> : 1), p.chunks));
     status = launch(call, reduce_rows<T>, grid_for_teams(outputs * p.chunks, team), team, 0, data, p);
+  } else if (packs) {
+    if constexpr (sizeof(T) < 8) status = launch(call, reduce_packs<T>, grid_for(outputs / kWidth<T> * p.chunks), kThreads, 0, data, p);
   } else {
     status = launch(call, reduce_columns<T>, grid_for(outputs * p.chunks), kThreads, 0, data, p);
   }
   if (status != HD_OK || p.chunks == 1) return status;
-  return launch(call, finish_reduce, grid_for(outputs), kThreads, 0, p);
+  return launch(call, finish_reduce, dim3(static_cast<unsigned>(ceil_div(outputs, 32))), dim3(32, kFinishRows), 0, p);
 }
 }  // namespace
 

@@ -1,12 +1,13 @@
 // softmax_fwd, softmax_bwd over the last dimension.
-// Shapes: x, y, dy, dx [N..,F]. Work: a team of up to 256 threads per row, several teams to a block when rows are short.
-// On chip: registers only; the second and third pass over a row read from L1 or L2; no spills (README.md has the counts).
+// Shapes: x, y, dy, dx [N..,F]. Work: rows of whole packs of up to 8192 f32 (16384 16-bit; backward half of that) elements stay in the
+// registers of a team (rows.h). Other rows: a team of up to 256 threads per row, the second and third pass from L1 or L2.
+// On chip: registers only; no spills (README.md has the counts).
 // Numerics: f32, the maximum is taken out first; a row of -inf gives 0, NaN spreads.
-// Cost: bandwidth: 2 N F forward, 3 N F backward; one exponential per element, formed twice.
+// Cost: bandwidth: 2 N F forward, 3 N F backward; one exponential per element (formed twice in long rows).
 // Deterministic: every sum has a fixed order.
 // Checked on: not yet.
 #include "check.h"
-#include "device.h"
+#include "rows.h"
 
 namespace hd {
 namespace {
@@ -69,6 +70,85 @@ __global__ void __launch_bounds__(kThreads) softmax_gradient(View<const T> dy, V
     }
   }
 }
+
+// A whole row in the registers of a team.
+template <class T, int K>
+__global__ void __launch_bounds__(K == 1 ? kThreads : 512, K == 2 ? 2 : 1)
+    softmax_row(Flat<const T> x, Flat<T> y, int64_t rows, int packs) {
+  constexpr int W = kWidth<T>;
+  const int mine = static_cast<int>(threadIdx.x), step = static_cast<int>(blockDim.x);
+  for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.y; first < rows; first += static_cast<int64_t>(gridDim.x) * blockDim.y) {
+    const int64_t row = first + threadIdx.y;
+    const int end = row < rows ? packs : 0;  // idle teams take part in the sums
+    Bits<T> bits[K];
+#pragma unroll
+    for (int k = 0; k < K; k++) bits[k] = pack_at(x.row(row), mine + k * step, end);
+    float v[K][W], top = -INFINITY, total[1] = {};
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+      unpack(bits[k], v[k]);
+#pragma unroll
+      for (int i = 0; i < W; i++) {
+        if (mine + k * step >= end) v[k][i] = -INFINITY;
+        top = fmaxf(top, v[k][i]);
+      }
+    }
+    top = row_max(top);
+    const float shift = top == -INFINITY ? 0.0f : top * kLog2e;
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+#pragma unroll
+      for (int i = 0; i < W; i++) {
+        v[k][i] = exp2_fast(fmaf(v[k][i], kLog2e, -shift));  // NaN spreads from here
+        total[0] += v[k][i];
+      }
+    }
+    row_sum(total, 0);
+    const float factor = total[0] == 0 ? 0.0f : 1.0f / total[0];
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+#pragma unroll
+      for (int i = 0; i < W; i++) v[k][i] *= factor;
+      store_at(y.row(row), mine + k * step, end, packed<T>(v[k]));
+    }
+  }
+}
+
+template <class T, int K>
+__global__ void __launch_bounds__(K == 1 ? kThreads : 512, K == 2 ? 2 : 1)
+    softmax_row_gradient(Flat<const T> dy, Flat<const T> y, Flat<T> dx, int64_t rows, int packs) {
+  constexpr int W = kWidth<T>;
+  const int mine = static_cast<int>(threadIdx.x), step = static_cast<int>(blockDim.x);
+  int slot = 0;
+  for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.y; first < rows; first += static_cast<int64_t>(gridDim.x) * blockDim.y) {
+    const int64_t row = first + threadIdx.y;
+    const int end = row < rows ? packs : 0;
+    Bits<T> g[K], p[K];
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+      g[k] = pack_at(dy.row(row), mine + k * step, end);
+      p[k] = pack_at(y.row(row), mine + k * step, end);
+    }
+    float u[W], v[W], total[1] = {};
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+      unpack(g[k], u);
+      unpack(p[k], v);
+#pragma unroll
+      for (int i = 0; i < W; i++) total[0] = fmaf(u[i], v[i], total[0]);
+    }
+    row_sum(total, slot);
+    slot ^= 1;
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+      unpack(g[k], u);
+      unpack(p[k], v);
+#pragma unroll
+      for (int i = 0; i < W; i++) u[i] = v[i] * (u[i] - total[0]);
+      store_at(dx.row(row), mine + k * step, end, packed<T>(u));
+    }
+  }
+}
 }  // namespace
 
 hd_status softmax_fwd(const Call& call) {
@@ -80,6 +160,16 @@ hd_status softmax_fwd(const Call& call) {
     const View<const T> x(call, 0);
     const int64_t n = last(*call.t[0]), rows = x.rows.count;
     if (n == 0 || rows == 0) return HD_OK;
+    const int64_t packs = n / kWidth<T>;
+    if (is_flat(x, View<T>(call, 1)) && n % kWidth<T> == 0 && packs <= 2048) {
+      const int k = packs <= 32 ? 1 : packs <= 1024 ? 2 : 4;
+      const dim3 team = row_team(packs, k);
+      return launch(call,
+                    k == 1   ? softmax_row<T, 1>
+                    : k == 2 ? softmax_row<T, 2>
+                             : softmax_row<T, 4>,
+                    grid_for_teams(rows, team), team, 0, Flat<const T>(x), Flat<T>(View<T>(call, 1)), rows, static_cast<int>(packs));
+    }
     const dim3 team = team_for(ceil_div(n, kWidth<T>));
     return launch(call, softmax_kernel<T>, grid_for_teams(rows, team), team, 0, x, View<T>(call, 1), rows, n);
   });
@@ -94,6 +184,14 @@ hd_status softmax_bwd(const Call& call) {
     const View<const T> dy(call, 0);
     const int64_t n = last(*call.t[0]), rows = dy.rows.count;
     if (n == 0 || rows == 0) return HD_OK;
+    const View<const T> y(call, 1);
+    const View<T> dx(call, 2);
+    const int64_t packs = n / kWidth<T>;
+    if (is_flat(dy, y, dx) && n % kWidth<T> == 0 && packs <= 1024) {
+      const dim3 team = row_team(packs, packs <= 32 ? 1 : 2);
+      return launch(call, packs <= 32 ? softmax_row_gradient<T, 1> : softmax_row_gradient<T, 2>, grid_for_teams(rows, team), team, 0,
+                    Flat<const T>(dy), Flat<const T>(y), Flat<T>(dx), rows, static_cast<int>(packs));
+    }
     const dim3 team = team_for(ceil_div(n, kWidth<T>));
     return launch(call, softmax_gradient<T>, grid_for_teams(rows, team), team, 0, dy, View<const T>(call, 1), View<T>(call, 2), rows, n);
   });

@@ -16,6 +16,7 @@ import static org.bytedeco.cuda.global.cublas.CUBLAS_COMPUTE_32F;
 import static org.bytedeco.cuda.global.cublas.CUBLAS_COMPUTE_32F_FAST_TF32;
 import static org.bytedeco.cuda.global.cublas.CUBLAS_OP_N;
 import static org.bytedeco.cuda.global.cublas.CUBLAS_OP_T;
+import static org.bytedeco.cuda.global.cublas.CUBLAS_STATUS_NOT_SUPPORTED;
 import static org.bytedeco.cuda.global.cublas.CUBLAS_STATUS_SUCCESS;
 import static org.bytedeco.cuda.global.cudart.CUDA_R_16BF;
 import static org.bytedeco.cuda.global.cudart.CUDA_R_16F;
@@ -311,6 +312,11 @@ final class CudaGemm implements AutoCloseable {
               workspace,
               WORKSPACE_BYTES,
               stream);
+      if (status == CUBLAS_STATUS_NOT_SUPPORTED) { // the heuristic does not know of a bias's address
+        close(l);
+        layouts = null;
+        return false;
+      }
       check(status, product.toString());
       return true;
     }

@@ -34,23 +34,31 @@ final class Work {
   /** Of attention: over the blocks visited, so a masked part of a block counts. Of others 0. */
   static long flops(OpCode op, @Nullable Tensor[] t) {
     return switch (op) {
-      case ATTENTION_FWD -> 4 * pairs(t[0], t[1], t[3], t[6]);
-      case ATTENTION_BWD -> 10 * pairs(t[0], t[1], t[6], t[11]);
+      case ATTENTION_FWD -> 4 * pairs(t[0], t[1], t[3], t[4], t[6]);
+      case ATTENTION_BWD -> 10 * pairs(t[0], t[1], t[6], t[7], t[11]);
       default -> 0;
     };
   }
 
   // Pairs times features.
   private static long pairs(
-      @Nullable Tensor q, @Nullable Tensor k, @Nullable Tensor rowPtr, @Nullable Tensor group) {
+      @Nullable Tensor q,
+      @Nullable Tensor k,
+      @Nullable Tensor rowPtr,
+      @Nullable Tensor rowBlocks,
+      @Nullable Tensor group) {
     if (q == null || k == null) {
       return 0;
     }
     long each = q.dim(0) * q.dim(3);
-    if (rowPtr == null || rowPtr.storage().device() >= 0) {
+    if (rowPtr == null || rowBlocks == null) {
       return each * q.dim(1) * q.dim(2) * k.dim(2);
     }
     long blocks = 0;
+    if (rowPtr.storage().device() >= 0) { // reading the lists would wait for the device: their mean
+      blocks = rowBlocks.dim(0) * q.dim(1) / (rowPtr.dim(0) * rowPtr.dim(1));
+      return each * blocks * BlockLayout.BLOCK * BlockLayout.BLOCK;
+    }
     for (long h = 0; h < q.dim(1); h++) {
       long g = group == null ? 0 : (long) group.get(h);
       blocks += (long) (rowPtr.get(0, g, rowPtr.dim(2) - 1) - rowPtr.get(0, g, 0));
