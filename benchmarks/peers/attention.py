@@ -135,6 +135,32 @@ def check(door, device, quick):
     return wrong
 
 
+def pattern_of(text):
+    """full, causal, window:LEFT,RIGHT (keys on each side) or sparse:BLOCK,SHARE (random blocks, that share of them left out)."""
+    kind, _, rest = text.partition(":")
+    if kind == "full":
+        return lambda s: None
+    if kind == "causal":
+        return lambda s: Pattern("causal", None, 0)
+    try:
+        first, second = rest.split(",")
+        if kind == "window":
+            return lambda s: Pattern(f"window {rest}", int(first), int(second))
+        if kind == "sparse":
+            return lambda s: random_blocks(s, s, int(first), float(second), 5)
+    except ValueError:
+        pass
+    raise SystemExit(f"--pattern is '{text}'; expected full, causal, window:LEFT,RIGHT or sparse:BLOCK,SHARE")
+
+
+def one_case(shape, pattern, dtype):
+    try:
+        b, h, kv, s, d = (int(x) for x in shape.split(","))
+    except ValueError:
+        raise SystemExit(f"--shape is '{shape}'; expected batch,heads,kv heads,length,head size") from None
+    yield b, h, kv, s, s, d, {v: k for k, v in NAMES.items()}[dtype], pattern_of(pattern)(s)
+
+
 def time_cases(rows):
     bf16 = torch.bfloat16
     full, causal = Pattern("full"), Pattern("causal", None, 0)
@@ -209,9 +235,9 @@ def peers_of(x, names, device):
             print(f"  {name}: {str(problem).splitlines()[0][:150]}", flush=True)
 
 
-def times(door, device, rows, peers, out, tags):
+def times(door, device, cases, directions, peers, out, tags):
     kept = []
-    for case in time_cases(rows):
+    for case in cases:
         b, h, kv, t, s, d, dtype, pattern = case
         x = Problem(door, b, h, kv, t, s, d, dtype, pattern, device)
         x.forward()
@@ -223,7 +249,7 @@ def times(door, device, rows, peers, out, tags):
                 e = error(ours, theirs)
                 if not e < 2e-2:
                     print(f"WRONG {x.name()}: {what} is off {name}'s by {e:.3g}", flush=True)
-        for backward in (False, True):
+        for backward in directions:
             ours = x.backward if backward else x.forward
             measured = clock([ours] + [p[2] if backward else (lambda f=p[1]: no_grad(f)) for p in found])
             tflops = x.flops(backward) / measured[0] / 1e9
@@ -232,6 +258,8 @@ def times(door, device, rows, peers, out, tags):
                     continue
                 row = {
                     "op": "attention_bwd" if backward else "attention_fwd",
+                    "backend": "cuda",
+                    "dtype": NAMES[dtype],
                     "shape": x.name(),
                     "ours_ms": round(measured[0], 4),
                     "tflops": round(tflops, 1),
@@ -259,6 +287,10 @@ def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("what", choices=["check", "time"])
     p.add_argument("--rows", default="swa64,swa128,blocks,dense,d256", help="which rows to time")
+    p.add_argument("--shape", help="one shape instead: batch,heads,kv heads,length,head size")
+    p.add_argument("--pattern", default="full", help="of --shape: full, causal, window:LEFT,RIGHT or sparse:BLOCK,SHARE")
+    p.add_argument("--dtype", choices=list(NAMES.values()), default="bf16", help="of --shape")
+    p.add_argument("--direction", choices=["forward", "backward", "both"], default="both")
     p.add_argument("--peers", default="", help="sdpa, flex or both; none: ours alone")
     p.add_argument("--out", help="JSONL, one row per op and peer, added to the file")
     p.add_argument("--backend", choices=["cuda", "cpu"], default="cuda", help="cpu: a test of this script")
@@ -272,7 +304,9 @@ def main():
         return 1 if check(door, device, False) else 0
     tags = {"gpu": torch.cuda.get_device_name(device), "date": time.strftime("%Y-%m-%d")}
     out = open(a.out, "a") if a.out else None
-    times(door, device, a.rows.split(","), [x for x in a.peers.split(",") if x], out, tags)
+    cases = one_case(a.shape, a.pattern, a.dtype) if a.shape else time_cases(a.rows.split(","))
+    directions = {"forward": [False], "backward": [True], "both": [False, True]}[a.direction]
+    times(door, device, cases, directions, [x for x in a.peers.split(",") if x], out, tags)
     print(f"{time.monotonic() - started:.0f} s")
     return 0
 

@@ -1,13 +1,16 @@
 package io.heddle.bench;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.heddle.cli.Verb;
 import io.heddle.tensor.DType;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.TreeSet;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -31,7 +34,10 @@ public final class BenchCommand implements Verb {
       description = "attention, step, gemm, norm, loss, optimizer, merge, door, or all.")
   private String work = "";
 
-  @Option(names = "--backend", defaultValue = "cpu", description = "Backend (default: cpu).")
+  @Option(
+      names = "--backend",
+      defaultValue = "cpu",
+      description = "cpu (default), or cuda: beside PyTorch, by the scripts of benchmarks/peers.")
   private String backend = "cpu";
 
   @Option(names = "--dtype", split = ",", description = "f32, bf16 or both (default: both).")
@@ -43,7 +49,9 @@ public final class BenchCommand implements Verb {
   @Option(names = "--rounds", description = "Timings of each (default: 7, quick: 5).")
   private int rounds;
 
-  @Option(names = "--peer", description = "Only rows beside this peer, e.g. libtorch.")
+  @Option(
+      names = "--peer",
+      description = "Only rows beside this peer: libtorch; on cuda torch (default), sdpa or flex.")
   private @Nullable String peer;
 
   @Option(names = "--quick", description = "Fewer shapes.")
@@ -93,6 +101,9 @@ public final class BenchCommand implements Verb {
 
   @Override
   public Integer call() throws IOException {
+    if (backend.equals("cuda")) {
+      return onGpu();
+    }
     List<DType> dtypes = types.stream().map(this::dtype).toList();
     List<Supplier<Contest>> contests = new ArrayList<>();
     if (work.equals("attention") && seq > 0) {
@@ -114,6 +125,39 @@ public final class BenchCommand implements Verb {
     if (out != null) {
       BenchReport.write(
           out, rows, String.join(" ", spec.commandLine().getParseResult().originalArgs()));
+    }
+    return 0;
+  }
+
+  private int onGpu() throws IOException {
+    if (!work.equals("all") && !PeerScripts.WORKS.containsKey(work)) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "WORK is '"
+              + work
+              + "'; on cuda it is all, "
+              + String.join(", ", new TreeSet<>(PeerScripts.WORKS.keySet())));
+    }
+    boolean one = work.equals("attention") && seq > 0;
+    List<JsonNode> rows =
+        PeerScripts.run(
+            Path.of(System.getProperty("heddle.root", "")).toAbsolutePath(),
+            System.getenv().getOrDefault("PYTHON", "python3"),
+            PeerScripts.scripts(
+                work,
+                one ? attention() : null,
+                types.getFirst().toLowerCase(Locale.ROOT),
+                peer,
+                quick),
+            spec.commandLine().getErr());
+    List<String> lines = rows.stream().map(JsonNode::toString).toList();
+    PrintWriter writer = spec.commandLine().getOut();
+    writer.print(json ? String.join("\n", lines) + "\n" : PeerScripts.table(rows));
+    writer.flush();
+    if (out != null) {
+      Files.createDirectories(out);
+      Files.writeString(out.resolve("rows.jsonl"), String.join("\n", lines) + "\n");
+      Files.writeString(out.resolve("table.md"), PeerScripts.table(rows));
     }
     return 0;
   }

@@ -312,7 +312,8 @@ final class CudaGemm implements AutoCloseable {
               workspace,
               WORKSPACE_BYTES,
               stream);
-      if (status == CUBLAS_STATUS_NOT_SUPPORTED) { // the heuristic does not know of a bias's address
+      if (status
+          == CUBLAS_STATUS_NOT_SUPPORTED) { // the heuristic does not know of a bias's address
         close(l);
         layouts = null;
         return false;
