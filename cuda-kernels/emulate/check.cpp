@@ -421,6 +421,8 @@ int main() {
   memory_bound(HD_F16, 9, 800, 0);
   memory_bound(HD_BF16, 5, 1200, 8);
   memory_bound(HD_BF16, 210, 16, 0);  // many short rows of whole packs: chunks of rows, lists longer than a warp sorts
+  const auto crowded = make(HD_I32, {14000}, 0, [](int64_t i) { return static_cast<double>(i % 3 != 0 ? 2 : i % 5); });
+  check("embedding_bwd", hd_EmbeddingParams{0, 0}, {make(HD_F32, {14000, 4}), crowded, make(HD_F32, {5, 4})}, 100);
   attention({HD_F32, 1, 1, 1, 64, 64, 64, false, false, 0, 0});
   attention({HD_F32, 2, 4, 2, 130, 200, 24, true, true, 0, 0.2f});
   attention({HD_BF16, 2, 2, 1, 70, 129, 80, true, false, 5.0f, 0});
