@@ -52,20 +52,78 @@ __global__ void __launch_bounds__(kThreads) binary_kernel(const T* a, const T* b
   }
 }
 
+constexpr int kBatch = 2;  // packs of each tensor that a thread has under way
+
+// One switch for a pack: the kind is the same for all threads.
+template <class A, int W>
+__device__ void combine_all(int32_t kind, A (&a)[W], const A (&b)[W]) {
+  const auto each = [&](auto f) {
+#pragma unroll
+    for (int i = 0; i < W; i++) a[i] = f(a[i], b[i]);
+  };
+  switch (kind) {
+    case 0:
+      each([](A u, A v) { return combine(0, u, v); });
+      break;
+    case 1:
+      each([](A u, A v) { return combine(1, u, v); });
+      break;
+    case 2:
+      each([](A u, A v) { return combine(2, u, v); });
+      break;
+    case 3:
+      each([](A u, A v) { return combine(3, u, v); });
+      break;
+    case 4:
+      each([](A u, A v) { return combine(4, u, v); });
+      break;
+    default:
+      each([](A u, A v) { return combine(5, u, v); });
+  }
+}
+
+template <class T>
+__device__ Bits<T> combined_pack(const BinaryWork& w, const Bits<T>& a, const Bits<T>& b) {
+  constexpr int W = kWidth<T>;
+  Bits<T> out;
+  if (sizeof(T) == 8 || w.wide) {
+#pragma unroll
+    for (int i = 0; i < W; i++) out.item[i] = combined(w, a.item[i], b.item[i]);
+    return out;
+  }
+  if constexpr (sizeof(T) < 8) {
+    float u[W], v[W];
+    unpack(a, u);
+    unpack(b, v);
+#pragma unroll
+    for (int i = 0; i < W; i++) u[i] *= w.p.alpha, v[i] *= w.p.beta;
+    combine_all(w.p.kind, u, v);
+    out = packed<T>(u);
+  }
+  return out;
+}
+
 template <class T>
 __global__ void __launch_bounds__(kThreads) binary_dense(const T* a, const T* b, T* y, int64_t n, BinaryWork w) {
   constexpr int W = kWidth<T>;
-  for (int64_t at = first_item() * W; at < n; at += item_step() * W) {
-    if (at + W <= n) {
-      Bits<T> u = *reinterpret_cast<const Bits<T>*>(a + at);
-      const Bits<T> v = *reinterpret_cast<const Bits<T>*>(b + at);
+  const int64_t packs = n / W;
+  const auto pack = [](const T* p, int64_t at) { return reinterpret_cast<const Bits<T>*>(p)[at]; };
+  for (int64_t tile = blockIdx.x; tile * kThreads * kBatch < packs; tile += gridDim.x) {
+    const int64_t first = tile * kThreads * kBatch + threadIdx.x;
+    Bits<T> u[kBatch], v[kBatch];
 #pragma unroll
-      for (int i = 0; i < W; i++) u.item[i] = combined(w, u.item[i], v.item[i]);
-      *reinterpret_cast<Bits<T>*>(y + at) = u;
-    } else {
-      for (int64_t i = at; i < n; i++) y[i] = combined(w, a[i], b[i]);
+    for (int k = 0; k < kBatch; k++) {
+      const int64_t at = least(first + k * kThreads, packs - 1);  // past the end the last pack, which is then not stored
+      u[k] = pack(a, at);
+      v[k] = pack(b, at);
+    }
+#pragma unroll
+    for (int k = 0; k < kBatch; k++) {
+      if (first + k * kThreads < packs) reinterpret_cast<Bits<T>*>(y)[first + k * kThreads] = combined_pack(w, u[k], v[k]);
     }
   }
+  const int64_t i = packs * W + threadIdx.x;  // the last elements, less than a pack
+  if (blockIdx.x == 0 && i < n) y[i] = combined(w, a[i], b[i]);
 }
 
 // One switch for a pack: the kind is the same for all threads.
@@ -143,15 +201,21 @@ __global__ void __launch_bounds__(kThreads) unary_kernel(const T* x, T* y, Nest<
 template <class T>
 __global__ void __launch_bounds__(kThreads) unary_dense(const T* x, T* y, int64_t n, hd_UnaryParams p) {
   constexpr int W = kWidth<T>;
-  for (int64_t at = first_item() * W; at < n; at += item_step() * W) {
-    if (at + W <= n) {
-      Bits<T> u = *reinterpret_cast<const Bits<T>*>(x + at);
-      apply_pack<W>(p, u.item);
-      *reinterpret_cast<Bits<T>*>(y + at) = u;
-    } else {
-      for (int64_t i = at; i < n; i++) y[i] = applied(p, x[i]);
+  const int64_t packs = n / W;
+  for (int64_t tile = blockIdx.x; tile * kThreads * kBatch < packs; tile += gridDim.x) {
+    const int64_t first = tile * kThreads * kBatch + threadIdx.x;
+    Bits<T> u[kBatch];
+#pragma unroll
+    for (int k = 0; k < kBatch; k++) u[k] = reinterpret_cast<const Bits<T>*>(x)[least(first + k * kThreads, packs - 1)];
+#pragma unroll
+    for (int k = 0; k < kBatch; k++) {
+      if (first + k * kThreads >= packs) continue;
+      apply_pack<W>(p, u[k].item);
+      reinterpret_cast<Bits<T>*>(y)[first + k * kThreads] = u[k];
     }
   }
+  const int64_t i = packs * W + threadIdx.x;  // the last elements, less than a pack
+  if (blockIdx.x == 0 && i < n) y[i] = applied(p, x[i]);
 }
 }  // namespace
 
@@ -171,7 +235,7 @@ hd_status binary(const Call& call) {
     const T *a = call.data<const T>(0), *b = call.data<const T>(1);
     T* y = call.data<T>(2);
     if (n.dense() && aligned(a) && aligned(b) && aligned(y)) {
-      return launch(call, binary_dense<T>, grid_for(ceil_div(n.count, kWidth<T>)), kThreads, 0, a, b, y, n.count, w);
+      return launch(call, binary_dense<T>, grid_for(ceil_div(n.count, kBatch * kWidth<T>)), kThreads, 0, a, b, y, n.count, w);
     }
     return launch(call, binary_kernel<T>, grid_for(n.count), kThreads, 0, a, b, y, n, w);
   });
@@ -191,7 +255,7 @@ hd_status unary(const Call& call) {
     const T* x = call.data<const T>(0);
     T* y = call.data<T>(1);
     if (n.dense() && aligned(x) && aligned(y))
-      return launch(call, unary_dense<T>, grid_for(ceil_div(n.count, kWidth<T>)), kThreads, 0, x, y, n.count, p);
+      return launch(call, unary_dense<T>, grid_for(ceil_div(n.count, kBatch * kWidth<T>)), kThreads, 0, x, y, n.count, p);
     return launch(call, unary_kernel<T>, grid_for(n.count), kThreads, 0, x, y, n, p);
   });
 }
