@@ -5,6 +5,7 @@ module io.heddle.nlp {
   requires java.desktop;
   requires transitive com.fasterxml.jackson.databind;
   requires org.knowm.xchart;
+  requires dev.hardwood.core;
 
   exports io.heddle.data;
   exports io.heddle.methods.lm;

@@ -61,6 +61,11 @@ class PatternTest {
         "global causal", Patterns.global(70).or(Patterns.window(8, 0)).and(Patterns.causal()));
     PATTERNS.put("documents", Patterns.documents(documents).and(Patterns.causal()));
     PATTERNS.put("length", Patterns.length(33));
+    PATTERNS.put("shifted causal", Patterns.shifted(Patterns.causal(), 37));
+    PATTERNS.put("shifted window", Patterns.shifted(Patterns.window(20, 0), 100));
+    PATTERNS.put(
+        "shifted global",
+        Patterns.shifted(Patterns.global(3).or(Patterns.block(16, 1)).and(Patterns.causal()), 65));
     PATTERNS.put("nothing", Patterns.length(0));
     PATTERNS.put("plain predicate", (q, k) -> (q * 7 + k * 3) % 5 == 0);
   }

@@ -1,5 +1,7 @@
 package io.heddle.data;
 
+import java.util.Arrays;
+
 /**
  * Random numbers whose every bit is fixed here: orders and splits must stay what they are on any
  * Java, so that a run can be resumed and a test set stays a test set. SplitMix64 (Steele, Lea &amp;
@@ -25,5 +27,23 @@ final class Mix {
   int below(int bound) {
     state += STEP;
     return (int) (((hash(state) >>> 32) * bound) >>> 32);
+  }
+
+  /** The numbers from 0 to {@code n - 1} in random order (Fisher and Yates). */
+  int[] order(int n) {
+    int[] out = new int[n];
+    Arrays.setAll(out, i -> i);
+    shuffle(out);
+    return out;
+  }
+
+  /** Puts {@code values} in random order. */
+  void shuffle(int[] values) {
+    for (int i = values.length - 1; i > 0; i--) {
+      int j = below(i + 1);
+      int swap = values[i];
+      values[i] = values[j];
+      values[j] = swap;
+    }
   }
 }

@@ -99,7 +99,7 @@ public final class PackedTokens {
     int found = Arrays.binarySearch(firstRows, 0, epochs + 1, row);
     int wanted = found >= 0 ? found : -found - 2;
     if (wanted != epoch) {
-      order = shuffled(rowsOf(wanted), random(wanted, 1));
+      order = random(wanted, 1).order(rowsOf(wanted));
       epoch = wanted;
     }
     return phase(wanted) + order[(int) (row - firstRows[wanted])] * length;
@@ -116,17 +116,5 @@ public final class PackedTokens {
 
   private Mix random(long epoch, int purpose) {
     return new Mix(Mix.hash(Mix.hash(seed) + 2 * epoch + purpose));
-  }
-
-  private static int[] shuffled(int n, Mix random) {
-    int[] out = new int[n];
-    Arrays.setAll(out, i -> i);
-    for (int i = n - 1; i > 0; i--) {
-      int j = random.below(i + 1);
-      int swap = out[i];
-      out[i] = out[j];
-      out[j] = swap;
-    }
-    return out;
   }
 }

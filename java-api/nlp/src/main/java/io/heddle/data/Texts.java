@@ -3,19 +3,16 @@ package io.heddle.data;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
-import java.util.zip.GZIPInputStream;
 
 /** Reads documents from files: text, JSONL, either gzipped, and folders of them. */
 public final class Texts {
@@ -44,16 +41,7 @@ public final class Texts {
     if (!Files.isDirectory(path)) {
       return file(path, field);
     }
-    List<Path> files;
-    try (Stream<Path> all = Files.walk(path)) {
-      files =
-          all.filter(file -> TEXT.matcher(file.toString()).matches())
-              .filter(Files::isRegularFile)
-              // By name with one kind of slash, so that the order is the same everywhere.
-              .sorted(
-                  Comparator.comparing(file -> path.relativize(file).toString().replace('\\', '/')))
-              .toList();
-    }
+    List<Path> files = FileSets.below(path, file -> TEXT.matcher(file.toString()).matches());
     if (files.isEmpty()) {
       throw new IllegalArgumentException(path + " has no .txt or .jsonl file, gzipped or not");
     }
@@ -95,13 +83,11 @@ public final class Texts {
   }
 
   private static String text(Path file) throws IOException {
-    byte[] bytes = Files.readAllBytes(file);
-    if (file.toString().endsWith(".gz")) {
-      try (GZIPInputStream in = new GZIPInputStream(new ByteArrayInputStream(bytes))) {
-        bytes = in.readAllBytes();
-      } catch (IOException e) {
-        throw new IOException(file + " cannot be unpacked: " + e.getMessage(), e);
-      }
+    byte[] bytes;
+    try (InputStream in = FileSets.open(file)) {
+      bytes = in.readAllBytes();
+    } catch (IOException e) {
+      throw new IOException(file + " cannot be read: " + e.getMessage(), e);
     }
     try {
       return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();

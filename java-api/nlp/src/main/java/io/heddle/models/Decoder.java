@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * A decoder language model: an embedding, a stack of causal blocks, and logits of the next token.
  */
-public final class Decoder implements Model {
+public final class Decoder implements Model, NextTokenModel {
   private final ModelConfig config;
   private final Schedule schedule;
   private final Parameters parameters;
@@ -97,6 +97,45 @@ public final class Decoder implements Model {
   /** The loss of every token, f32 [N] in nats; see {@link Losses#linearCrossEntropy}. */
   public Tensor losses(Tape t, Tensor hidden, Tensor targets, float gradScale) {
     return head.losses(t, hidden, targets, gradScale);
+  }
+
+  /**
+   * Reads prompts with a cache.
+   *
+   * @throws IllegalArgumentException when the longest prompt and {@code room} exceed the context
+   */
+  @Override
+  public Continuation begin(int[][] prompts, int width, int room) {
+    int longest = CachedContinuation.longest(prompts);
+    if (longest + room > config.context()) {
+      throw new IllegalArgumentException(
+          longest
+              + " prompt tokens and "
+              + room
+              + " new ones do not fit the model's context of "
+              + config.context());
+    }
+    int[] padding = CachedContinuation.padding(prompts);
+    int rows = Math.multiplyExact(prompts.length, width);
+    KeyValueCache cache = new KeyValueCache(stack, schedule, rows, longest + room, padding, null);
+    return CachedContinuation.over(cache, new Reading(), config.vocabulary(), prompts);
+  }
+
+  private final class Reading implements CachedContinuation.Side {
+    @Override
+    public Tensor embed(Tape t, Tensor ids, int[] firsts) {
+      return embedding.apply(t, ids, firsts, null, null);
+    }
+
+    @Override
+    public Tensor logits(Tape t, Tensor hidden) {
+      return head.outputs(t, hidden);
+    }
+
+    @Override
+    public Tape tape() {
+      return Tape.inference(backend());
+    }
   }
 
   /** Keys and values of the tokens seen so far, per layer. */

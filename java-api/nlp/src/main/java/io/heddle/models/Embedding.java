@@ -10,6 +10,7 @@ import io.heddle.op.Layers;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Scope;
 import io.heddle.tensor.Tensor;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /** Tokens, positions and segments as vectors of d features. */
@@ -86,12 +87,23 @@ final class Embedding implements AutoCloseable {
    */
   Tensor apply(
       Tape t, Tensor ids, int batch, int first, int @Nullable [][] mask, @Nullable Tensor types) {
+    int[] firsts = new int[batch];
+    Arrays.fill(firsts, first);
+    return apply(t, ids, firsts, mask, types);
+  }
+
+  /**
+   * The same for rows that stand at different positions.
+   *
+   * @param firsts position of the first column of each row; before 0 is padding
+   */
+  Tensor apply(Tape t, Tensor ids, int[] firsts, int @Nullable [][] mask, @Nullable Tensor types) {
     Tensor x = Layers.embedding(t, parameters.get("embed.weight"), ids);
     if (config.scale() != 1) {
       x = Layers.scaled(t, x, config.scale());
     }
     if (config.table() != Table.NONE) {
-      Tensor rows = rows(t, (int) ids.dim(0) / batch, batch, first, mask);
+      Tensor rows = rows(t, (int) ids.dim(0) / firsts.length, firsts, mask);
       Tensor table = sines == null ? parameters.get(prefix + "positions.weight") : sines;
       x = Layers.add(t, x, Layers.embedding(t, table, rows));
     }
@@ -109,21 +121,24 @@ final class Embedding implements AutoCloseable {
         : x;
   }
 
-  private Tensor rows(Tape t, int length, int batch, int first, int @Nullable [][] mask) {
-    if (first + length + config.offset() > config.rows()) {
+  private Tensor rows(Tape t, int length, int[] firsts, int @Nullable [][] mask) {
+    int end = Arrays.stream(firsts).max().orElse(0) + length;
+    if (end + config.offset() > config.rows()) {
       throw new IllegalArgumentException(
           "a sequence of "
-              + (first + length)
+              + end
               + " tokens is longer than the model's "
               + (config.rows() - config.offset())
               + " positions");
     }
-    int[] rows = new int[batch * length];
-    for (int b = 0; b < batch; b++) {
-      int next = first + config.offset();
+    int[] rows = new int[firsts.length * length];
+    for (int b = 0; b < firsts.length; b++) {
+      int next = firsts[b] + config.offset();
       for (int i = 0; i < length; i++) {
         boolean padding = config.skipPadding() && mask != null && mask[b][i] == 0;
-        rows[b * length + i] = padding ? config.offset() - 1 : next++;
+        int row = padding ? config.offset() - 1 : next++;
+        // Before a text begins nobody looks; any row will do.
+        rows[b * length + i] = padding ? row : Math.max(row, config.offset());
       }
     }
     return t.tensor(DType.I32, rows.length).copyFrom(rows);

@@ -13,77 +13,162 @@ import io.heddle.op.OpCode;
 import io.heddle.op.Params;
 import io.heddle.op.pattern.AttentionPattern;
 import io.heddle.op.pattern.BlockLayout;
+import io.heddle.op.pattern.Patterns;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Scope;
 import io.heddle.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** Keys and values of the tokens that a stack has seen, per layer; attention without gradient. */
+/**
+ * Keys and values of the tokens that a stack has seen, per layer; attention without gradient. Texts
+ * of different lengths end in the same column: shorter ones begin with padding, which nobody sees.
+ * What is outside knows rows and columns only: {@link #extend}, {@link #select}, {@link #length}.
+ */
 final class KeyValueCache implements Attend, AutoCloseable {
   private static final Params.None NONE = new Params.None();
 
   private final Stack stack;
   private final Schedule schedule;
-  private final int batch;
+  private final int rows;
   private final int capacity;
   private final Scope scope;
   private final Tensor[] keys;
   private final Tensor[] values;
-  private final @Nullable Tensor[] sources;
-  private final SequenceAttention.@Nullable Source source;
+  private final RowMoves moves;
+  private final @Nullable SourceKeys sources;
   private final Map<String, BlockLayout.Tensors> layouts = new HashMap<>();
   private @Nullable Tensor positions;
+  private int[] padding; // columns before the first token, by row in use
   private int length;
   private int fresh;
 
-  /** Room for {@code capacity} tokens of {@code batch} sequences. */
+  /** Room for {@code capacity} tokens of {@code batch} texts, all of which are in use. */
   KeyValueCache(
       Stack stack,
       Schedule schedule,
       int batch,
       int capacity,
       SequenceAttention.@Nullable Source source) {
+    this(stack, schedule, batch, capacity, new int[batch], source);
+  }
+
+  /**
+   * Room for {@code capacity} columns of {@code rows} texts.
+   *
+   * @param padding for each of the first texts the columns before its first token
+   * @param source what cross-attention sees, one source for each of the first texts; null for none
+   */
+  KeyValueCache(
+      Stack stack,
+      Schedule schedule,
+      int rows,
+      int capacity,
+      int[] padding,
+      SequenceAttention.@Nullable Source source) {
     this.stack = stack;
     this.schedule = schedule;
-    this.batch = batch;
+    this.rows = rows;
     this.capacity = capacity;
-    this.source = source;
+    this.padding = padding.clone();
     this.scope = new Scope(stack.parameters().backend().memory());
+    this.sources = source == null ? null : new SourceKeys(stack, source, padding.length, scope);
+    // One row more than texts, for rows that change places.
+    this.moves = new RowMoves(rows + 1, capacity);
     int layers = stack.config().layers();
     this.keys = new Tensor[layers];
     this.values = new Tensor[layers];
-    this.sources = new Tensor[layers];
     Heads h = stack.config().heads();
     DType dtype = stack.parameters().dtype();
+    long held = rows > 1 ? rows + 1 : 1;
     for (int i = 0; i < layers; i++) {
-      keys[i] = scope.tensor(dtype, batch, h.kv(), capacity, h.dim());
-      values[i] = scope.tensor(dtype, batch, h.kv(), capacity, h.dim());
+      keys[i] = scope.tensor(dtype, held, h.kv(), capacity, h.dim());
+      values[i] = scope.tensor(dtype, held, h.kv(), capacity, h.dim());
     }
   }
 
+  /** Columns held. */
   int length() {
     return length;
   }
 
+  /** Texts in use. */
+  int batch() {
+    return padding.length;
+  }
+
+  /** The position, in its own text, of the next column of each row; negative for padding. */
+  int[] next() {
+    return Arrays.stream(padding).map(p -> length - p).toArray();
+  }
+
   /** Runs embedded tokens [B*T, d] after what is held; hidden states [B*T, d]. */
   Tensor extend(Tape t, Tensor embedded) {
+    int batch = batch();
     fresh = (int) (embedded.dim(0) / batch);
     if (length + fresh > capacity) {
       throw new IllegalArgumentException(
           (length + fresh) + " tokens do not fit a cache of " + capacity);
     }
-    positions = t.tensor(DType.I32, fresh).copyFrom(Layouts.range(length, length + fresh));
+    boolean same = Arrays.stream(padding).allMatch(p -> p == 0);
+    int[] at = new int[(same ? 1 : batch) * fresh];
+    for (int i = 0; i < at.length; i++) {
+      at[i] = Math.max(0, length + i % fresh - padding[i / fresh]);
+    }
+    Tensor flat = t.tensor(DType.I32, at.length).copyFrom(at);
+    positions = same ? flat : flat.view(batch, fresh);
     layouts.clear();
+    if (sources != null) {
+      sources.begin();
+    }
     Tensor out = stack.run(t, embedded, this);
+    moves.written(batch, length, length + fresh);
     length += fresh;
     return out;
   }
 
+  /**
+   * Row i goes on from what row {@code parents[i]} held. Nothing is copied that is there already.
+   * With cross-attention the rows of one source stand side by side, as many for each, in the order
+   * of the sources; a source without rows is dropped.
+   */
+  void select(int[] parents) {
+    if (parents.length == 0 || parents.length > rows) {
+      throw new IllegalArgumentException(parents.length + " rows for a cache of " + rows);
+    }
+    if (sources != null) {
+      sources.select(parents);
+    }
+    int[] old = padding;
+    padding = Arrays.stream(parents).map(p -> old[p]).toArray();
+    for (RowMoves.Move move : moves.plan(parents, length, rows)) {
+      for (int i = 0; i < keys.length; i++) {
+        copy(keys[i], move);
+        copy(values[i], move);
+      }
+    }
+  }
+
+  private void copy(Tensor held, RowMoves.Move move) {
+    Tensor from = held.slice(0, move.source(), move.source() + 1L);
+    Tensor to = held.slice(0, move.target(), move.target() + 1L);
+    stack
+        .parameters()
+        .backend()
+        .run(
+            OpCode.COPY,
+            NONE,
+            from.slice(2, move.from(), length),
+            to.slice(2, move.from(), length));
+  }
+
   @Override
   public Tensor self(Tape t, int layer, Tensor x) {
+    int batch = batch();
     Tensor qkv = stack.linear(t, stack.name(layer, "qkv"), x);
     Heads h = stack.config().heads();
     Tensor q = Attention.heads(qkv, batch, 0, h.count(), h.dim());
@@ -101,10 +186,10 @@ final class KeyValueCache implements Attend, AutoCloseable {
       rotary.apply(t, newKeys, false);
     }
     int total = length + fresh;
-    t.run(OpCode.COPY, NONE, newKeys, keys[layer].slice(2, length, total));
-    t.run(OpCode.COPY, NONE, newValues, values[layer].slice(2, length, total));
-    Tensor k = keys[layer].slice(2, 0, total);
-    Tensor v = values[layer].slice(2, 0, total);
+    t.run(OpCode.COPY, NONE, newKeys, held(keys[layer], length, total));
+    t.run(OpCode.COPY, NONE, newValues, held(values[layer], length, total));
+    Tensor k = held(keys[layer], 0, total);
+    Tensor v = held(values[layer], 0, total);
     if (SequenceAttention.usesTable(stack)) {
       return bucketed(t, q, k, v, total);
     }
@@ -114,9 +199,20 @@ final class KeyValueCache implements Attend, AutoCloseable {
     return Attention.over(t, q, k, v, stack.spec(), layout);
   }
 
+  private Tensor held(Tensor all, int from, int to) {
+    return all.slice(0, 0, batch()).slice(2, from, to);
+  }
+
   private BlockLayout layout(int layer, int total) {
     List<AttentionPattern> groups = schedule.groups(layer).stream().map(Schedule::pattern).toList();
-    return BlockLayout.ofGroups(groups, schedule.headGroups(layer), fresh, total);
+    if (Arrays.stream(padding).allMatch(p -> p == 0)) {
+      return BlockLayout.ofGroups(groups, schedule.headGroups(layer), fresh, total);
+    }
+    List<List<AttentionPattern>> all = new ArrayList<>();
+    for (int p : padding) {
+      all.add(groups.stream().map(g -> Patterns.shifted(g, p)).toList());
+    }
+    return BlockLayout.compile(all, schedule.headGroups(layer), fresh, total);
   }
 
   private Tensor normed(Tape t, String name, Tensor heads) {
@@ -132,25 +228,18 @@ final class KeyValueCache implements Attend, AutoCloseable {
     Tensor ids = RelativeAttention.buckets(t, fresh, total, true, p.buckets(), p.farthest());
     Tensor table = stack.parameters().get(stack.prefix() + "buckets.weight");
     Tensor bias = RelativeAttention.bucketBias(t, table, ids, fresh, total);
-    Tensor mask =
-        RelativeAttention.mask(t, q.dtype(), List.of(Schedule.pattern("full")), fresh, total);
+    AttentionPattern full = Schedule.pattern("full");
+    List<AttentionPattern> seen =
+        Arrays.stream(padding).allMatch(n -> n == 0)
+            ? List.of(full)
+            : Arrays.stream(padding).mapToObj(n -> Patterns.shifted(full, n)).toList();
+    Tensor mask = RelativeAttention.mask(t, q.dtype(), seen, fresh, total);
     return RelativeAttention.over(t, q, k, v, stack.spec().scale(), bias, mask);
   }
 
   @Override
   public Tensor cross(Tape t, int layer, Tensor q) {
-    SequenceAttention.Source from = source;
-    if (from == null) {
-      return Attend.super.cross(t, layer, q);
-    }
-    Tensor kv = sources[layer];
-    if (kv == null) {
-      Tensor product = stack.linear(t, stack.name(layer, "cross.kv"), from.states());
-      kv = scope.tensor(product.dtype(), product.shape());
-      t.run(OpCode.COPY, NONE, product, kv);
-      sources[layer] = kv;
-    }
-    return SequenceAttention.cross(t, stack, q, kv, batch, from.rows(), new HashMap<>());
+    return sources == null ? Attend.super.cross(t, layer, q) : sources.attend(t, layer, q);
   }
 
   @Override

@@ -5,11 +5,11 @@ import io.heddle.nn.Parameters;
 import io.heddle.nn.Stack;
 import io.heddle.nn.StackConfig;
 import io.heddle.op.pattern.AttentionPattern;
-import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import java.util.function.IntPredicate;
 import org.jspecify.annotations.Nullable;
 
@@ -113,6 +113,66 @@ public final class Translator implements Model {
   }
 
   /**
+   * The targets of these sources as texts to be continued: a prompt is what a target begins with,
+   * the start token and perhaps a forced prefix.
+   *
+   * @param sources token ids of any lengths, one source for each prompt to come
+   */
+  public NextTokenModel over(int[][] sources) {
+    int[][] copy = sources.clone();
+    return (prompts, width, room) -> {
+      if (prompts.length != copy.length) {
+        throw new IllegalArgumentException(
+            prompts.length + " targets begun for " + copy.length + " sources");
+      }
+      return begin(copy, prompts, width, room);
+    };
+  }
+
+  private NextTokenModel.Continuation begin(int[][] sources, int[][] prompts, int width, int room) {
+    int capacity = CachedContinuation.longest(prompts) + room;
+    int longest = CachedContinuation.longest(sources);
+    boolean same = Arrays.stream(sources).allMatch(s -> s.length == longest);
+    int[][] mask = new int[sources.length][longest];
+    int[][] padded = new int[sources.length][];
+    for (int i = 0; i < sources.length; i++) {
+      Arrays.fill(mask[i], 0, sources[i].length, 1);
+      padded[i] = Arrays.copyOf(sources[i], longest);
+    }
+    // What the encoder computed is read in the first pass, after which the cache has it.
+    try (Tape reading = Tape.inference(backend())) {
+      SequenceAttention.Source from = encode(reading, padded, same ? null : mask);
+      int rows = Math.multiplyExact(prompts.length, width);
+      KeyValueCache cache =
+          new KeyValueCache(
+              decoder.stack,
+              decoder.schedule,
+              rows,
+              capacity,
+              CachedContinuation.padding(prompts),
+              from);
+      return CachedContinuation.over(cache, new Writing(), config.vocabulary(), prompts);
+    }
+  }
+
+  private final class Writing implements CachedContinuation.Side {
+    @Override
+    public Tensor embed(Tape t, Tensor ids, int[] firsts) {
+      return decoder.embedding.apply(t, ids, firsts, null, null);
+    }
+
+    @Override
+    public Tensor logits(Tape t, Tensor hidden) {
+      return head.outputs(t, hidden);
+    }
+
+    @Override
+    public Tape tape() {
+      return Tape.inference(backend());
+    }
+  }
+
+  /**
    * Writes a target for one source.
    *
    * @param start the first token of the decoder's input
@@ -122,28 +182,15 @@ public final class Translator implements Model {
    */
   public int[] generate(
       int[] source, int start, int count, Sampler.Options options, IntPredicate accept) {
-    Sampler sampler = new Sampler(options);
-    int[] out = new int[count];
-    int length = 0;
-    try (Tape reading = Tape.inference(backend())) {
-      SequenceAttention.Source from = encode(reading, new int[][] {source}, null);
-      try (KeyValueCache cache =
-          new KeyValueCache(decoder.stack, decoder.schedule, 1, count, from)) {
-        int input = start;
-        while (length < count) {
-          try (Tape t = Tape.inference(backend())) {
-            Tensor ids = t.tensor(DType.I32, 1).copyFrom(new int[] {input});
-            Tensor x = decoder.embedding.apply(t, ids, 1, cache.length(), null, null);
-            input = sampler.choose(logits(t, cache.extend(t, x)).toFloats());
-          }
-          out[length++] = input;
-          if (!accept.test(input)) {
-            break;
-          }
-        }
-      }
-    }
-    return Arrays.copyOf(out, length);
+    int[][] prompt = {{start}};
+    return new Sampler(options)
+        .continuations(
+            over(new int[][] {source}),
+            prompt,
+            new Sampler.Limits(1, count, Set.of()),
+            (text, sample, token) -> accept.test(token))
+        .getFirst()
+        .tokens();
   }
 
   @Override

@@ -65,6 +65,17 @@ public final class Patterns {
     return new Length(length);
   }
 
+  /**
+   * {@code pattern} for a text that begins at position {@code by}: what comes before it sees
+   * nothing and is not seen.
+   */
+  public static AttentionPattern shifted(AttentionPattern pattern, long by) {
+    if (by < 0) {
+      throw new IllegalArgumentException("a text cannot begin at position " + by);
+    }
+    return by == 0 ? pattern : new Shifted(pattern, by);
+  }
+
   // Bits lo (inclusive) to hi (exclusive) of a word, both cut to [0, 64].
   private static long bits(long lo, long hi) {
     long from = Math.max(lo, 0);
@@ -177,6 +188,31 @@ public final class Patterns {
     @Override
     public long end(long q, long last) {
       return length;
+    }
+  }
+
+  private record Shifted(AttentionPattern pattern, long by) implements AttentionPattern {
+    @Override
+    public boolean allows(long q, long k) {
+      return q >= by && k >= by && pattern.allows(q - by, k - by);
+    }
+
+    @Override
+    public long word(long q, long k) {
+      if (q < by || k + 64 <= by) {
+        return 0;
+      }
+      return k >= by ? pattern.word(q - by, k - by) : pattern.word(q - by, 0) << (by - k);
+    }
+
+    @Override
+    public long first(long q, long last) {
+      return by + pattern.first(Math.max(0, q - by), Math.max(0, last - by));
+    }
+
+    @Override
+    public long end(long q, long last) {
+      return last < by ? by : plus(pattern.end(Math.max(0, q - by), last - by), by);
     }
   }
 

@@ -1,0 +1,134 @@
+package io.heddle.models;
+
+import io.heddle.autograd.Tape;
+import io.heddle.models.NextTokenModel.Continuation;
+import io.heddle.op.OpCode;
+import io.heddle.op.Params;
+import io.heddle.tensor.DType;
+import io.heddle.tensor.Tensor;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/** Texts read by a decoder stack with a cache. */
+final class CachedContinuation implements Continuation {
+  private final Side side;
+  private final KeyValueCache cache;
+  private final int vocabulary;
+  private float[] logits = new float[0];
+  private int @Nullable [] order; // rows of `logits` that are meant, when not all in order
+
+  /** The parts of a model that a continuation runs. */
+  interface Side {
+    /** Embeds ids i32 [B*T], the first column of each row at its position. */
+    Tensor embed(Tape t, Tensor ids, int[] firsts);
+
+    /** Logits [N, V] of hidden states [N, d]. */
+    Tensor logits(Tape t, Tensor hidden);
+
+    /** A tape for one pass. */
+    Tape tape();
+  }
+
+  /**
+   * Reads prompts.
+   *
+   * @param cache empty, padded so that all prompts end in one column; closed with this, or when
+   *     reading fails
+   */
+  static CachedContinuation over(KeyValueCache cache, Side side, int vocabulary, int[][] prompts) {
+    try {
+      return new CachedContinuation(side, cache, vocabulary, prompts);
+    } catch (RuntimeException | Error e) {
+      cache.close();
+      throw e;
+    }
+  }
+
+  private CachedContinuation(Side side, KeyValueCache cache, int vocabulary, int[][] prompts) {
+    this.side = side;
+    this.cache = cache;
+    this.vocabulary = vocabulary;
+    int longest = longest(prompts);
+    int[] ids = new int[prompts.length * longest];
+    for (int i = 0; i < prompts.length; i++) {
+      System.arraycopy(
+          prompts[i], 0, ids, (i + 1) * longest - prompts[i].length, prompts[i].length);
+    }
+    read(ids);
+  }
+
+  static int longest(int[][] prompts) {
+    if (prompts.length == 0 || Arrays.stream(prompts).anyMatch(p -> p.length == 0)) {
+      throw new IllegalArgumentException("the prompt is empty: give at least one token");
+    }
+    return Arrays.stream(prompts).mapToInt(p -> p.length).max().orElseThrow();
+  }
+
+  /** Columns before the first token of each prompt. */
+  static int[] padding(int[][] prompts) {
+    int longest = longest(prompts);
+    return Arrays.stream(prompts).mapToInt(p -> longest - p.length).toArray();
+  }
+
+  private void read(int[] ids) {
+    int batch = cache.batch();
+    int length = ids.length / batch;
+    try (Tape t = side.tape()) {
+      Tensor in = t.tensor(DType.I32, ids.length).copyFrom(ids);
+      Tensor hidden = cache.extend(t, side.embed(t, in, cache.next()));
+      Tensor last = hidden;
+      if (length > 1) {
+        // Only the last column is asked for, so only that is projected to the vocabulary.
+        last = t.tensor(hidden.dtype(), batch, hidden.dim(1));
+        Tensor ends = hidden.split(0, batch, length).slice(1, length - 1L, length);
+        t.run(OpCode.COPY, new Params.None(), ends, last.view(ends.shape()));
+      }
+      logits = side.logits(t, last).toFloats();
+      order = null;
+    }
+  }
+
+  @Override
+  public int rows() {
+    return cache.batch();
+  }
+
+  @Override
+  public int vocabulary() {
+    return vocabulary;
+  }
+
+  @Override
+  public float[] logits() {
+    if (order != null) {
+      // Only now: most rows are chosen just before their next token is read.
+      float[] chosen = new float[order.length * vocabulary];
+      for (int i = 0; i < order.length; i++) {
+        System.arraycopy(logits, order[i] * vocabulary, chosen, i * vocabulary, vocabulary);
+      }
+      logits = chosen;
+      order = null;
+    }
+    return logits;
+  }
+
+  @Override
+  public void append(int[] tokens) {
+    if (tokens.length != rows()) {
+      throw new IllegalArgumentException(tokens.length + " tokens for " + rows() + " texts");
+    }
+    read(tokens);
+  }
+
+  @Override
+  public void select(int[] parents) {
+    cache.select(parents);
+    int[] before = order;
+    order = Arrays.stream(parents).map(p -> before == null ? p : before[p]).toArray();
+  }
+
+  @Override
+  public void close() {
+    cache.close();
+  }
+}
