@@ -577,6 +577,28 @@ void adamw() {
   expect_error("adamw", {&g, nullptr, &g, &m, &m, nullptr}, hd_AdamwParams{}, "master is needed");
 }
 
+// Sums in f64 beside and between numbers of 16 bits, denormal, too large and not numbers, each in every lane: rounded once.
+void rounded_once() {
+  for (const int to : {HD_BF16, HD_F16, HD_F32}) {
+    context = text("linear_combination rounds", to, 0, 0, 0);
+    const double least = to == HD_F16 ? 0x1p-24 : 0x1p-133, most = to == HD_F16 ? 65504 : 0x1.fep127;
+    std::vector<double> hard = {0.0, -0.0, least / 2, least * 1.5, least * 3.25, most, most * 1.001, most * 1.5, most * 4, 1e300, 1e-300};
+    for (double x = least / 4; x < most * 4; x *= 37.77) {
+      const double a = round_to(to, x), ulp = epsilon(to) * a;
+      for (const double tie : {a, a + ulp / 2, a - ulp / 4}) {
+        hard.insert(hard.end(), {tie, std::nextafter(tie, 1e308), std::nextafter(tie, -1e308), tie * (1 + 0x1p-30)});
+      }
+    }
+    hard.insert(hard.end(), {std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()});
+    const int64_t n = static_cast<int64_t>(hard.size()) * 34 + 5;  // lanes shift by two each time round
+    Tensor x(HD_F64, {n}), w(HD_F64, {1}), y(to, {n});
+    w.fill(1);
+    for (int64_t i = 0; i < n; i++) x.set(i, hard[static_cast<size_t>(i) % hard.size()] * (i % 3 == 0 ? -1 : 1));
+    run("linear_combination", {nullptr, &w, &x, &y}, hd_NoneParams{0});
+    for (int64_t i = 0; i < n; i++) exact("y", i, y, x[i]);
+  }
+}
+
 void linear_combination() {
   const int all[] = {HD_F32, HD_BF16, HD_F16, HD_F64};
   for (int option = 0; option < 4 * 4 * 4; option++) {
@@ -626,7 +648,7 @@ int main(int, char** argv) {
     if (std::string(tier) == tiers[i]) failures += simd[i]();
   }
   norm(), activation(), rotary(), embedding(), dropout(), softmax(), cross_entropy(), binary(), unary(), copy(), copy_exactness(), reduce();
-  scalars(), adamw(), linear_combination(), attention();
+  scalars(), adamw(), linear_combination(), rounded_once(), attention();
   std::printf("tier %s: %d checks, %d failed\n", tier, checks, failures);
   return failures == 0 ? 0 : 1;
 }

@@ -49,6 +49,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       EvaluateCommand.class,
       GenerateCommand.class,
       MergeCommand.class,
+      ReproduceCommand.class,
       CompareCommand.class,
       InspectCommand.class,
       TokenizeCommand.class

@@ -20,7 +20,24 @@ public final class Texts {
   private static final Pattern TEXT = Pattern.compile(".*\\.(txt|jsonl)(\\.gz)?");
   private static final Pattern LINES = Pattern.compile(".*\\.jsonl(\\.gz)?");
 
+  // How data sets of language models write their examples, the first that fits counting.
+  private static final List<List<String>> LAYOUTS =
+      List.of(
+          List.of("text"),
+          List.of("prompt", "canonical_solution"),
+          List.of("prompt", "completion"),
+          List.of("inputs", "targets"));
+
   private Texts() {}
+
+  /**
+   * As {@link #read(Path, String)}, with the fields that each JSON object has: {@code text}, or a
+   * question and its answer ({@code prompt} and {@code completion} or {@code canonical_solution},
+   * {@code inputs} and {@code targets}), one after the other.
+   */
+  public static List<Document> readAny(Path path) throws IOException {
+    return read(path, "");
+  }
 
   /** As {@link #read(Path, String)} with the field {@code text}. */
   public static List<Document> read(Path path) throws IOException {
@@ -70,16 +87,34 @@ public final class Texts {
   }
 
   private static String field(String line, String field, String name) throws IOException {
-    JsonNode node;
+    JsonNode object;
     try {
-      node = JSON.readTree(line).path(field);
+      object = JSON.readTree(line);
     } catch (JsonProcessingException e) {
       throw new IOException(name + " is not JSON: " + e.getOriginalMessage(), e);
     }
+    if (field.isEmpty()) {
+      return known(object, name);
+    }
+    JsonNode node = object.path(field);
     if (!node.isTextual()) {
       throw new IOException(name + " has no text in field '" + field + "'");
     }
     return node.asText();
+  }
+
+  private static String known(JsonNode object, String name) throws IOException {
+    for (List<String> layout : LAYOUTS) {
+      if (layout.stream().allMatch(field -> object.path(field).isTextual())) {
+        StringBuilder text = new StringBuilder();
+        for (String field : layout) {
+          boolean open = !text.isEmpty() && !Character.isWhitespace(text.charAt(text.length() - 1));
+          text.append(open ? "\n" : "").append(object.path(field).asText());
+        }
+        return text.toString();
+      }
+    }
+    throw new IOException(name + " has none of the fields " + LAYOUTS);
   }
 
   private static String text(Path file) throws IOException {

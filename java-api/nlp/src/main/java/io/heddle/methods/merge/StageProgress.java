@@ -1,0 +1,48 @@
+package io.heddle.methods.merge;
+
+import io.heddle.progress.ProgressListener;
+
+/** Shows many tasks as one, so that the time left is that of all of them. */
+final class StageProgress implements ProgressListener, AutoCloseable {
+  private final ProgressListener outer;
+  private long before;
+  private long first = -1;
+  private long done;
+  private String stage = "";
+
+  StageProgress(ProgressListener outer, String task, long total) {
+    this.outer = outer;
+    outer.begin(task, total, "step");
+  }
+
+  void stage(String name) {
+    stage = name;
+    outer.advance(before, stage);
+  }
+
+  @Override
+  public void begin(String task, long total, String unit) {
+    first = -1;
+    done = 0;
+  }
+
+  @Override
+  public void advance(long doneOfTask, String message) {
+    if (first < 0) {
+      first = doneOfTask; // a resumed task begins where it was
+    }
+    done = doneOfTask - first;
+    outer.advance(before + done, message.isEmpty() ? stage : stage + ", " + message);
+  }
+
+  @Override
+  public void end(String message) {
+    before += done;
+    done = 0;
+  }
+
+  @Override
+  public void close() {
+    outer.end("");
+  }
+}
