@@ -450,6 +450,8 @@ int main(int count, char** arguments) {
     memory_bound(HD_F16, 9, 800, 0);
     memory_bound(HD_BF16, 5, 1200, 8);
     memory_bound(HD_BF16, 210, 16, 0);  // many short rows of whole packs: chunks of rows, lists longer than a warp sorts
+    const auto crowded = make(HD_I32, {14000}, 0, [](int64_t i) { return static_cast<double>(i % 3 != 0 ? 2 : i % 5); });
+    check("embedding_bwd", hd_EmbeddingParams{0, 0}, {make(HD_F32, {14000, 4}), crowded, make(HD_F32, {5, 4})}, 100);
   }
   attentions();
   std::printf("%d comparisons, %d failures\n", runs, failures);

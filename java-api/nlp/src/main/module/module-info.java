@@ -10,6 +10,7 @@ module io.heddle.nlp {
   exports io.heddle.data;
   exports io.heddle.methods.lm;
   exports io.heddle.methods.merge;
+  exports io.heddle.metrics;
   exports io.heddle.models;
   exports io.heddle.nn;
   exports io.heddle.progress;

@@ -25,6 +25,7 @@ class ArchitectureTest {
     "io.heddle.train..",
     "io.heddle.methods..",
     "io.heddle.text..",
+    "io.heddle.metrics..",
     "io.heddle.data..",
     "io.heddle.progress..",
     "io.heddle.report.."
@@ -133,6 +134,13 @@ class ArchitectureTest {
         .should()
         .dependOnClassesThat()
         .resideInAnyPackage(upper)
+        .check(ALL);
+    classes()
+        .that()
+        .resideInAPackage("io.heddle.metrics..")
+        .should()
+        .onlyDependOnClassesThat()
+        .resideInAnyPackage("io.heddle.metrics..", "io.heddle.text..", "java..", "org.jspecify..")
         .check(ALL);
   }
 

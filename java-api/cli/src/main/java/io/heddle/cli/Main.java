@@ -47,6 +47,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       QuickstartCommand.class,
       TrainCommand.class,
       EvaluateCommand.class,
+      ScoreCommand.class,
       GenerateCommand.class,
       MergeCommand.class,
       ReproduceCommand.class,

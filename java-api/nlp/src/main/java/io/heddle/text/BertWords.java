@@ -1,9 +1,7 @@
 package io.heddle.text;
 
-import java.text.Normalizer;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 
 /**
  * BERT's basic tokenizer (Devlin et al. 2019): drops control characters, puts spaces around Chinese
@@ -14,6 +12,9 @@ import java.util.Locale;
  * @param splitChinese whether every Chinese character is a word
  */
 record BertWords(boolean lowerCase, boolean stripAccents, boolean splitChinese) {
+  private static final Normalization LOWER = Normalization.lowerCase();
+  private static final Normalization PLAIN = Normalization.withoutAccents();
+
   /** The words of a text, in order. */
   List<String> split(String text) {
     List<String> out = new ArrayList<>();
@@ -42,10 +43,10 @@ record BertWords(boolean lowerCase, boolean stripAccents, boolean splitChinese) 
     String word = raw.toString();
     raw.setLength(0);
     if (lowerCase) {
-      word = word.toLowerCase(Locale.ROOT);
+      word = LOWER.of(word);
     }
     if (stripAccents) {
-      word = withoutMarks(word);
+      word = PLAIN.of(word);
     }
     int start = 0;
     for (int at = 0; at < word.length(); ) {
@@ -67,24 +68,12 @@ record BertWords(boolean lowerCase, boolean stripAccents, boolean splitChinese) 
     }
   }
 
-  private static String withoutMarks(String word) {
-    if (word.chars().allMatch(c -> c < 0x80)) {
-      return word;
-    }
-    StringBuilder out = new StringBuilder();
-    Normalizer.normalize(word, Normalizer.Form.NFD)
-        .codePoints()
-        .filter(c -> Character.getType(c) != Character.NON_SPACING_MARK)
-        .forEach(out::appendCodePoint);
-    return out.toString();
-  }
-
-  private static boolean isSpace(int c) {
+  static boolean isSpace(int c) {
     return c == '\t' || c == '\n' || c == '\r' || Character.isSpaceChar(c);
   }
 
   // Unicode's C categories: control, format, private, surrogate, unassigned.
-  private static boolean isDropped(int c) {
+  static boolean isDropped(int c) {
     return c == 0xFFFD
         || switch (Character.getType(c)) {
           case Character.CONTROL,
@@ -116,7 +105,7 @@ record BertWords(boolean lowerCase, boolean stripAccents, boolean splitChinese) 
   }
 
   // The CJK ideographs that BERT's authors list, without later extensions.
-  private static boolean isChinese(int c) {
+  static boolean isChinese(int c) {
     return (c >= 0x4E00 && c <= 0x9FFF)
         || (c >= 0x3400 && c <= 0x4DBF)
         || (c >= 0xF900 && c <= 0xFAFF)

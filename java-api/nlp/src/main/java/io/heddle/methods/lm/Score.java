@@ -1,5 +1,7 @@
 package io.heddle.methods.lm;
 
+import io.heddle.metrics.Likelihood;
+
 /**
  * How well a model predicts a text.
  *
@@ -10,16 +12,20 @@ package io.heddle.methods.lm;
 public record Score(double nats, long tokens, long bytes) {
   /** Mean loss in nats per token. */
   public double loss() {
-    return nats / tokens;
+    return likelihood().loss();
   }
 
   /** exp of the mean loss. */
   public double perplexity() {
-    return Math.exp(loss());
+    return likelihood().perplexity();
   }
 
   /** Bits needed for a byte of the text. */
   public double bitsPerByte() {
-    return nats / Math.log(2) / bytes;
+    return likelihood().bitsPerByte();
+  }
+
+  private Likelihood likelihood() {
+    return new Likelihood(nats, tokens, bytes);
   }
 }
