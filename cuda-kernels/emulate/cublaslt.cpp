@@ -1,6 +1,6 @@
-// The few functions of cuBLASLt that the Java side calls, on the host: with the emulated plugin it lets the tests of matrix products run where
-// there is no GPU. Built as libcublasLt.so.13, beside two empty libraries with the names of its neighbours. Stricter than the library: a
-// product whose pointers have not the alignment that was promised to the heuristic fails.
+// The few functions of cuBLASLt that the Java side calls, on the host: with the emulated plugin it lets the tests of matrix products run
+// where there is no GPU. Built as libcublasLt.so.13, beside two empty libraries with the names of its neighbours. Stricter than the
+// library: a product whose pointers have not the alignment that was promised to the heuristic fails.
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -71,7 +71,9 @@ void store(int type, void* data, int64_t i, float x) {
   }
 }
 
-bool fits(const Layout& l) { return l.rows > 0 && l.columns > 0 && l.leading >= l.rows && (l.type == kF32 || l.type == kF16 || l.type == kBf16); }
+bool fits(const Layout& l) {
+  return l.rows > 0 && l.columns > 0 && l.leading >= l.rows && (l.type == kF32 || l.type == kF16 || l.type == kBf16);
+}
 
 bool aligned(const void* p, uint32_t to) { return reinterpret_cast<uintptr_t>(p) % to == 0; }
 
@@ -88,10 +90,17 @@ API int cublasLtMatmulDescDestroy(Desc* d) { return delete d, kSuccess; }
 API int cublasLtMatmulDescSetAttribute(Desc* d, int attribute, const void* value, size_t) {
   switch (attribute) {
     case kTransA:
-    case kTransB: std::memcpy(&d->transposed[attribute - kTransA], value, 4); return kSuccess;
-    case kEpilogue: std::memcpy(&d->epilogue, value, 4); return kSuccess;
-    case kBias: std::memcpy(&d->bias, value, 8); return kSuccess;
-    default: return kInvalid;
+    case kTransB:
+      std::memcpy(&d->transposed[attribute - kTransA], value, 4);
+      return kSuccess;
+    case kEpilogue:
+      std::memcpy(&d->epilogue, value, 4);
+      return kSuccess;
+    case kBias:
+      std::memcpy(&d->bias, value, 8);
+      return kSuccess;
+    default:
+      return kInvalid;
   }
 }
 
@@ -116,8 +125,8 @@ API int cublasLtMatmulPreferenceSetAttribute(Preference* p, int attribute, const
   return std::memcpy(&p->alignment[attribute - kAlignA], value, 4), kSuccess;
 }
 
-API int cublasLtMatmulAlgoGetHeuristic(void*, const Desc* d, const Layout* a, const Layout* b, const Layout* c, const Layout* e, const Preference* p,
-                                       int wanted, Heuristic* found, int* count) {
+API int cublasLtMatmulAlgoGetHeuristic(void*, const Desc* d, const Layout* a, const Layout* b, const Layout* c, const Layout* e,
+                                       const Preference* p, int wanted, Heuristic* found, int* count) {
   *count = 0;
   const int64_t inner = d->transposed[0] ? a->rows : a->columns;
   const bool shapes = (d->transposed[0] ? a->columns : a->rows) == e->rows && (d->transposed[1] ? b->columns : b->rows) == inner &&
@@ -129,8 +138,9 @@ API int cublasLtMatmulAlgoGetHeuristic(void*, const Desc* d, const Layout* a, co
   return kSuccess;
 }
 
-API int cublasLtMatmul(void*, const Desc* d, const float* alpha, const void* a, const Layout* la, const void* b, const Layout* lb, const float* beta,
-                       const void* c, const Layout* lc, void* e, const Layout* le, const Algorithm* algorithm, void*, size_t, void*) {
+API int cublasLtMatmul(void*, const Desc* d, const float* alpha, const void* a, const Layout* la, const void* b, const Layout* lb,
+                       const float* beta, const void* c, const Layout* lc, void* e, const Layout* le, const Algorithm* algorithm, void*,
+                       size_t, void*) {
   const bool bias = d->epilogue == kBiasEpilogue;
   const uint32_t* promised = algorithm->alignment;
   if (!aligned(a, promised[0]) || !aligned(b, promised[1]) || !aligned(c, promised[2]) || !aligned(e, promised[3])) return kInvalid;

@@ -53,7 +53,7 @@ class FamilyGoldenTest {
     try (Stream<Path> all = Files.list(FAMILIES)) {
       names = all.map(p -> p.getFileName().toString()).sorted().toList();
     }
-    return BackendsUnderTest.names()
+    return BackendsUnderTest.namesAndFar()
         .flatMap(backend -> names.stream().map(name -> Arguments.of(backend, name)));
   }
 

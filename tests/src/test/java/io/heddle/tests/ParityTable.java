@@ -37,7 +37,9 @@ final class ParityTable {
     if (error > limit) {
       throw new IllegalArgumentException(name + ": " + error + " is above " + limit);
     }
-    backends.put(backend, backend);
+    if (!backend.equals(FarBackend.NAME)) { // the CPU itself
+      backends.put(backend, backend);
+    }
     errors.computeIfAbsent(name, n -> new TreeMap<>()).merge(what, error, Math::max);
   }
 

@@ -55,7 +55,9 @@ final class CudaLibraries {
     return v / 10000 + "." + v / 100 % 100 + "." + v % 100;
   }
 
-  /** The folders that are searched, in that order. */
+  /**
+   * The folders that are searched, in that order: those that are named, and usual ones that exist.
+   */
   static List<Path> folders() {
     Set<String> all = new LinkedHashSet<>();
     String[] named = {
@@ -68,8 +70,12 @@ final class CudaLibraries {
         all.addAll(List.of(list.split(File.pathSeparator, -1)));
       }
     }
-    all.addAll(List.of(SYSTEM));
-    return all.stream().filter(f -> !f.isBlank()).map(Path::of).filter(Files::isDirectory).toList();
+    for (String usual : SYSTEM) {
+      if (Files.isDirectory(Path.of(usual))) {
+        all.add(usual);
+      }
+    }
+    return all.stream().filter(folder -> !folder.isBlank()).map(Path::of).toList();
   }
 
   @SuppressWarnings("restricted") // this module is the one that is granted native access
