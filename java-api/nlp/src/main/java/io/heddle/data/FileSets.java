@@ -72,19 +72,24 @@ public final class FileSets {
     }
   }
 
+  /** Whether a file is gzipped: its first two bytes or its name tell. */
+  static boolean packed(Path file) throws IOException {
+    try (InputStream in = Files.newInputStream(file)) {
+      // What is called .gz and is not packed is refused later, not read as text.
+      return file.toString().endsWith(".gz") || (in.read() == 0x1f && in.read() == 0x8b);
+    }
+  }
+
   /**
-   * The bytes of a file, unpacked if it is gzipped, which its first two bytes or its name tell.
+   * The bytes of a file, unpacked if it is {@link #packed}.
    *
    * @throws IOException naming the file
    */
   static InputStream open(Path file) throws IOException {
+    boolean packed = packed(file);
     InputStream raw = new BufferedInputStream(Files.newInputStream(file), BUFFER);
     try {
-      raw.mark(2);
-      boolean packed = raw.read() == 0x1f && raw.read() == 0x8b;
-      raw.reset();
-      // What is called .gz and is not packed is refused, not read as text.
-      return packed || file.toString().endsWith(".gz") ? new GZIPInputStream(raw, BUFFER) : raw;
+      return packed ? new GZIPInputStream(raw, BUFFER) : raw;
     } catch (IOException e) {
       raw.close();
       throw new IOException(file + " cannot be unpacked: " + e.getMessage(), e);
