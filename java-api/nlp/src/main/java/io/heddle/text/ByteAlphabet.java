@@ -1,5 +1,6 @@
 package io.heddle.text;
 
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.stream.IntStream;
@@ -37,6 +38,16 @@ final class ByteAlphabet {
         .sorted(Comparator.comparingInt(ByteAlphabet::of))
         .mapToInt(Integer::intValue)
         .toArray();
+  }
+
+  /** A text's UTF-8 in the alphabet. */
+  static String write(String text) {
+    byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
+    StringBuilder out = new StringBuilder(utf8.length);
+    for (byte b : utf8) {
+      out.append(of(b));
+    }
+    return out.toString();
   }
 
   /** The bytes behind a piece, or null when it is not written in the alphabet. */

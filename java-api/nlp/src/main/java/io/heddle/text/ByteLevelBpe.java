@@ -120,7 +120,7 @@ public final class ByteLevelBpe implements Tokenizer {
   /**
    * Reads a folder: {@code vocab.json} and {@code merges.txt}, with the special tokens of {@code
    * tokenizer_config.json} where there is one; else GPT-2's {@code encoder.json} and {@code
-   * vocab.bpe}; else {@code tokenizer.json}. Each but the last may be gzipped.
+   * vocab.bpe}. Each may be gzipped. For {@code tokenizer.json} there is {@link TokenizerJson}.
    *
    * @throws IOException naming the file that cannot be read
    * @throws IllegalArgumentException when a file is no byte-level BPE, or another kind of it

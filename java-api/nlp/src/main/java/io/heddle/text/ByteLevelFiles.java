@@ -6,7 +6,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -23,19 +22,15 @@ final class ByteLevelFiles {
   static ByteLevelBpe load(Path folder) throws IOException {
     Path vocab = TextFiles.first(folder, "vocab.json", "encoder.json");
     Path merges = TextFiles.first(folder, "merges.txt", "vocab.bpe");
-    Path single = folder.resolve("tokenizer.json");
     try {
       if (vocab != null && merges != null) {
         return pair(vocab, merges, folder.resolve(CONFIG));
-      }
-      if (Files.exists(single)) {
-        return single(single);
       }
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(folder + ": " + e.getMessage(), e);
     }
     throw new IllegalArgumentException(
-        folder + " has neither vocab.json with merges.txt nor tokenizer.json");
+        folder + " has neither vocab.json with merges.txt nor encoder.json with vocab.bpe");
   }
 
   private static ByteLevelBpe pair(Path vocab, Path merges, Path config) throws IOException {
@@ -57,42 +52,6 @@ final class ByteLevelFiles {
     if (token.path("special").asBoolean(true)) {
       all.add(content);
     }
-  }
-
-  private static ByteLevelBpe single(Path file) throws IOException {
-    JsonNode json = TextFiles.json(file);
-    JsonNode model = json.path("model");
-    JsonNode cut = json.path("pre_tokenizer");
-    boolean gpt2 =
-        model.path("type").asText("BPE").equals("BPE")
-            && cut.path("type").asText().equals("ByteLevel")
-            && cut.path("use_regex").asBoolean(true);
-    if (!gpt2) {
-      throw new IllegalArgumentException(
-          "tokenizer.json is not a byte-level BPE with GPT-2's words (model type BPE, pre_tokenizer"
-              + " ByteLevel)");
-    }
-    boolean plain =
-        json.path("normalizer").isEmpty()
-            && !cut.path("add_prefix_space").asBoolean(false)
-            && !model.path("byte_fallback").asBoolean(false)
-            && !model.path("ignore_merges").asBoolean(false)
-            && model.path("continuing_subword_prefix").asText("").matches("|null")
-            && model.path("end_of_word_suffix").asText("").matches("|null");
-    if (!plain) {
-      throw new IllegalArgumentException(
-          "tokenizer.json asks for a normalizer, add_prefix_space, byte_fallback, ignore_merges or"
-              + " a subword mark, which are not supported");
-    }
-    Map<String, Integer> ids = new LinkedHashMap<>();
-    model.path("vocab").properties().forEach(e -> ids.put(e.getKey(), e.getValue().asInt(-1)));
-    Set<String> specials = new LinkedHashSet<>();
-    json.path("added_tokens").forEach(t -> added(t, t.path("id").asInt(-1), ids, specials));
-    List<String> lines = new ArrayList<>();
-    for (JsonNode m : model.path("merges")) {
-      lines.add(m.isArray() ? m.path(0).asText() + " " + m.path(1).asText() : m.asText());
-    }
-    return ByteLevelBpe.of(ids, lines, specials);
   }
 
   static void save(ByteLevelBpe tokenizer, Path folder) throws IOException {

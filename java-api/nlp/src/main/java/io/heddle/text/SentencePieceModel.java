@@ -19,14 +19,20 @@ final class SentencePieceModel {
     CHAR
   }
 
-  /** What a piece is; the numbers of the file begin with 1. */
+  /** What a piece is; in the order of the file's numbers, which begin with 1. */
   enum Kind {
-    NORMAL,
-    UNKNOWN,
-    CONTROL,
-    USER_DEFINED,
-    UNUSED,
-    BYTE
+    NORMAL(1),
+    UNKNOWN(2),
+    CONTROL(3),
+    USER_DEFINED(4),
+    UNUSED(5),
+    BYTE(6);
+
+    final int number;
+
+    Kind(int number) {
+      this.number = number;
+    }
   }
 
   /** One entry of the vocabulary. */

@@ -14,9 +14,9 @@ public final class Tokenizers {
   private Tokenizers() {}
 
   /**
-   * A folder with {@code tokenizer.bin} (llama2.c); {@code vocab.json} or {@code encoder.json} with
-   * its merges (GPT-2); a SentencePiece model; {@code vocab.txt} (BERT); {@code bpe.codes}
-   * (subword-nmt); or {@code tokenizer.json} of byte-level BPE or WordPiece. Or one file of these.
+   * A folder with {@code tokenizer.bin} (llama2.c); Hugging Face's {@code tokenizer.json}; {@code
+   * vocab.json} or {@code encoder.json} with its merges (GPT-2); a SentencePiece model; {@code
+   * vocab.txt} (BERT); {@code bpe.codes} (subword-nmt). Or one file of these.
    *
    * @throws IllegalArgumentException when there is none, saying what was looked for
    */
@@ -32,6 +32,10 @@ public final class Tokenizers {
     if (Files.exists(scored)) {
       return ScoredBpe.load(scored);
     }
+    // Where there are others beside it, Hugging Face reads this one, too.
+    if (Files.exists(folder.resolve(TokenizerJson.FILE))) {
+      return TokenizerJson.load(folder);
+    }
     if (TextFiles.first(folder, "vocab.json", "encoder.json") != null) {
       return ByteLevelBpe.load(folder);
     }
@@ -45,9 +49,6 @@ public final class Tokenizers {
     }
     if (TextFiles.first(folder, SubwordTokenizer.CODES) != null) {
       return SubwordTokenizer.load(folder);
-    }
-    if (TextFiles.first(folder, "tokenizer.json") != null) {
-      return json(folder.resolve("tokenizer.json"));
     }
     List<Path> models = models(folder);
     if (models.size() == 1) {
@@ -78,8 +79,8 @@ public final class Tokenizers {
     if (name.endsWith(".model") || name.endsWith(".spm")) {
       return SentencePiece.load(file);
     }
-    if (name.equals("tokenizer.json")) {
-      return json(file);
+    if (name.equals(TokenizerJson.FILE)) {
+      return TokenizerJson.load(file);
     }
     if (name.matches("(vocab|encoder)\\.json(\\.gz)?|merges\\.txt(\\.gz)?|vocab\\.bpe(\\.gz)?")) {
       throw new IllegalArgumentException(
@@ -88,14 +89,5 @@ public final class Tokenizers {
     return TextFiles.lines(file).contains(WordPiece.UNKNOWN)
         ? WordPiece.load(file)
         : SubwordTokenizer.load(file);
-  }
-
-  // tokenizer.json says itself of what type it is.
-  private static Tokenizer json(Path file) throws IOException {
-    String type = TextFiles.json(file).path("model").path("type").asText("BPE");
-    Path folder = file.toAbsolutePath().getParent();
-    return type.equals("WordPiece") || folder == null
-        ? WordPiece.load(file)
-        : ByteLevelBpe.load(folder);
   }
 }

@@ -7,7 +7,6 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -42,30 +41,22 @@ public final class WordPiece implements Tokenizer {
   private final List<String> pieces;
   private final Map<String, Integer> ids = new HashMap<>();
   private final BertWords words;
-  private final PieceTrie starts = new PieceTrie();
-  private final PieceTrie insides = new PieceTrie();
-  private final int unknown;
+  private final LongestPieces speller;
   private final Map<String, int[]> cache = new ConcurrentHashMap<>();
 
   WordPiece(List<String> pieces, BertWords words) {
     this.pieces = List.copyOf(pieces);
     this.words = words;
     for (int i = 0; i < pieces.size(); i++) {
-      String piece = pieces.get(i);
-      ids.put(piece, i); // of two lines the later counts, as in BERT's own reader
-      boolean within = piece.startsWith(WITHIN) && piece.length() > WITHIN.length();
-      if (within) {
-        insides.put(piece.substring(WITHIN.length()), i);
-      }
-      starts.put(piece, i);
+      ids.put(pieces.get(i), i); // of two lines the later counts, as in BERT's own reader
     }
-    this.unknown = special(UNKNOWN);
+    this.speller = new LongestPieces(pieces, WITHIN, special(UNKNOWN), LONGEST_WORD);
   }
 
   /**
-   * Reads {@code vocab.txt}, or a folder that has it, or Hugging Face's {@code tokenizer.json} of
-   * type WordPiece. Whether text is lower-cased is read from {@code tokenizer_config.json} beside
-   * it; without one it is, unless the vocabulary has words in capitals.
+   * Reads {@code vocab.txt}, or a folder that has it. Whether text is lower-cased is read from
+   * {@code tokenizer_config.json} beside it; without one it is, unless the vocabulary has words in
+   * capitals. For {@code tokenizer.json} there is {@link TokenizerJson}.
    *
    * @throws IOException naming the file that cannot be read
    * @throws IllegalArgumentException when a file is no WordPiece vocabulary
@@ -73,13 +64,13 @@ public final class WordPiece implements Tokenizer {
   public static WordPiece load(Path path) throws IOException {
     Path folder = Files.isDirectory(path) ? path : path.toAbsolutePath().getParent();
     Path vocab = Files.isDirectory(path) ? TextFiles.first(path, "vocab.txt") : path;
+    if (vocab == null) {
+      throw new IllegalArgumentException(path + " has no vocab.txt");
+    }
     try {
-      if (vocab != null && !vocab.endsWith("tokenizer.json")) {
-        List<String> pieces = TextFiles.lines(vocab);
-        Path config = folder == null ? null : TextFiles.first(folder, CONFIG);
-        return new WordPiece(pieces, words(pieces, config));
-      }
-      return single(TextFiles.json(vocab == null ? path.resolve("tokenizer.json") : vocab));
+      List<String> pieces = TextFiles.lines(vocab);
+      Path config = folder == null ? null : TextFiles.first(folder, CONFIG);
+      return new WordPiece(pieces, words(pieces, config));
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(path + ": " + e.getMessage(), e);
     }
@@ -100,41 +91,6 @@ public final class WordPiece implements Tokenizer {
 
   private static boolean isCapital(String piece) {
     return !piece.startsWith("[") && !piece.equals(piece.toLowerCase(Locale.ROOT));
-  }
-
-  private static WordPiece single(JsonNode json) {
-    JsonNode model = json.path("model");
-    JsonNode normalizer = json.path("normalizer");
-    boolean bert =
-        model.path("type").asText().equals("WordPiece")
-            && normalizer.path("type").asText().equals("BertNormalizer")
-            && model.path("continuing_subword_prefix").asText(WITHIN).equals(WITHIN)
-            && model.path("unk_token").asText(UNKNOWN).equals(UNKNOWN)
-            && model.path("max_input_chars_per_word").asInt(LONGEST_WORD) == LONGEST_WORD;
-    if (!bert) {
-      throw new IllegalArgumentException(
-          "tokenizer.json is not BERT's WordPiece (model type WordPiece with prefix ##, [UNK] and"
-              + " 100 characters a word; normalizer BertNormalizer)");
-    }
-    Map<Integer, String> byId = new HashMap<>();
-    model.path("vocab").properties().forEach(e -> byId.put(e.getValue().asInt(), e.getKey()));
-    json.path("added_tokens")
-        .forEach(t -> byId.put(t.path("id").asInt(), t.path("content").asText()));
-    List<String> pieces = new ArrayList<>();
-    for (int i = 0; i < byId.size(); i++) {
-      String piece = byId.get(i);
-      if (piece == null) {
-        throw new IllegalArgumentException("tokenizer.json has no piece with id " + i);
-      }
-      pieces.add(piece);
-    }
-    boolean lower = normalizer.path("lowercase").asBoolean(true);
-    return new WordPiece(
-        pieces,
-        new BertWords(
-            lower,
-            normalizer.path("strip_accents").asBoolean(lower),
-            normalizer.path("handle_chinese_chars").asBoolean(true)));
   }
 
   private int special(String token) {
@@ -177,36 +133,11 @@ public final class WordPiece implements Tokenizer {
     if (known != null) {
       return known;
     }
-    int[] spelt = spell(word);
+    int[] spelt = speller.spell(word);
     if (cache.size() < CACHED_WORDS && word.length() <= LONGEST_WORD) {
       cache.put(word, spelt);
     }
     return spelt;
-  }
-
-  private int[] spell(String word) {
-    Ids out = new Ids(4);
-    boolean tooLong =
-        word.length() > LONGEST_WORD && word.codePointCount(0, word.length()) > LONGEST_WORD;
-    for (int from = 0; from < word.length(); ) {
-      PieceTrie trie = from == 0 ? starts : insides;
-      int id = PieceTrie.NONE;
-      int end = from;
-      int node = tooLong ? PieceTrie.NONE : PieceTrie.ROOT;
-      for (int at = from; node != PieceTrie.NONE && at < word.length(); ) {
-        node = trie.child(node, word.charAt(at++));
-        if (node != PieceTrie.NONE && trie.value(node) != PieceTrie.NONE) {
-          id = trie.value(node);
-          end = at;
-        }
-      }
-      if (id == PieceTrie.NONE) {
-        return new int[] {unknown};
-      }
-      out.add(id);
-      from = end;
-    }
-    return out.toArray();
   }
 
   /**
@@ -230,7 +161,7 @@ public final class WordPiece implements Tokenizer {
   }
 
   // In this order: an apostrophe that has lost its spaces makes no contraction any more.
-  private static String tidy(String text) {
+  static String tidy(String text) {
     return text.replace(" .", ".")
         .replace(" ?", "?")
         .replace(" !", "!")

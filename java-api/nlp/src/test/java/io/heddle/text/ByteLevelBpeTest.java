@@ -194,32 +194,6 @@ class ByteLevelBpeTest {
   }
 
   @Test
-  void readsTokenizerJson(@TempDir Path folder) throws IOException {
-    ByteLevelBpe bpe = small();
-    var json = JSON.createObjectNode();
-    json.putNull("normalizer");
-    json.putArray("added_tokens").addObject().put("id", 0).put("content", "<|endoftext|>");
-    json.putObject("pre_tokenizer").put("type", "ByteLevel").put("add_prefix_space", false);
-    var model = json.putObject("model").put("type", "BPE");
-    var vocab = model.putObject("vocab");
-    for (int i = 1; i < bpe.vocabularySize(); i++) {
-      vocab.put(bpe.token(i), i);
-    }
-    var merges = model.putArray("merges");
-    bpe.merges().forEach(m -> merges.addArray().add(m[0]).add(m[1]));
-    Path file = folder.resolve("tokenizer.json");
-    Files.writeString(file, json.toString());
-    ByteLevelBpe back = ByteLevelBpe.load(folder);
-    String text = "that cat<|endoftext|>";
-    assertArrayEquals(bpe.encodeWithSpecials(text), back.encodeWithSpecials(text));
-
-    json.putObject("normalizer").put("type", "NFC");
-    Files.writeString(file, json.toString());
-    var refused = assertThrows(IllegalArgumentException.class, () -> ByteLevelBpe.load(folder));
-    assertTrue(refused.toString().contains("normalizer"), refused.toString());
-  }
-
-  @Test
   void badInputIsNamed(@TempDir Path folder) throws IOException {
     var missing = assertThrows(IllegalArgumentException.class, () -> ByteLevelBpe.load(folder));
     assertTrue(missing.toString().contains(folder.toString()));

@@ -156,23 +156,6 @@ class WordPieceTest {
   }
 
   @Test
-  void readsTokenizerJson(@TempDir Path folder) throws IOException {
-    var json = JSON.createObjectNode();
-    json.putObject("normalizer").put("type", "BertNormalizer").put("lowercase", false);
-    var model = json.putObject("model").put("type", "WordPiece");
-    var vocab = model.putObject("vocab");
-    List.of("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "A", "##b")
-        .forEach(p -> vocab.put(p, vocab.size()));
-    Path file = folder.resolve("tokenizer.json");
-    Files.writeString(file, json.toString());
-    assertEquals(List.of("A", "##b", "[UNK]"), pieces(WordPiece.load(folder), "Ab ab"));
-    model.put("max_input_chars_per_word", 7);
-    Files.writeString(file, json.toString());
-    var refused = assertThrows(IllegalArgumentException.class, () -> WordPiece.load(file));
-    assertTrue(refused.toString().contains("100 characters"), refused.toString());
-  }
-
-  @Test
   void badInputIsNamed(@TempDir Path folder) throws IOException {
     Path vocab = folder.resolve("vocab.txt");
     Files.writeString(vocab, "a\nb\n");
