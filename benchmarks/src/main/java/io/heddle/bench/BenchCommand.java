@@ -31,7 +31,8 @@ public final class BenchCommand implements Verb {
 
   @Parameters(
       paramLabel = "WORK",
-      description = "attention, step, gemm, norm, loss, optimizer, merge, door, or all.")
+      description =
+          "attention, step, gemm, norm, loss, optimizer, merge, merge-files, door, or all.")
   private String work = "";
 
   @Option(

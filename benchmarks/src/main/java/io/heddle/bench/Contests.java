@@ -9,7 +9,8 @@ import java.util.function.Supplier;
 /** The contests by name: the lists of {@code heddle bench WORK}, and single ones for JMH. */
 public final class Contests {
   static final List<String> WORKS =
-      List.of("attention", "step", "gemm", "norm", "loss", "optimizer", "merge", "door");
+      List.of(
+          "attention", "step", "gemm", "norm", "loss", "optimizer", "merge", "merge-files", "door");
 
   private Contests() {}
 
@@ -65,6 +66,7 @@ public final class Contests {
             contests.add(() -> new MemoryContests.Merge(24 << 20, sources, backend, type, threads));
           }
         }
+        case "merge-files" -> contests.add(() -> new MergeFilesContest(backend, type, threads));
         case "door" -> {
           if (type == types.getFirst()) {
             contests.add(DoorContest::new);

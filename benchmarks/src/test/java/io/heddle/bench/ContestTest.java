@@ -116,7 +116,17 @@ class ContestTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"attention", "step", "gemm", "norm", "loss", "optimizer", "merge", "door"})
+      strings = {
+        "attention",
+        "step",
+        "gemm",
+        "norm",
+        "loss",
+        "optimizer",
+        "merge",
+        "merge-files",
+        "door"
+      })
   void everyWorkHasContests(String work) {
     List<DType> types = List.of(DType.F32, DType.BF16);
     int few = Contests.of(work, types, "cpu", 1, true).size();

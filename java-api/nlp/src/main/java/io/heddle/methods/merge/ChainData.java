@@ -104,10 +104,9 @@ final class ChainData {
 
   private List<TokenBatch> batches(int chain, long of, int rows) {
     int each = 64;
-    LongFunction<TokenBatch> drawn = rows(chain, ~of, each);
     List<TokenBatch> out = new ArrayList<>();
     for (int first = 0; first < rows; first += each) {
-      out.add(drawn.apply(first / each));
+      out.add(rows(chain, ~of, Math.min(each, rows - first)).apply(first));
     }
     return out;
   }

@@ -1,6 +1,5 @@
 package io.heddle.methods.merge;
 
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.heddle.backend.Backend;
 import io.heddle.models.ModelConfig;
 import io.heddle.progress.ProgressListener;
@@ -98,8 +97,8 @@ public final class DemReproduction {
   /** Runs what is not done yet and writes the report; null when it was asked to stop. */
   public @Nullable List<Findings> run() throws IOException {
     RunDirectory directory = new RunDirectory(root);
-    ObjectNode config = RunDirectory.object().put("plan", plan.toString());
-    directory.begin(config.put("seeds", seeds.toString()));
+    // Not the seeds: more of them may be asked for later.
+    directory.begin(RunDirectory.object().put("plan", plan.toString()));
     List<StudyData> datas = new ArrayList<>();
     long left = 0;
     for (long seed : seeds) {
@@ -162,7 +161,8 @@ public final class DemReproduction {
               stage.name(),
               shape,
               start,
-              plan.loop(stage.steps(), stage.start() == null, stageSeed),
+              plan.loop(
+                  stage.steps(), stage.start() == null, !stage.validation().isEmpty(), stageSeed),
               stage.rows().batches(stageSeed, plan.rows()),
               stage.validation());
       running = null;

@@ -116,7 +116,9 @@ final class Stages {
   /** By size to the power 1 / temperature (Arivazhagan et al. 2019), summing to 1. */
   private double[] shares(double temperature) {
     double[] out =
-        data.sources().stream().mapToDouble(s -> Math.pow((double) s.size(), 1 / temperature)).toArray();
+        data.sources().stream()
+            .mapToDouble(s -> Math.pow((double) s.size(), 1 / temperature))
+            .toArray();
     double sum = Arrays.stream(out).sum();
     return Arrays.stream(out).map(x -> x / sum).toArray();
   }

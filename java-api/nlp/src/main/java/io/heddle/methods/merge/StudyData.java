@@ -41,7 +41,7 @@ public record StudyData(
   public static final List<String> KNOWN =
       List.of("lm-books", "lm-speeches", "mathqa-python", "instructions-p3");
 
-  private static final int CHARACTERS = 3_000_000;
+  private static final int CHARACTERS = 1_500_000;
   private static final String[] REST = {
     "adj.pert", "adj.ppl", "adv", "noun.T", "noun.act", "noun.at", "noun.b", "noun.c", "noun.e",
     "noun.fe", "noun.g", "noun.l", "noun.m", "noun.o", "noun.ph", "noun.po", "noun.pr", "noun.q",

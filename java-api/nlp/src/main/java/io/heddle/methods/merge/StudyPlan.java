@@ -43,14 +43,14 @@ public record StudyPlan(
           2,
           4,
           32,
-          64,
+          32,
           0,
           1200,
           1e-3f,
           80,
           1e-4f,
+          4096,
           16384,
-          32768,
           8);
 
   /** Markov chains, fine-tuned for long. */
@@ -61,19 +61,19 @@ public record StudyPlan(
           2,
           4,
           32,
-          64,
+          32,
           0,
           1500,
           1e-3f,
           200,
           3e-4f,
+          4096,
           16384,
-          32768,
           8);
 
   /** Text. */
   public static final StudyPlan TEXT =
-      new StudyPlan("text", 128, 2, 4, 128, 16, 1024, 800, 3e-3f, 100, 5e-4f, 8192, 32768, 8);
+      new StudyPlan("text", 96, 2, 4, 128, 8, 1024, 500, 4e-3f, 50, 5e-4f, 4096, 8192, 8);
 
   /** Candidates of the shared weight. */
   private static final double[] SHARED = new double[15];
@@ -164,7 +164,7 @@ public record StudyPlan(
     return sources * tuneSteps + (long) Math.ceil(scored / 3 / tokens(1));
   }
 
-  TrainConfig loop(long steps, boolean base, long seed) {
+  TrainConfig loop(long steps, boolean base, boolean watched, long seed) {
     // A patience that never ends: the parameters of the best evaluation stay, no run is cut short.
     return new TrainConfig(
         steps,
@@ -180,8 +180,8 @@ public record StudyPlan(
         false,
         1,
         seed,
-        base ? 0 : Math.max(1, steps / 4),
+        watched ? Math.max(1, steps / 4) : 0,
         Math.max(1, steps / 4),
-        base ? 0 : Integer.MAX_VALUE);
+        watched ? Integer.MAX_VALUE : 0);
   }
 }

@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+"""Merging from files, beside a straightforward numpy script. Run by hand; the product never needs it.
+
+    python3 -m venv venv && venv/bin/pip install numpy safetensors ml_dtypes
+    venv/bin/python benchmarks/peers/merge_numpy.py warm --heddle ./heddle --folder /dev/shm/merge --mib 1024
+    venv/bin/python benchmarks/peers/merge_numpy.py cold --heddle ./heddle --folder /var/tmp/merge --mib 1024
+
+warm: a base and two sources of bf16 in four shards, in the page cache; in turns a copy in memory, the script, and the command
+`heddle merge`, its start-up included. cold: the inputs are dropped from the page cache before each merge; dd says what the disk
+reads and writes past the cache in the same round. Medians are printed. The outputs are compared bit for bit against numpy in double.
+"""
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import time
+
+import ml_dtypes
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+SHARDS, TENSORS, WEIGHTS = 4, 8, (0.3, 0.4)
+NAMES = ["base", "a", "b"]
+
+
+def generate(folder, mib):
+    rng = np.random.default_rng(1)
+    elements = (mib << 20) // 2 // (SHARDS * TENSORS)
+    for name in NAMES:
+        os.makedirs(f"{folder}/{name}")
+        where = {}
+        for s in range(SHARDS):
+            file = f"model-{s + 1:05}-of-{SHARDS:05}.safetensors"
+            tensors = {}
+            for t in range(TENSORS):
+                key = f"model.layers.{s * TENSORS + t}.w"
+                x = rng.standard_normal(elements, dtype=np.float32) * 0.02
+                tensors[key], where[key] = x.astype(ml_dtypes.bfloat16), file
+            save_file(tensors, f"{folder}/{name}/{file}")
+        with open(f"{folder}/{name}/model.safetensors.index.json", "w") as f:
+            json.dump({"metadata": {"total_size": mib << 20}, "weight_map": where}, f)
+
+
+def shards(folder, name):
+    return [f"{folder}/{name}/{f}" for f in sorted(os.listdir(f"{folder}/{name}")) if f.endswith(".safetensors")]
+
+
+def numpy_merge(folder, kind=np.float32):
+    """What one would write: load a shard of each model, add the differences, save."""
+    os.makedirs(f"{folder}/numpy", exist_ok=True)
+    for files in zip(*(shards(folder, n) for n in NAMES)):
+        base, *sources = (load_file(f) for f in files)
+        out = {}
+        for key, b in base.items():
+            b = b.astype(kind)
+            total = b.copy()
+            for w, source in zip(WEIGHTS, sources):
+                total += w * (source[key].astype(kind) - b)
+            out[key] = total.astype(ml_dtypes.bfloat16)
+        save_file(out, f"{folder}/numpy/{os.path.basename(files[0])}")
+
+
+def heddle_merge(heddle, folder, *more):
+    command = [heddle, "merge", "--method", "dem", "--base", f"{folder}/base", "--source", f"{folder}/a={WEIGHTS[0]}",
+               "--source", f"{folder}/b={WEIGHTS[1]}", "--out", f"{folder}/out", "--no-hash", "--quiet", *more]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def timed(work, *arguments):
+    start = time.perf_counter()
+    work(*arguments)
+    return time.perf_counter() - start
+
+
+def same(folder):
+    numpy_merge(folder, np.float64)
+    want = {k: v for f in shards(folder, "numpy") for k, v in load_file(f).items()}
+    got = {k: v for f in shards(folder, "out") for k, v in load_file(f).items()}
+    differ = sum(int((want[k].view(np.uint16) != got[k].view(np.uint16)).sum()) for k in want)
+    print(f"bits that differ from numpy in double precision: {differ} elements of {sum(v.size for v in want.values())}")
+
+
+def dd(*arguments):
+    start = time.perf_counter()
+    subprocess.run(["dd", "bs=16M", *arguments], check=True, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+def drop(folder):
+    for name in NAMES:
+        for file in shards(folder, name):
+            fd = os.open(file, os.O_RDONLY)
+            os.fsync(fd)
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(fd)
+
+
+def warm(a, size):
+    copies, peers, ours = [], [], []
+    from_, to = np.ones(size, np.uint8), np.zeros(size, np.uint8)
+    for _ in range(a.rounds):
+        copies.append(2 * size / timed(np.copyto, to, from_) / 1e9)
+        peers.append(timed(numpy_merge, a.folder))
+        shutil.rmtree(f"{a.folder}/out", ignore_errors=True)
+        ours.append(timed(heddle_merge, a.heddle, a.folder, *a.more))
+    rate = 4 * size / statistics.median(ours) / 1e9
+    copy = statistics.median(copies)
+    print(f"copy {copy:.1f} GB/s; heddle {statistics.median(ours):.2f} s = {rate:.2f} GB/s, {100 * rate / copy:.0f} % of it;"
+          f" numpy {statistics.median(peers):.2f} s, {statistics.median([p / o for p, o in zip(peers, ours)]):.1f} times as long")
+
+
+def cold(a, size):
+    shares = []
+    for _ in range(a.rounds):
+        read = sum(dd(f"if={f}", "of=/dev/null", "iflag=direct") for n in NAMES for f in shards(a.folder, n))
+        write = dd("if=/dev/zero", f"of={a.folder}/zeros", "oflag=direct", "conv=fsync", f"count={size >> 24}")
+        os.remove(f"{a.folder}/zeros")
+        shutil.rmtree(f"{a.folder}/out", ignore_errors=True)
+        drop(a.folder)
+        ours = timed(heddle_merge, a.heddle, a.folder, *a.more)
+        shares.append(ours / max(read, write))
+        print(f"O_DIRECT read {3 * size / read / 1e9:.2f} GB/s, write {size / write / 1e9:.2f} GB/s;"
+              f" merge {ours:.2f} s, {shares[-1]:.2f} times the slower of the two")
+    print(f"median {statistics.median(shares):.2f}")
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("mode", choices=["warm", "cold"])
+    p.add_argument("--heddle", required=True)
+    p.add_argument("--folder", required=True)
+    p.add_argument("--mib", type=int, default=1024)
+    p.add_argument("--rounds", type=int, default=5)
+    a, a.more = p.parse_known_args()
+    shutil.rmtree(a.folder, ignore_errors=True)
+    generate(a.folder, a.mib)
+    try:
+        (warm if a.mode == "warm" else cold)(a, a.mib << 20)
+        same(a.folder)
+    finally:
+        shutil.rmtree(a.folder)
+
+
+if __name__ == "__main__":
+    main()
