@@ -131,8 +131,8 @@ void compare(const char* op, const std::string& what, const Box& expected, const
     const double a = get(reinterpret_cast<const char*>(expected.t.data) + i * size, got.t.dtype),
                  b = get(reinterpret_cast<const char*>(got.t.data) + i * size, got.t.dtype);
     if (a == b || (std::isnan(a) && std::isnan(b))) continue;
-    const double error = std::fabs(a - b) / (1 + std::fabs(a));
-    if (!(error <= worst)) worst = error, where = i;
+    const double difference = std::fabs(a - b) / (1 + std::fabs(a)), error = std::isnan(difference) ? INFINITY : difference;
+    if (error > worst) worst = error, where = i;
   }
   runs++;
   if (worst <= tolerance) return;
