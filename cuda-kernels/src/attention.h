@@ -346,7 +346,7 @@ struct BackwardWork {
   Heads<T> dq, dk, dv;
   const float* lse;
   int64_t lse_stride[3];
-  float2* statistics;  // [B, H, ceil(T / 64) * 64] of (lse in units of log 2, rowsum(do * o)); 0 past T
+  float2* statistics;  // [B, H, ceil(T / 64) * 64] of (lse in units of log 2, rowsum(do * o)); (+inf, 0) past T
 
   __device__ float2* statistics_of(int64_t b, int64_t h, int64_t query) const {
     return statistics + (b * p.heads + h) * p.query_blocks * kTile + query;

@@ -278,17 +278,16 @@ struct ColumnMask {
   bool any = false;
 
   ColumnMask() = default;
-  // key: the lane's first, in a block of `queries` queries.
-  __device__ ColumnMask(const int64_t* mask, int key, int64_t queries) {
-    any = mask != nullptr || queries < kTile;
+  // key: the lane's first, in the block. Queries past T need no bit: their lse is +inf.
+  __device__ ColumnMask(const int64_t* mask, int key) {
+    any = mask != nullptr;
     if (!any) return;
     seen = 0;
 #pragma unroll
     for (int n = 0; n < 8; n++) {
 #pragma unroll
       for (int i = 0; i < 2; i++) {
-        const int query = 8 * n + lane_id() % 4 * 2 + i;
-        const uint64_t word = query >= queries ? 0 : (mask == nullptr ? ~uint64_t{0} : static_cast<uint64_t>(mask[query])) >> key;
+        const uint64_t word = static_cast<uint64_t>(mask[8 * n + lane_id() % 4 * 2 + i]) >> key;
         seen |= static_cast<uint32_t>((word & 1) | (word >> 8 & 1) << 2) << (4 * n + i);
       }
     }

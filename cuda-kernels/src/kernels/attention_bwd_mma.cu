@@ -3,13 +3,14 @@
 // dS^T q, where ~ is the dropout mask with its factor. Shapes: q, o, do, dq [B,H,T,D]; k, v, dk, dv [B,K,S,D]; lse f32 [B,H,T]; row and
 // column lists as in ops.def. Work: two kernels, after the statistics of attention_bwd.cu. query_gradient: a block of 4 warps per (64
 // queries, head, batch) walks its row list; a warp owns 16 queries. key_gradient: a block per (64 keys, key head, batch) walks the column
-// lists of the H/K heads that share it, so no two blocks write to one place; a warp owns 16 keys and forms the transposes, k q^T and v do^T,
-// so that in both kernels P and dS go from accumulator to operand within registers. D = 256: blocks of 32 rows, and two warps share 16
-// rows, each with half of the features of the results (the scores are then formed twice). On chip: the block's own two tiles, and a pair
-// per entry of the list, filled by cp.async: the one needed first in two slots (D = 256: in one), the other reloaded as soon as it has been
-// used; D 64: 41, 128: 81, 256: 97 KiB of shared memory, B H T float2 of workspace. Registers in README.md; no spills. Numerics: products
-// in bf16/f16 with f32 sums; P and dS are rounded to the dtype; exponentials base 2 by ex2.approx. Cost: 14 D FLOP per visible pair (scores
-// are formed twice), whole blocks counted. Deterministic: no atomics; sums in list order, heads in order. Checked on: not yet.
+// lists of the H/K heads that share it, so no two blocks write to one place; a warp owns 16 keys and forms the transposes, k q^T and v
+// do^T, so that in both kernels P and dS go from accumulator to operand within registers. D = 256: blocks of 32 rows, and two warps share
+// 16 rows, each with half of the features of the results (the scores are then formed twice). On chip: the block's own two tiles (D = 64: in
+// registers too), and a pair per entry of the list, filled by cp.async: the one needed first in two slots (D = 256: in one), the other
+// reloaded as soon as it has been used; D 64: 41, 128: 81, 256: 97 KiB of shared memory, B H T float2 of workspace. Registers in README.md;
+// no spills. Numerics: products in bf16/f16 with f32 sums; P and dS are rounded to the dtype; exponentials base 2 by ex2.approx. Cost: 14 D
+// FLOP per visible pair (scores are formed twice), whole blocks counted. Deterministic: no atomics; sums in list order, heads in order.
+// Checked on: not yet.
 #include "mma_attention.h"
 
 namespace hd {
@@ -19,16 +20,17 @@ struct BackwardTiles {
   int rows;    // queries (query_gradient) or keys (key_gradient) of a block
   int parts;   // warps that share 16 rows, each with D / parts features of the results
   int slots;   // of the first tile of a pair
-  int span;    // queries whose scores key_gradient holds at a time
+  bool keep;   // the block's own tiles in registers; else they are read from shared memory for every entry
   int blocks;  // per multiprocessor, for the register budget
 };
-// Rejected: 64 rows at D = 256 (512 sums per row of dk and dv: 256 registers), a second slot there (129 KiB; sm_86, 89 and 120 have 99), a
-// span of 64 beside 128 sums of dk and dv (spills).
+// Rejected: 64 rows at D = 256 (512 sums per row of dk and dv: 256 registers), a second slot there (129 KiB; sm_86, 89 and 120 have 99).
 constexpr BackwardTiles backward_tiles(int d) {
-  if (d == 64) return {64, 1, 2, 64, 2};
-  if (d == 128) return {64, 1, 2, 32, 2};
-  return {32, 2, 1, 32, 1};
+  if (d == 64) return {64, 1, 2, true, 2};
+  if (d == 128) return {64, 1, 2, false, 2};
+  return {32, 2, 1, false, 1};
 }
+// Columns whose scores a warp holds at a time. key_gradient has twice the sums, and spilled with 64 beside 128 of them.
+constexpr int kQuerySpan = 64, kKeySpan = 32;
 constexpr int kBackwardThreads = 128;
 constexpr int kStatisticsBytes = kTile * 8;
 
@@ -194,7 +196,7 @@ struct Place {
 // way meanwhile, if it has a slot; y1 follows when all warps have used the one before it.
 template <class T, int D, int N, class Pass>
 __device__ void walk_pairs(Walk& walk, Pass& pass, const Layout<D>& layout, const Place<D>& place, const Lanes& lanes) {
-  constexpr bool kAhead = backward_tiles(D).slots == 2;
+  constexpr bool kAhead = backward_tiles(D).slots == 2, kKeep = backward_tiles(D).keep;
   const uint32_t rows = static_cast<uint32_t>(place.row * kPitchBytes<D>), columns = static_cast<uint32_t>(place.column * 2);
   Entry now = walk.take(), next = walk.take();
   uint32_t slot = 0;
@@ -204,6 +206,8 @@ __device__ void walk_pairs(Walk& walk, Pass& pass, const Layout<D>& layout, cons
     pass.fetch_second(now);
   }
   commit_copies();
+  [[maybe_unused]] bool kept = false;
+  [[maybe_unused]] uint32_t own[2][kKeep ? D / 16 : 1][1][4];
   while (now.head >= 0) {
     const Entry after = walk.take();  // an entry ahead, so that no copy waits for its address
     const Shared first = layout.first + slot * kTileBytes<D>();
@@ -220,17 +224,36 @@ __device__ void walk_pairs(Walk& walk, Pass& pass, const Layout<D>& layout, cons
       __syncthreads();
     }
     pass.prepare(now, slot);
+    if constexpr (kKeep) {
+      if (!kept) {
+#pragma unroll
+        for (int k = 0; k < D / 16; k++) {
+          load_rows<D, 1>(layout.own[0] + rows, lanes, k, own[0][k]);
+          load_rows<D, 1>(layout.own[1] + rows, lanes, k, own[1][k]);
+        }
+        kept = true;
+      }
+    }
+    const auto multiply = [&](int x, Shared tile, Fragments<1, N>& product) {
+      if constexpr (kKeep) {
+        clear<1, N>(product);
+#pragma unroll
+        for (int k = 0; k < D / 16; k++) multiply_rows<T, D, 1, N>(own[x][k], tile, lanes, k, product);
+      } else {
+        multiply_tiles<T, D, 1, N>(layout.own[x] + rows, tile, lanes, product);
+      }
+    };
     uint32_t ds[kTile / 16][1][4];  // rounded, as operands
 #pragma unroll
     for (int n = 0; n < 8; n += N) {
       const auto skip = static_cast<uint32_t>(n * 8 * kPitchBytes<D>);
       Fragments<1, N> s, g;
-      multiply_tiles<T, D, 1, N>(layout.own[0] + rows, first + skip, lanes, s);
+      multiply(0, first + skip, s);
       if (kAhead && n == 0) {
         wait_copies<1>();
         __syncthreads();
       }
-      multiply_tiles<T, D, 1, N>(layout.own[1] + rows, layout.second + skip, lanes, g);
+      multiply(1, layout.second + skip, g);
       pass.weigh(now, n, s, g);
       pass.use_second(s, layout.second + skip + columns, lanes);
 #pragma unroll
@@ -241,7 +264,8 @@ __device__ void walk_pairs(Walk& walk, Pass& pass, const Layout<D>& layout, cons
     commit_copies();
 #pragma unroll
     for (int k = 0; k < kTile / 16; k++)
-      accumulate_step<T, 1, Place<D>::kColumns>(ds[k], first + columns + static_cast<uint32_t>(k * 16 * kPitchBytes<D>), lanes, pass.by_first);
+      accumulate_step<T, 1, Place<D>::kColumns>(ds[k], first + columns + static_cast<uint32_t>(k * 16 * kPitchBytes<D>), lanes,
+                                                pass.by_first);
     if (kAhead) slot ^= 1;
     now = next;
     next = after;
@@ -292,7 +316,8 @@ struct QueryPass {
   }
   template <int N>
   __device__ void weigh(const Entry& e, int n0, Fragments<1, N>& s, Fragments<1, N>& g) const {
-    hd::weigh<ByQuery, N>(w.p, scoring, side, n0, query, int64_t{e.block} * kTile + lane_id() % 4 * 2, static_cast<uint32_t>(b * w.p.heads + e.head), s, g);
+    hd::weigh<ByQuery, N>(w.p, scoring, side, n0, query, int64_t{e.block} * kTile + lane_id() % 4 * 2,
+                          static_cast<uint32_t>(b * w.p.heads + e.head), s, g);
   }
   template <int N>
   __device__ void use_second(const Fragments<1, N>&, Shared, const Lanes&) {}
@@ -313,7 +338,7 @@ __global__ void __launch_bounds__(kBackwardThreads, backward_tiles(D).blocks) qu
   fetch<T, D, z.rows>(layout.own[1], w.d_o, b, h, query0, p.queries, p.features);
   QueryPass<T, D> pass(w, layout, b, h, query0 + place.row);
   Walk walk(w.rows, b, h, 1, block, p.key_blocks);
-  walk_pairs<T, D, 8>(walk, pass, layout, place, lanes);
+  walk_pairs<T, D, kQuerySpan / 8>(walk, pass, layout, place, lanes);
   const float scale[2] = {p.scale, p.scale};
   stage<T, D, Place<D>::kColumns>(pass.by_first[0], scale, layout.own[0] + static_cast<uint32_t>(place.row * kPitchBytes<D>), place.column);
   __syncthreads();
@@ -350,12 +375,13 @@ struct KeyPass {
   }
   __device__ void prepare(const Entry& e, uint32_t slot) {
     const int64_t* words = e.mask == 0 ? nullptr : w.columns.masks + int64_t{e.mask} * kTile;
-    side = {table(slot), ColumnMask(words, key % kTile, w.p.queries - int64_t{e.block} * kTile)};
+    side = {table(slot), ColumnMask(words, key % kTile)};
   }
   template <int N>
   __device__ void weigh(const Entry& e, int n0, Fragments<1, N>& s, Fragments<1, N>& g) const {
     const Scoring scoring(w.p, e.head);
-    hd::weigh<ByKey, N>(w.p, scoring, side, n0, int64_t{e.block} * kTile + lane_id() % 4 * 2, key, static_cast<uint32_t>(b * w.p.heads + e.head), s, g);
+    hd::weigh<ByKey, N>(w.p, scoring, side, n0, int64_t{e.block} * kTile + lane_id() % 4 * 2, key,
+                        static_cast<uint32_t>(b * w.p.heads + e.head), s, g);
   }
   template <int N>
   __device__ void use_second(const Fragments<1, N>& s, Shared tile, const Lanes& lanes) {
@@ -379,7 +405,7 @@ __global__ void __launch_bounds__(kBackwardThreads, backward_tiles(D).blocks) ke
   fetch<T, D, z.rows>(layout.own[1], w.v, b, kv_head, key0, p.keys, p.features);
   KeyPass<T, D> pass(w, layout, b, key0 + place.row);
   Walk walk(w.columns, b, kv_head * group, group, block, p.query_blocks);
-  walk_pairs<T, D, z.span / 8>(walk, pass, layout, place, lanes);
+  walk_pairs<T, D, kKeySpan / 8>(walk, pass, layout, place, lanes);
   const float scale[2] = {p.scale, p.scale}, one[2] = {1, 1};
   const auto rows = static_cast<uint32_t>(place.row * kPitchBytes<D>);
   stage<T, D, Place<D>::kColumns>(pass.by_first[0], scale, layout.own[0] + rows, place.column);
