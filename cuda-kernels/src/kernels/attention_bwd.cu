@@ -14,28 +14,27 @@
 namespace hd {
 namespace {
 
+// A team of threads (x) per query, as many as the row has packs, up to a warp.
 template <class T>
 __global__ void __launch_bounds__(kThreads) delta_kernel(BackwardWork<T> w) {
   constexpr int W = kWidth<T>;
   const Problem& p = w.p;
-  const int64_t padded = p.query_blocks * kTile, rows = p.batches * p.heads * padded;
-  for (int64_t row = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y; row < rows;
-       row += static_cast<int64_t>(gridDim.x) * blockDim.y) {
-    const int64_t t = row % padded, h = row / padded % p.heads, b = row / padded / p.heads;
-    float x[W], y[W], total = 0, lse = INFINITY;  // queries that do not exist: their weights are 0
-    if (t < p.queries) {
-      for (int64_t at = static_cast<int64_t>(threadIdx.x) * W; at < p.features; at += 32 * W) {
-        load_pack(w.o.at(b, h, t), at, p.features, w.o.vector, x);
-        load_pack(w.d_o.at(b, h, t), at, p.features, w.d_o.vector, y);
+  const int64_t t = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y, h = blockIdx.y, b = blockIdx.z;
+  float x[W], y[W], total = 0, lse = INFINITY;  // queries that do not exist: their weights are 0
+  if (t < p.queries) {
+    const T *o = w.o.at(b, h, t), *d_o = w.d_o.at(b, h, t);
+    for (int64_t at = static_cast<int64_t>(threadIdx.x) * W; at < p.features; at += static_cast<int64_t>(blockDim.x) * W) {
+      load_pack(o, at, p.features, w.o.vector, x);
+      load_pack(d_o, at, p.features, w.d_o.vector, y);
 #pragma unroll
-        for (int i = 0; i < W; i++) total = fmaf(x[i], y[i], total);
-      }
-      lse = w.lse[b * w.lse_stride[0] + h * w.lse_stride[1] + t * w.lse_stride[2]];
+      for (int i = 0; i < W; i++) total = fmaf(x[i], y[i], total);
     }
-#pragma unroll
-    for (int step = 16; step > 0; step /= 2) total += __shfl_xor_sync(0xffffffffu, total, step);
-    // -inf: no key is seen, all weights are exp(-inf), whatever is subtracted
-    if (threadIdx.x == 0) w.statistics[row] = make_float2(lse == -INFINITY ? 0.0f : lse * kLog2e, total);
+    lse = w.lse[b * w.lse_stride[0] + h * w.lse_stride[1] + t * w.lse_stride[2]];
+  }
+  for (int step = static_cast<int>(blockDim.x) / 2; step > 0; step /= 2) total += __shfl_xor_sync(0xffffffffu, total, step);
+  // -inf: no key is seen, all weights are exp(-inf), whatever is subtracted
+  if (threadIdx.x == 0) {
+    w.statistics[(b * p.heads + h) * p.query_blocks * kTile + t] = make_float2(lse == -INFINITY ? 0.0f : lse * kLog2e, total);
   }
 }
 
@@ -168,10 +167,13 @@ hd_status attention_bwd(const Call& call) {
   auto statistics = static_cast<float2*>(workspace(call, most(1, rows) * static_cast<int64_t>(sizeof(float2))));
   if (statistics == nullptr) return HD_NO_MEMORY;
   if (rows > 0) {
-    const dim3 grid(static_cast<unsigned>(least(ceil_div(rows, 8), 1 << 20)));
     const hd_status done = with_float(q.dtype, [&](auto type) {
       using T = decltype(type);
-      return launch(call, delta_kernel<T>, grid, dim3(32, 8), 0, backward_work<T>(call, p, statistics));
+      unsigned team = 4;  // kThreads / team divides the 64 queries of a block
+      while (team < 32 && team * kWidth<T> < p.features) team *= 2;
+      const unsigned queries = kThreads / team;
+      const dim3 grid(static_cast<unsigned>(p.query_blocks) * (kTile / queries), static_cast<unsigned>(p.heads), static_cast<unsigned>(p.batches));
+      return launch(call, delta_kernel<T>, grid, dim3(team, queries), 0, backward_work<T>(call, p, statistics));
     });
     if (done != HD_OK) return done;
   }
