@@ -17,7 +17,7 @@ struct ColumnGrid {
   ColumnGrid(int64_t row_count, int64_t column_count, bool sums)
       : rows(row_count),
         columns(column_count),
-        chunks(most(1, sums ? least(256, ceil_div(row_count, 8 * kColumnRows)) : least(32768, ceil_div(row_count, kColumnRows)))) {}
+        chunks(most(1, sums ? least(256, ceil_div(row_count, 8 * kColumnRows)) : least(32768, ceil_div(row_count, 2 * kColumnRows)))) {}
   template <class T>
   dim3 grid() const {
     return dim3(static_cast<unsigned>(ceil_div(columns, 32 * kWidth<T>)), static_cast<unsigned>(chunks));

@@ -115,16 +115,19 @@ __device__ Bits<T> packed(const float (&x)[kWidth<T>]) {
   return bits;
 }
 
-// Elements past n read as 0. vector: the row is 16-byte aligned.
+// Elements past n read as 0. vector: the row is 16-byte aligned. The bits can be loaded before they are needed, and unpacked then.
+template <class T>
+__device__ Bits<T> load_bits(const T* row, int64_t at, int64_t n, bool vector) {
+  constexpr int W = kWidth<T>;
+  if (vector && at + W <= n) return *reinterpret_cast<const Bits<T>*>(row + at);
+  Bits<T> bits;
+#pragma unroll
+  for (int i = 0; i < W; i++) bits.item[i] = at + i < n ? row[at + i] : rounded<T>(0.0f);
+  return bits;
+}
 template <class T>
 __device__ void load_pack(const T* row, int64_t at, int64_t n, bool vector, float (&x)[kWidth<T>]) {
-  constexpr int W = kWidth<T>;
-  if (vector && at + W <= n) {
-    unpack(*reinterpret_cast<const Bits<T>*>(row + at), x);
-  } else {
-#pragma unroll
-    for (int i = 0; i < W; i++) x[i] = at + i < n ? to_f32(row[at + i]) : 0.0f;
-  }
+  unpack(load_bits(row, at, n, vector), x);
 }
 template <class T>
 __device__ void store_pack(T* row, int64_t at, int64_t n, bool vector, const float (&x)[kWidth<T>]) {

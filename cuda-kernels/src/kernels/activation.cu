@@ -3,9 +3,10 @@
 // Work: blocks of 32 x 8 threads over (packs of columns, rows): the bias of a pack is read once per thread; backward sums dbias on the way
 // (column_sums.h), so dx and dbias cost one pass.
 // On chip: packs in registers, 8 x 32 packs of f32 in shared memory for the column sums; no spills (README.md has the counts).
-// Numerics: f32. Cost: bandwidth: 2 N F forward, 3 N F backward (glu: 3 and 5).
-// Deterministic: column sums are added in an order that depends on the shape alone.
-// Checked on: not yet.
+// Several rows of a thread are loaded before the first is used.
+// Numerics: f32; for 16-bit tensors the sigmoid is formed with the units for exponentials and reciprocals, good to 2^-20. Cost: bandwidth:
+// 2 N F forward, 3 N F backward (glu: 3 and 5). Deterministic: column sums are added in an order that depends on the shape alone. Checked
+// on: not yet.
 #include "check.h"
 #include "column_sums.h"
 
@@ -14,8 +15,15 @@ namespace {
 
 constexpr float kRootTwoOverPi = 0.7978845608028654f, kCubic = 0.044715f;
 
-__device__ float sigmoid(float x) { return 1.0f / (1.0f + expf(-x)); }
+constexpr int kBatch = 2;  // rows of a thread under way
 
+template <class T>
+__device__ float sigmoid(float x) {
+  if (sizeof(T) == 2) return __fdividef(1.0f, 1.0f + exp2_fast(-kLog2E * x));  // exp2 gives inf at most, and 1 / inf is 0
+  return 1.0f / (1.0f + expf(-x));
+}
+
+template <class T>
 __device__ float activate(int32_t kind, float x) {
   switch (kind) {
     case 1:
@@ -23,18 +31,19 @@ __device__ float activate(int32_t kind, float x) {
     case 2:
       return 0.5f * x * erfcf(-x * 0.70710678118654752f);
     case 3:
-      return x * sigmoid(2 * kRootTwoOverPi * (x + kCubic * x * x * x));  // 0.5 (1 + tanh(a)) = sigmoid(2 a)
+      return x * sigmoid<T>(2 * kRootTwoOverPi * (x + kCubic * x * x * x));  // 0.5 (1 + tanh(a)) = sigmoid<T>(2 a)
     case 4:
-      return x * sigmoid(x);
+      return x * sigmoid<T>(x);
     case 5:
       return tanhf(x);
     case 6:
-      return sigmoid(x);
+      return sigmoid<T>(x);
     default:
       return x;
   }
 }
 
+template <class T>
 __device__ float slope(int32_t kind, float x) {
   switch (kind) {
     case 1:
@@ -42,11 +51,11 @@ __device__ float slope(int32_t kind, float x) {
     case 2:
       return 0.5f * erfcf(-x * 0.70710678118654752f) + x * 0.3989422804014327f * expf(-0.5f * x * x);
     case 3: {
-      const float s = sigmoid(2 * kRootTwoOverPi * (x + kCubic * x * x * x));
+      const float s = sigmoid<T>(2 * kRootTwoOverPi * (x + kCubic * x * x * x));
       return s + x * s * (1 - s) * 2 * kRootTwoOverPi * (1 + 3 * kCubic * x * x);
     }
     case 4: {
-      const float s = sigmoid(x);
+      const float s = sigmoid<T>(x);
       return s + x * s * (1 - s);
     }
     case 5: {
@@ -54,7 +63,7 @@ __device__ float slope(int32_t kind, float x) {
       return (1 - t) * (1 + t);
     }
     case 6: {
-      const float s = sigmoid(x);
+      const float s = sigmoid<T>(x);
       return s * (1 - s);
     }
     default:
@@ -84,89 +93,126 @@ __device__ void load_bias(const Work<T>& w, int64_t at, int64_t end, float (&b)[
   }
 }
 
+// The bits of a pack of up to kBatch rows from r on, kColumnRows apart.
+template <class T>
+__device__ void load_rows(const View<const T>& x, int64_t r, int64_t end, int64_t offset, int64_t column, int64_t n, bool vector,
+                          Bits<T> (&bits)[kBatch]) {
+#pragma unroll
+  for (int k = 0; k < kBatch; k++) {
+    if (r + k * kColumnRows < end) bits[k] = load_bits(x.row(r + k * kColumnRows) + offset, column, n, vector);
+  }
+}
+
 template <class T>
 __global__ void __launch_bounds__(kThreads) bias_act_kernel(Work<T> w) {
   constexpr int W = kWidth<T>;
-  const int64_t column = (static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x) * W, n = w.features;
+  const int64_t column = (static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x) * W, n = w.features, end = w.grid.end_row();
   float b[W], x[W];
   load_bias(w, column, n, b);
-  for (int64_t r = w.grid.first_row(); r < w.grid.end_row(); r += kColumnRows) {
-    load_pack(w.x.row(r), column, n, w.x.vector, x);
+  for (int64_t r = w.grid.first_row(); r < end; r += kColumnRows * kBatch) {
+    Bits<T> xs[kBatch];
+    load_rows(w.x, r, end, 0, column, n, w.x.vector, xs);
 #pragma unroll
-    for (int i = 0; i < W; i++) x[i] = activate(w.kind, x[i] + b[i]);
-    store_pack(w.y.row(r), column, n, w.y.vector, x);
+    for (int k = 0; k < kBatch; k++) {
+      if (r + k * kColumnRows >= end) continue;
+      unpack(xs[k], x);
+#pragma unroll
+      for (int i = 0; i < W; i++) x[i] = activate<T>(w.kind, x[i] + b[i]);
+      store_pack(w.y.row(r + k * kColumnRows), column, n, w.y.vector, x);
+    }
   }
 }
 
 template <class T>
 __global__ void __launch_bounds__(kThreads) bias_act_gradient(Work<T> w) {
   constexpr int W = kWidth<T>;
-  const int64_t column = (static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x) * W, n = w.features;
+  const int64_t column = (static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x) * W, n = w.features, end = w.grid.end_row();
   float b[W], x[W], dy[W], total[W] = {};
   load_bias(w, column, n, b);
-  for (int64_t r = w.grid.first_row(); r < w.grid.end_row(); r += kColumnRows) {
-    load_pack(w.x.row(r), column, n, w.x.vector, x);
-    load_pack(w.dy.row(r), column, n, w.dy.vector, dy);
+  for (int64_t r = w.grid.first_row(); r < end; r += kColumnRows * kBatch) {
+    Bits<T> xs[kBatch], dys[kBatch];
+    load_rows(w.x, r, end, 0, column, n, w.x.vector, xs);
+    load_rows(w.dy, r, end, 0, column, n, w.dy.vector, dys);
 #pragma unroll
-    for (int i = 0; i < W; i++) {
-      x[i] = dy[i] * slope(w.kind, x[i] + b[i]);
-      total[i] += x[i];
+    for (int k = 0; k < kBatch; k++) {
+      if (r + k * kColumnRows >= end) continue;
+      unpack(xs[k], x);
+      unpack(dys[k], dy);
+#pragma unroll
+      for (int i = 0; i < W; i++) {
+        x[i] = dy[i] * slope<T>(w.kind, x[i] + b[i]);
+        total[i] += x[i];
+      }
+      store_pack(w.y.row(r + k * kColumnRows), column, n, w.y.vector, x);
     }
-    store_pack(w.y.row(r), column, n, w.y.vector, x);
   }
   if (w.partial != nullptr) store_column_sums(total, w.partial + blockIdx.y * n, column, n);
 }
 
 // The second half of a row starts at element `features`, which may not be aligned: vector for it is told apart.
 template <class T>
+__device__ void load_glu_bias(const Work<T>& w, int64_t column, bool half, float (&bg)[kWidth<T>], float (&bu)[kWidth<T>]) {
+  load_bias(w, column, w.features, bg);
+  if (w.bias != nullptr) {
+    load_pack(w.bias + w.features, column, w.features, w.bias_vector && half, bu);
+  } else {
+    load_bias(w, column, w.features, bu);
+  }
+}
+
+template <class T>
 __global__ void __launch_bounds__(kThreads) glu_kernel(Work<T> w) {
   constexpr int W = kWidth<T>;
-  const int64_t column = (static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x) * W, n = w.features;
+  const int64_t column = (static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x) * W, n = w.features, end = w.grid.end_row();
   const bool half = n % W == 0;
   float bg[W], bu[W], g[W], u[W];
-  load_bias(w, column, n, bg);
-  if (w.bias != nullptr) {
-    load_pack(w.bias + n, column, n, w.bias_vector && half, bu);
-  } else {
-    load_bias(w, column, n, bu);
-  }
-  for (int64_t r = w.grid.first_row(); r < w.grid.end_row(); r += kColumnRows) {
-    const T* row = w.x.row(r);
-    load_pack(row, column, n, w.x.vector, g);
-    load_pack(row + n, column, n, w.x.vector && half, u);
+  load_glu_bias(w, column, half, bg, bu);
+  for (int64_t r = w.grid.first_row(); r < end; r += kColumnRows * kBatch) {
+    Bits<T> gs[kBatch], us[kBatch];
+    load_rows(w.x, r, end, 0, column, n, w.x.vector, gs);
+    load_rows(w.x, r, end, n, column, n, w.x.vector && half, us);
 #pragma unroll
-    for (int i = 0; i < W; i++) g[i] = activate(w.kind, g[i] + bg[i]) * (u[i] + bu[i]);
-    store_pack(w.y.row(r), column, n, w.y.vector, g);
+    for (int k = 0; k < kBatch; k++) {
+      if (r + k * kColumnRows >= end) continue;
+      unpack(gs[k], g);
+      unpack(us[k], u);
+#pragma unroll
+      for (int i = 0; i < W; i++) g[i] = activate<T>(w.kind, g[i] + bg[i]) * (u[i] + bu[i]);
+      store_pack(w.y.row(r + k * kColumnRows), column, n, w.y.vector, g);
+    }
   }
 }
 
 template <class T>
 __global__ void __launch_bounds__(kThreads, 2) glu_gradient(Work<T> w) {
   constexpr int W = kWidth<T>;
-  const int64_t column = (static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x) * W, n = w.features;
+  const int64_t column = (static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x) * W, n = w.features, end = w.grid.end_row();
   const bool half = n % W == 0;
   float bg[W], bu[W], g[W], u[W], dy[W], total_g[W] = {}, total_u[W] = {};
-  load_bias(w, column, n, bg);
-  if (w.bias != nullptr) {
-    load_pack(w.bias + n, column, n, w.bias_vector && half, bu);
-  } else {
-    load_bias(w, column, n, bu);
-  }
-  for (int64_t r = w.grid.first_row(); r < w.grid.end_row(); r += kColumnRows) {
-    const T* row = w.x.row(r);
-    load_pack(row, column, n, w.x.vector, g);
-    load_pack(row + n, column, n, w.x.vector && half, u);
-    load_pack(w.dy.row(r), column, n, w.dy.vector, dy);
+  load_glu_bias(w, column, half, bg, bu);
+  for (int64_t r = w.grid.first_row(); r < end; r += kColumnRows * kBatch) {
+    Bits<T> gs[kBatch], us[kBatch], dys[kBatch];
+    load_rows(w.x, r, end, 0, column, n, w.x.vector, gs);
+    load_rows(w.x, r, end, n, column, n, w.x.vector && half, us);
+    load_rows(w.dy, r, end, 0, column, n, w.dy.vector, dys);
 #pragma unroll
-    for (int i = 0; i < W; i++) {
-      const float gate = g[i] + bg[i];
-      g[i] = dy[i] * (u[i] + bu[i]) * slope(w.kind, gate);
-      u[i] = dy[i] * activate(w.kind, gate);
-      total_g[i] += g[i];
-      total_u[i] += u[i];
+    for (int k = 0; k < kBatch; k++) {
+      const int64_t row = r + k * kColumnRows;
+      if (row >= end) continue;
+      unpack(gs[k], g);
+      unpack(us[k], u);
+      unpack(dys[k], dy);
+#pragma unroll
+      for (int i = 0; i < W; i++) {
+        const float gate = g[i] + bg[i];
+        g[i] = dy[i] * (u[i] + bu[i]) * slope<T>(w.kind, gate);
+        u[i] = dy[i] * activate<T>(w.kind, gate);
+        total_g[i] += g[i];
+        total_u[i] += u[i];
+      }
+      store_pack(w.y.row(row), column, n, w.y.vector, g);
+      store_pack(w.y.row(row) + n, column, n, w.y.vector && half, u);
     }
-    store_pack(w.y.row(r), column, n, w.y.vector, g);
-    store_pack(w.y.row(r) + n, column, n, w.y.vector && half, u);
   }
   if (w.partial != nullptr) {
     float* to = w.partial + blockIdx.y * 2 * n;

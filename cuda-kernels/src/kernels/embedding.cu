@@ -223,7 +223,7 @@ __device__ void sum_rows(const View<const T>& dy, const int32_t* list, int32_t c
 
 // A warp per row of the table, then a warp per piece of a long list; blockIdx.y: 32 kSums packs of columns.
 template <class T, bool kPlain>
-__global__ void __launch_bounds__(kThreads, kPlain ? 3 : 2) sum_lists(View<const T> dy, Table table, Lists lists) {
+__global__ void __launch_bounds__(kThreads, kPlain && sizeof(T) == 2 ? 3 : 2) sum_lists(View<const T> dy, Table table, Lists lists) {
   constexpr int W = kWidth<T>;
   __shared__ int32_t unsorted[kThreads / 32][kShort], sorted[kThreads / 32][kShort];
   const int warp = static_cast<int>(threadIdx.y), lane = static_cast<int>(threadIdx.x);
