@@ -74,6 +74,7 @@ class TextSourceTest {
         Texts.readAny(file).stream().map(Document::text).toList());
     Files.writeString(file, "{\"other\":1}\n");
     IOException e = assertThrows(IOException.class, () -> Texts.readAny(file));
-    assertTrue(e.getMessage().contains("a.jsonl:1 has none of the fields"), e.getMessage());
+    String message = String.valueOf(e.getMessage());
+    assertTrue(message.contains("a.jsonl:1 has none of the fields"), message);
   }
 }
