@@ -19,7 +19,7 @@ constexpr int kBatch = 2;  // rows of a thread under way
 
 template <class T>
 __device__ float sigmoid(float x) {
-  if (sizeof(T) == 2) return __fdividef(1.0f, 1.0f + exp2_fast(-kLog2E * x));  // exp2 gives inf at most, and 1 / inf is 0
+  if (sizeof(T) == 2) return __fdividef(1.0f, 1.0f + exp2_fast(-kLog2e * x));  // exp2 gives inf at most, and 1 / inf is 0
   return 1.0f / (1.0f + expf(-x));
 }
 
