@@ -13,6 +13,7 @@ import io.heddle.checkpoint.merge.MergeOptions;
 import io.heddle.checkpoint.merge.MergeResult;
 import io.heddle.checkpoint.merge.Method;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -64,16 +65,21 @@ class InterruptedMergeTest {
     }
   }
 
+  // Slow in small, so that there is a middle to be killed in; quick where there is much to do.
+  private static final Method METHOD = TENSORS == 96 ? Method.TIES : Method.DEM;
+
   private static MergeResult merge(Path folder) throws IOException {
-    return merge(folder, folder.resolve("out"), MergeOptions.DEFAULT);
+    return merge(METHOD, folder, folder.resolve("out"), MergeOptions.DEFAULT);
   }
 
-  // Slow in small, so that there is a middle to be killed in; quick where there is much to do.
-  private static MergeResult merge(Path folder, Path out, MergeOptions options) throws IOException {
+  private static MergeResult merge(Method method, Path folder, Path out, MergeOptions options)
+      throws IOException {
     try (Checkpoint base = Checkpoint.open(folder.resolve("base"));
         Checkpoint a = Checkpoint.open(folder.resolve("a"))) {
-      Merge merge =
-          TENSORS == 96 ? Merge.of(Method.TIES, base).set("density", 0.3) : Merge.dem(base);
+      Merge merge = Merge.of(method, base);
+      if (method == Method.TIES) {
+        merge.set("density", 0.3);
+      }
       return merge.add(a, 0.5).options(options.shardSize(SHARD).threads(1)).writeTo(out);
     }
   }
@@ -83,15 +89,15 @@ class InterruptedMergeTest {
     save(folder.resolve("a"), 2);
   }
 
-  /** The process that is killed: FOLDER, and OUT and the bytes of memory it may use. */
+  /** The process that is killed: FOLDER, and METHOD, OUT and the bytes of memory it may use. */
   public static void main(String[] arguments) throws IOException {
     Path folder = Path.of(arguments[0]);
     if (arguments.length == 1) {
       merge(folder);
       return;
     }
-    MergeOptions options = MergeOptions.DEFAULT.maxMemory(Long.parseLong(arguments[2]));
-    merge(folder, Path.of(arguments[1]), options);
+    MergeOptions options = MergeOptions.DEFAULT.maxMemory(Long.parseLong(arguments[3]));
+    merge(Method.of(arguments[1]), folder, Path.of(arguments[2]), options);
     Files.readAllLines(Path.of("/proc/self/status")).stream()
         .filter(line -> line.startsWith("VmHWM:"))
         .forEach(System.out::println);
@@ -166,72 +172,99 @@ class InterruptedMergeTest {
     sameAsAFreshRun(folder);
   }
 
-  /** A disk of its own that is too small, where this machine lets us make one. */
+  /** A disk of its own, too small at first and then filled by others, where we may make one. */
   @Test
   void aFullDisk(@TempDir Path folder) throws Exception {
     assumeTrue(TENSORS == 96, "small models are enough");
     Path disk = Files.createDirectory(folder.resolve("disk"));
-    Process mount =
-        new ProcessBuilder("mount", "-t", "tmpfs", "-o", "size=90m", "none", disk.toString())
-            .redirectErrorStream(true)
-            .redirectOutput(folder.resolve("mount.log").toFile())
-            .start();
-    assumeTrue(mount.waitFor() == 0, "only root may mount");
+    assumeTrue(mount(folder, "mount", "-t", "tmpfs", "-o", "size=90m", "none", disk.toString()));
     try {
       models(folder);
       Path out = disk.resolve("out");
-      ChildJvm.Ended ended =
-          ChildJvm.run(child(folder.toString(), out.toString(), "1000000000"), folder, Map.of());
-      assertEquals(1, ended.status(), ended.output());
-      assertTrue(ended.output().contains("No space left on device"), ended.output());
-      assertTrue(ended.output().contains(".out.merging"), ended.output());
-      assertEquals(List.of(".out.merging"), names(disk));
-      // With more room the same merge goes on from what is there.
-      assertEquals(
-          0,
-          new ProcessBuilder("mount", "-o", "remount,size=300m", disk.toString())
-              .start()
-              .waitFor());
-      assertTrue(merge(folder, out, MergeOptions.DEFAULT).bytesReused() > 0);
-      merge(folder);
-      for (String name : names(out)) {
-        assertEquals(-1, Files.mismatch(out.resolve(name), folder.resolve("out").resolve(name)));
+      List<String> command = child(folder.toString(), METHOD.id(), out.toString(), "1000000000");
+      ChildJvm.Ended refused = ChildJvm.run(command, folder, Map.of());
+      assertEquals(1, refused.status(), refused.output());
+      assertTrue(refused.output().contains("more bytes of disk, and"), refused.output());
+      assertFalse(Files.exists(out));
+
+      assertTrue(mount(folder, "mount", "-o", "remount,size=300m", disk.toString()));
+      Path log = folder.resolve("log");
+      Process process =
+          new ProcessBuilder(command)
+              .redirectErrorStream(true)
+              .redirectOutput(log.toFile())
+              .start();
+      Path journal = disk.resolve(".out.merging/journal");
+      while (process.isAlive()
+          && (!Files.exists(journal) || Files.readString(journal).lines().count() < 10)) {
+        Thread.sleep(5);
       }
+      Path others = disk.resolve("others");
+      fill(others);
+      assertEquals(1, process.waitFor(), Files.readString(log));
+      assertTrue(Files.readString(log).contains("No space left on device"), Files.readString(log));
+      assertFalse(Files.exists(out));
+
+      Files.delete(others);
+      MergeResult result = merge(METHOD, folder, out, MergeOptions.DEFAULT);
+      assertTrue(result.bytesReused() >= 8L * 2 * ELEMENTS, result.toString());
+      merge(folder);
+      same(out, folder.resolve("out"));
     } finally {
-      assertEquals(0, new ProcessBuilder("umount", disk.toString()).start().waitFor());
+      assertTrue(mount(folder, "umount", disk.toString()));
     }
   }
 
-  /** The models are three times what the process may use, and more than it ever holds. */
+  /** Whether a command for the system succeeds, which may be root's alone. */
+  private static boolean mount(Path folder, String... command) throws Exception {
+    return new ProcessBuilder(command)
+            .redirectErrorStream(true)
+            .redirectOutput(folder.resolve("mount.log").toFile())
+            .start()
+            .waitFor()
+        == 0;
+  }
+
+  private static void fill(Path file) throws IOException {
+    byte[] zeros = new byte[1 << 20];
+    try (OutputStream out = Files.newOutputStream(file)) {
+      for (int i = 0; i < 1000; i++) {
+        out.write(zeros);
+      }
+    } catch (IOException e) {
+      assertTrue(String.valueOf(e.getMessage()).contains("No space left"), e.toString());
+    }
+  }
+
+  /** The models are six times what the process may use, and more than it ever holds. */
   @Test
   void inputsLargerThanMemory(@TempDir Path folder) throws Exception {
     models(folder);
     Path out = folder.resolve("small");
+    String memory = Long.toString(MEMORY);
     ChildJvm.Ended ended =
         ChildJvm.run(
-            child(folder.toString(), out.toString(), Long.toString(MEMORY)), folder, Map.of());
+            child(folder.toString(), Method.DEM.id(), out.toString(), memory), folder, Map.of());
     assertEquals(0, ended.status(), ended.output());
     long peak = // kB; the JVM's own memory is in it
         Long.parseLong(ended.output().replaceAll("(?s).*VmHWM:\\s*(\\d+) kB.*", "$1"));
     long models = 2L * TENSORS * 2 * ELEMENTS;
-    assertTrue(models > 3 * MEMORY && peak << 10 < MEMORY + (160L << 20), peak + " kB");
-    merge(folder);
-    for (String name : names(out)) {
-      assertEquals(-1, Files.mismatch(out.resolve(name), folder.resolve("out").resolve(name)));
+    assertTrue(models >= 6 * MEMORY && peak << 10 < MEMORY + (160L << 20), peak + " kB");
+    merge(Method.DEM, folder, folder.resolve("out"), MergeOptions.DEFAULT);
+    same(out, folder.resolve("out"));
+  }
+
+  private static void same(Path one, Path other) throws IOException {
+    assertEquals(names(one), names(other));
+    for (String name : names(one)) {
+      assertEquals(-1, Files.mismatch(one.resolve(name), other.resolve(name)), name);
     }
   }
 
   private static void sameAsAFreshRun(Path folder) throws IOException {
     Files.move(folder.resolve("out"), folder.resolve("resumed"));
     assertEquals(0, merge(folder).bytesReused());
-    assertEquals(names(folder.resolve("out")), names(folder.resolve("resumed")));
     assertEquals(TENSORS * 2L * ELEMENTS / SHARD + 1, names(folder.resolve("out")).size());
-    for (String name : names(folder.resolve("out"))) {
-      assertEquals(
-          -1,
-          Files.mismatch(
-              folder.resolve("out").resolve(name), folder.resolve("resumed").resolve(name)),
-          name);
-    }
+    same(folder.resolve("out"), folder.resolve("resumed"));
   }
 }

@@ -100,7 +100,10 @@ public final class ModelRun {
     }
     RunDirectory directory = new RunDirectory(folder);
     ObjectNode config = RunDirectory.object().put("task", task).put("loop", loop.toString());
-    directory.begin(config.put("start", start == null ? "" : start.toString()));
+    // From here, so that a folder of runs may move.
+    Path from = start == null ? folder : start;
+    directory.begin(
+        config.put("start", folder.toAbsolutePath().relativize(from.toAbsolutePath()).toString()));
     Trainer trainer = new Trainer(loop, directory, progress);
     running = trainer;
     try (Decoder model =
