@@ -46,7 +46,7 @@ __device__ void step_one(const Work<G, P>& w, float g, float& m, float& v, float
 }
 
 template <class G, class P>
-__global__ void __launch_bounds__(kThreads) adamw_kernel(Work<G, P> w, bool vector) {
+__global__ void __launch_bounds__(kThreads, 5) adamw_kernel(Work<G, P> w, bool vector) {
   constexpr bool kNarrow = sizeof(P) == 2;
   for (int64_t at = first_item() * kFour; at < w.n; at += item_step() * kFour) {
     if (vector && at + kFour <= w.n) {
