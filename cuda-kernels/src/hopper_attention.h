@@ -1,5 +1,5 @@
-// The door to Hopper's attention kernels, which are compiled for sm_90a alone. Each returns false, with nothing done, for calls that it does
-// not take; the portable kernels serve those.
+// The door to Hopper's attention kernels, which are compiled for sm_90a alone. Each returns false, with nothing done, for calls that it
+// does not take; the portable kernels serve those.
 #pragma once
 #include "attention.h"
 
@@ -17,8 +17,9 @@ inline bool hopper_attention_bwd(const Call&, const Problem&, const Lists&, cons
 // Softcap, ALiBi and dropout are left to the portable kernels, and so are scales that turn the largest product into the smallest score.
 // masks: the tensor's number in the call; its rows are read by 16 bytes.
 inline bool hopper_takes(const Call& call, const Problem& p, int32_t masks) {
-  return (!call.has(masks) || call.t[masks]->data % 16 == 0) && call.context.capability == 90 && call.t[0]->dtype != HD_F32 && p.softcap <= 0 && p.slopes == nullptr && p.threshold == 0 &&
-         p.scale > 0 && p.batches * p.heads * p.queries > 0 && p.keys > 0 && p.keys < (1 << 30) && p.queries < (1 << 30) &&
+  return (!call.has(masks) || call.t[masks]->data % 16 == 0) && call.context.capability == 90 && call.t[0]->dtype != HD_F32 &&
+         p.softcap <= 0 && p.slopes == nullptr && p.threshold == 0 && p.scale > 0 && p.batches * p.heads * p.queries > 0 && p.keys > 0 &&
+         p.keys < (1 << 30) && p.queries < (1 << 30) &&
          p.batches * p.heads * (p.query_blocks + p.key_blocks) < (1 << 30);  // the kernels count items and keys in 32 bits
 }
 }  // namespace hd

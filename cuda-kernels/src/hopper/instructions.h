@@ -38,7 +38,8 @@ __device__ inline void wait(uint64_t* barrier, uint32_t parity) {
 
 // ---- the copy engine ----
 // A box of a tensor of rank 4 to shared memory; what lies outside the tensor arrives as zeros. Coordinates: innermost first.
-__device__ inline void copy_box(void* to, const CUtensorMap* map, uint64_t* barrier, int32_t column, int32_t row, int32_t head, int32_t batch) {
+__device__ inline void copy_box(void* to, const CUtensorMap* map, uint64_t* barrier, int32_t column, int32_t row, int32_t head,
+                                int32_t batch) {
   asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6}], [%2];" ::"r"(
                    shared_address(to)),
                "l"(map), "r"(shared_address(barrier)), "r"(column), "r"(row), "r"(head), "r"(batch)
@@ -56,8 +57,8 @@ __device__ inline void stores_read() { asm volatile("cp.async.bulk.wait_group.re
 __device__ inline void stores_fence() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 // A multiple of 16 bytes, both sides aligned to 16.
 __device__ inline void copy_bytes(void* to, const void* from, uint32_t n, uint64_t* barrier) {
-  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(shared_address(to)), "l"(from),
-               "r"(n), "r"(shared_address(barrier))
+  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(shared_address(to)),
+               "l"(from), "r"(n), "r"(shared_address(barrier))
                : "memory");
 }
 __device__ inline void prefetch_map(const CUtensorMap* map) { asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory"); }
@@ -84,7 +85,8 @@ __device__ inline uint64_t rows_operand(const void* p) {
 }
 // The same memory as [k, 64 n]: rows are the product's k, the inner dimension is N. column_bytes: from one 64-column to the next.
 __device__ inline uint64_t columns_operand(const void* p, uint32_t column_bytes) {
-  return (uint64_t{1} << 62) | (uint64_t{1024 >> 4} << 32) | (static_cast<uint64_t>(column_bytes >> 4) << 16) | (shared_address(p) & 0x3ffff) >> 4;
+  return (uint64_t{1} << 62) | (uint64_t{1024 >> 4} << 32) | (static_cast<uint64_t>(column_bytes >> 4) << 16) |
+         (shared_address(p) & 0x3ffff) >> 4;
 }
 constexpr uint64_t bytes(uint32_t n) { return n >> 4; }  // added to an operand, moves its start
 
@@ -107,21 +109,21 @@ __device__ void touch(uint32_t (&x)[N]) {
   for (int i = 0; i < N; i++) asm volatile("" : "+r"(x[i])::"memory");
 }
 
-#define HD_REGISTERS_32 \
+#define HD_REGISTERS_32                                                     \
   "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
   "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}"
-#define HD_REGISTERS_64 \
-  "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
+#define HD_REGISTERS_64                                                              \
+  "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "          \
   "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
   "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, " \
   "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}"
-#define HD_REGISTERS_128 \
-  "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
-  "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
-  "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, " \
-  "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, " \
-  "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, " \
-  "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, " \
+#define HD_REGISTERS_128                                                                         \
+  "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "                      \
+  "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "             \
+  "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "             \
+  "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63, "             \
+  "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, "             \
+  "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, "             \
   "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, " \
   "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127}"
 #define HD_F4(d, i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
@@ -132,22 +134,20 @@ __device__ void touch(uint32_t (&x)[N]) {
   HD_F16(d, 0), HD_F16(d, 16), HD_F16(d, 32), HD_F16(d, 48), HD_F16(d, 64), HD_F16(d, 80), HD_F16(d, 96), HD_F16(d, 112)
 
 // d [64, N] (+)= a [64, 16] b [N, 16]^T, both row-major operands in shared memory.
-#define HD_PRODUCT_SHARED(N, R, TYPE, T, A, B, S)                                                                               \
-  __device__ inline void product(float(&d)[R], uint64_t a, uint64_t b, bool add, T) {                                           \
-    asm volatile(                                                                                                               \
-        "{\n.reg .pred p;\nsetp.ne.b32 p, " S ", 0;\nwgmma.mma_async.sync.aligned.m64n" #N "k16.f32." TYPE "." TYPE            \
-        " " HD_REGISTERS_##R ", " A ", " B ", p, 1, 1, 0, 0;\n}\n"                                                              \
-        : HD_FLOATS_##R(d)                                                                                                      \
-        : "l"(a), "l"(b), "r"(static_cast<int32_t>(add)));                                                                      \
+#define HD_PRODUCT_SHARED(N, R, TYPE, T, A, B, S)                                                                            \
+  __device__ inline void product(float(&d)[R], uint64_t a, uint64_t b, bool add, T) {                                        \
+    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, " S ", 0;\nwgmma.mma_async.sync.aligned.m64n" #N "k16.f32." TYPE "." TYPE \
+                 " " HD_REGISTERS_##R ", " A ", " B ", p, 1, 1, 0, 0;\n}\n"                                                  \
+                 : HD_FLOATS_##R(d)                                                                                          \
+                 : "l"(a), "l"(b), "r"(static_cast<int32_t>(add)));                                                          \
   }
 // The same with a in registers, and d [64, N] (+)= a [64, 16] b [16, N] with b a columns operand.
-#define HD_PRODUCT_REGISTERS(NAME, N, R, TYPE, T, A0, A1, A2, A3, B, S, COLUMNS)                                                 \
-  __device__ inline void NAME(float(&d)[R], const uint32_t* a, uint64_t b, bool add, T) {                                       \
-    asm volatile(                                                                                                               \
-        "{\n.reg .pred p;\nsetp.ne.b32 p, " S ", 0;\nwgmma.mma_async.sync.aligned.m64n" #N "k16.f32." TYPE "." TYPE            \
-        " " HD_REGISTERS_##R ", {" A0 ", " A1 ", " A2 ", " A3 "}, " B ", p, 1, 1, " COLUMNS ";\n}\n"                            \
-        : HD_FLOATS_##R(d)                                                                                                      \
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int32_t>(add)));                                  \
+#define HD_PRODUCT_REGISTERS(NAME, N, R, TYPE, T, A0, A1, A2, A3, B, S, COLUMNS)                                             \
+  __device__ inline void NAME(float(&d)[R], const uint32_t* a, uint64_t b, bool add, T) {                                    \
+    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, " S ", 0;\nwgmma.mma_async.sync.aligned.m64n" #N "k16.f32." TYPE "." TYPE \
+                 " " HD_REGISTERS_##R ", {" A0 ", " A1 ", " A2 ", " A3 "}, " B ", p, 1, 1, " COLUMNS ";\n}\n"                \
+                 : HD_FLOATS_##R(d)                                                                                          \
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<int32_t>(add)));                      \
   }
 
 HD_PRODUCT_SHARED(64, 32, "bf16", bf16, "%32", "%33", "%34")
@@ -176,8 +176,8 @@ HD_PRODUCT_REGISTERS(product_columns, 256, 128, "f16", f16, "%128", "%129", "%13
 #undef HD_REGISTERS_64
 #undef HD_REGISTERS_128
 
-// Where a lane finds its 16 bytes of a 16 x 16 part of a tile [64, 64] in the copy engine's swizzle (unit u of row r lies at u ^ r % 8): rows
-// from `row`, columns from 16 k.
+// Where a lane finds its 16 bytes of a 16 x 16 part of a tile [64, 64] in the copy engine's swizzle (unit u of row r lies at u ^ r % 8):
+// rows from `row`, columns from 16 k.
 __device__ inline uint32_t operand_address(const char* tile, int row, int k) {
   const int lane = static_cast<int>(threadIdx.x) % 32, r = row + lane % 16;
   return (shared_address(tile) + static_cast<uint32_t>(r * 128 + (lane / 16 ^ r % 8) * 16)) ^ static_cast<uint32_t>(32 * k);
@@ -192,8 +192,8 @@ __device__ inline void load_operand(uint32_t* a, const char* tile, int row, int 
 
 // The reverse.
 __device__ inline void store_operand(const uint32_t (&a)[4], char* tile, int row, int k) {
-  asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(operand_address(tile, row, k)), "r"(a[0]), "r"(a[1]),
-               "r"(a[2]), "r"(a[3])
+  asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(operand_address(tile, row, k)), "r"(a[0]),
+               "r"(a[1]), "r"(a[2]), "r"(a[3])
                : "memory");
 }
 

@@ -1,5 +1,5 @@
-// A consumer warpgroup's tiles in registers: 64 rows of wgmma's accumulator layout. Thread t of the group has rows own_row() and own_row() + 8;
-// its columns are 8 i + t % 4 * 2 and the one after it: x[4 i], x[4 i + 1] in the first row, x[4 i + 2], x[4 i + 3] in the second.
+// A consumer warpgroup's tiles in registers: 64 rows of wgmma's accumulator layout. Thread t of the group has rows own_row() and own_row()
+// + 8; its columns are 8 i + t % 4 * 2 and the one after it: x[4 i], x[4 i + 1] in the first row, x[4 i + 2], x[4 i + 3] in the second.
 #pragma once
 #include "attention.h"
 #include "hopper/instructions.h"
@@ -50,13 +50,14 @@ __device__ void hide(float (&s)[R], int at, const Seen& seen) {
   }
 }
 
-// The same where rows are keys and columns queries: the words belong to columns. Lane l reads those of columns 2 l and 2 l + 1 and keeps the
-// bits of its warp's 16 rows.
+// The same where rows are keys and columns queries: the words belong to columns. Lane l reads those of columns 2 l and 2 l + 1 and keeps
+// the bits of its warp's 16 rows.
 __device__ inline uint32_t read_columns(const int64_t* masks, int32_t mask) {
   if (mask == 0) return ~0u;
   const auto words = __ldg(reinterpret_cast<const longlong2*>(masks + static_cast<int64_t>(mask) * kTile) + threadIdx.x % 32);
   const int rows = own_row() & ~15;
-  return (static_cast<uint32_t>(static_cast<uint64_t>(words.x) >> rows) & 0xffff) | static_cast<uint32_t>(static_cast<uint64_t>(words.y) >> rows) << 16;
+  return (static_cast<uint32_t>(static_cast<uint64_t>(words.x) >> rows) & 0xffff) |
+         static_cast<uint32_t>(static_cast<uint64_t>(words.y) >> rows) << 16;
 }
 __device__ inline void hide_columns(float (&s)[32], uint32_t seen) {
   const int row = own_row() % 16;
@@ -78,8 +79,8 @@ __device__ void pack(const float (&s)[R], uint32_t (&p)[R / 2], T) {
   for (int i = 0; i < R / 2; i++) p[i] = pair(s[2 * i], s[2 * i + 1], T{});
 }
 
-// The left operand [64, D] of a consumer's products of rows, a tile that the copy engine brought: read from shared memory by each product, or
-// kept in registers, which halves (N = 64) what a product reads there.
+// The left operand [64, D] of a consumer's products of rows, a tile that the copy engine brought: read from shared memory by each product,
+// or kept in registers, which halves (N = 64) what a product reads there.
 template <class T, int D, bool Registers>
 struct Left {
   uint32_t part[Registers ? D / 4 : 1];
@@ -107,8 +108,9 @@ struct Left {
   }
 };
 
-// A consumer's result, rows times their factors, to a tile in shared memory and from there to rows from `row` of a tensor. All threads of the
-// consumer call it; `name` is a barrier of theirs. The tile may be overwritten once stores_read() has returned in the thread that leads().
+// A consumer's result, rows times their factors, to a tile in shared memory and from there to rows from `row` of a tensor. All threads of
+// the consumer call it; `name` is a barrier of theirs. The tile may be overwritten once stores_read() has returned in the thread that
+// leads().
 __device__ inline bool leads() { return threadIdx.x % kGroupThreads == 0; }
 template <class T, int D>
 __device__ void put_tile(char* tile, const float (&x)[D / 2], float factor0, float factor1, T) {

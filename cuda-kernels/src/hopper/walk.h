@@ -7,7 +7,7 @@
 
 namespace hd::hopper {
 
-constexpr int32_t kNone = -1;       // "mask" of a block that a consumer does not see
+constexpr int32_t kNone = -1;  // "mask" of a block that a consumer does not see
 constexpr int32_t kEnd = 0x7fffffff;
 
 // Work is `pairs` (batch, head of k) times `chunks` of W units. Blocks of the grid draw items from one counter, long ones first, so that no

@@ -172,7 +172,8 @@ hd_status attention_bwd(const Call& call) {
       unsigned team = 4;  // kThreads / team divides the 64 queries of a block
       while (team < 32 && team * kWidth<T> < p.features) team *= 2;
       const unsigned queries = kThreads / team;
-      const dim3 grid(static_cast<unsigned>(p.query_blocks) * (kTile / queries), static_cast<unsigned>(p.heads), static_cast<unsigned>(p.batches));
+      const dim3 grid(static_cast<unsigned>(p.query_blocks) * (kTile / queries), static_cast<unsigned>(p.heads),
+                      static_cast<unsigned>(p.batches));
       return launch(call, delta_kernel<T>, grid, dim3(team, queries), 0, backward_work<T>(call, p, statistics));
     });
     if (done != HD_OK) return done;

@@ -1,12 +1,12 @@
-// attention_bwd for Hopper (sm_90a), 16-bit types, D <= 128: gradients of attention_fwd over a block layout. Shapes: q, o, do, dq [B,H,T,D];
-// k, v, dk, dv [B,K,S,D]; lse f32 [B,H,T].
-// Work: one kernel twice. For dq a consumer warpgroup owns 64 queries of one head and keys stream past; for dk and dv it owns 64 keys and the
-// queries of all heads of its group stream past. Either way it computes s = a1 b1^T and dp = a2 b2^T (wgmma, both operands in shared memory),
-// weights p = exp2(s - lse) and ds = p (dp - delta) in registers, and then ds b1 (dq or dk) and p b2 (dv) with the left operand in registers:
-// no tile of scores is ever written. Recomputing s and dp for dq costs 7 products instead of 5, and buys gradients without atomics, without
-// waiting for other blocks, and without memory for partial sums: deterministic. Tiles that a producer warpgroup brings (TMA) are shared by
-// all consumers of a block. Numerics: products in f32, p and ds rounded to the 16-bit type. A key that a query does not see is weighted 0, see attention_fwd_hopper.cu.
-// Cost: 14 D FLOP per visible pair, whole blocks counted (10 D are useful). Measured: cuda-kernels/README.md.
+// attention_bwd for Hopper (sm_90a), 16-bit types, D <= 128: gradients of attention_fwd over a block layout. Shapes: q, o, do, dq
+// [B,H,T,D]; k, v, dk, dv [B,K,S,D]; lse f32 [B,H,T]. Work: one kernel twice. For dq a consumer warpgroup owns 64 queries of one head and
+// keys stream past; for dk and dv it owns 64 keys and the queries of all heads of its group stream past. Either way it computes s = a1 b1^T
+// and dp = a2 b2^T (wgmma, both operands in shared memory), weights p = exp2(s - lse) and ds = p (dp - delta) in registers, and then ds b1
+// (dq or dk) and p b2 (dv) with the left operand in registers: no tile of scores is ever written. Recomputing s and dp for dq costs 7
+// products instead of 5, and buys gradients without atomics, without waiting for other blocks, and without memory for partial sums:
+// deterministic. Tiles that a producer warpgroup brings (TMA) are shared by all consumers of a block. Numerics: products in f32, p and ds
+// rounded to the 16-bit type. A key that a query does not see is weighted 0, see attention_fwd_hopper.cu. Cost: 14 D FLOP per visible pair,
+// whole blocks counted (10 D are useful). Measured: cuda-kernels/README.md.
 #include "hopper/walk.h"
 #include "hopper_attention.h"
 
@@ -34,8 +34,8 @@ template <int D, bool Keys>
 struct alignas(1024) Shared {
   using S = Shape<D, Keys>;
   alignas(1024) char own[S::kOwnStages][S::kConsumers][2][S::kTileBytes];  // a1, a2
-  alignas(1024) char tile[S::kStages][2][S::kTileBytes];    // b1, b2
-  alignas(16) float2 statistics[S::kStages][kTile];     // of streaming queries
+  alignas(1024) char tile[S::kStages][2][S::kTileBytes];                   // b1, b2
+  alignas(16) float2 statistics[S::kStages][kTile];                        // of streaming queries
   Step<S::kConsumers> step[S::kStages];
   int32_t item[S::kOwnStages];  // -1: no more
   uint64_t own_full[S::kOwnStages], own_empty[S::kOwnStages], full[S::kStages], empty[S::kStages];
@@ -47,8 +47,8 @@ struct Work {
   Problem p;
   Lists lists;  // rows for dq, columns for dk and dv
   Deal deal;
-  int32_t group, units;          // heads of q per head of k; units per pair
-  const float2* statistics;      // [B, H, query_blocks * 64]: lse in units of log 2, delta
+  int32_t group, units;      // heads of q per head of k; units per pair
+  const float2* statistics;  // [B, H, query_blocks * 64]: lse in units of log 2, delta
 };
 
 // ---- producer ----
@@ -225,7 +225,8 @@ __device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
       for (int t = 0; t < 8; t++) {
         const float2 lse = Keys ? make_float2(statistics(t).x, statistics(t).z) : make_float2(0, 0);
 #pragma unroll
-        for (int i = 0; i < 4; i++) s[4 * t + i] = exp2_fast(fmaf(s[4 * t + i], scale, -(Keys ? i % 2 == 0 ? lse.x : lse.y : mine[i / 2].x)));
+        for (int i = 0; i < 4; i++)
+          s[4 * t + i] = exp2_fast(fmaf(s[4 * t + i], scale, -(Keys ? i % 2 == 0 ? lse.x : lse.y : mine[i / 2].x)));
       }
       products_wait<0>();
       touch(dp);
@@ -233,7 +234,8 @@ __device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
       for (int t = 0; t < 8; t++) {
         const float2 delta = Keys ? make_float2(statistics(t).y, statistics(t).w) : make_float2(0, 0);
 #pragma unroll
-        for (int i = 0; i < 4; i++) dp[4 * t + i] = s[4 * t + i] * (dp[4 * t + i] - (Keys ? i % 2 == 0 ? delta.x : delta.y : mine[i / 2].y));
+        for (int i = 0; i < 4; i++)
+          dp[4 * t + i] = s[4 * t + i] * (dp[4 * t + i] - (Keys ? i % 2 == 0 ? delta.x : delta.y : mine[i / 2].y));
       }
       if constexpr (Keys) pack(s, p, T{});
       pack(dp, ds, T{});

@@ -1,14 +1,14 @@
 // attention_fwd for Hopper (sm_90a), 16-bit types: o = softmax(scale q k^T, mask) v over a block layout (FlashAttention-3, Shah et al.
 // 2024, for the pipeline; block lists as in FlexAttention). Shapes: q, o [B,H,T,D]; k, v [B,K,S,D]; lse f32 [B,H,T]; D <= 256.
-// Work: a persistent grid; an item is W units, a unit 64 queries of one head, and all units of an item belong to one head of k: with grouped
-// queries the heads of a group share the tiles, otherwise neighbouring rows do. The producer walks the union of their lists, two key blocks a
-// step; a consumer warpgroup computes s = q k^T (wgmma, both operands in shared memory), the softmax, and o += p v with p in registers. The
-// product q k^T of the next step runs beside the softmax of this one, and consumers take turns to issue products.
-// On chip: q of W units, k and v in rings of stages; s, p, o and the row statistics in registers.
-// Numerics: products in f32, p rounded to the 16-bit type; exponentials base 2 with the scale folded into one FMA. The maximum that is
-// subtracted is renewed only where it grows by more than 8 (in log2), so o is rarely rescaled; the result is the same sum.
-// A key that a query of the item does not see is weighted 0: infinities and NaN in its v reach the result (0 * inf).
-// Cost: 4 D FLOP per visible pair, whole blocks counted. Deterministic. Measured: cuda-kernels/README.md.
+// Work: a persistent grid; an item is W units, a unit 64 queries of one head, and all units of an item belong to one head of k: with
+// grouped queries the heads of a group share the tiles, otherwise neighbouring rows do. The producer walks the union of their lists, two
+// key blocks a step; a consumer warpgroup computes s = q k^T (wgmma, both operands in shared memory), the softmax, and o += p v with p in
+// registers. The product q k^T of the next step runs beside the softmax of this one, and consumers take turns to issue products. On chip: q
+// of W units, k and v in rings of stages; s, p, o and the row statistics in registers. Numerics: products in f32, p rounded to the 16-bit
+// type; exponentials base 2 with the scale folded into one FMA. The maximum that is subtracted is renewed only where it grows by more than
+// 8 (in log2), so o is rarely rescaled; the result is the same sum. A key that a query of the item does not see is weighted 0: infinities
+// and NaN in its v reach the result (0 * inf). Cost: 4 D FLOP per visible pair, whole blocks counted. Deterministic. Measured:
+// cuda-kernels/README.md.
 #include "hopper/walk.h"
 #include "hopper_attention.h"
 
@@ -46,7 +46,8 @@ struct alignas(1024) Shared {
   alignas(1024) char v[S::kStages][S::kTileBytes];
   Step<S::kConsumers> step[S::kStages];
   int32_t item[S::kQueryStages];  // -1: no more
-  uint64_t q_full[S::kQueryStages], q_empty[S::kQueryStages], k_full[S::kStages], k_empty[S::kStages], v_full[S::kStages], v_empty[S::kStages];
+  uint64_t q_full[S::kQueryStages], q_empty[S::kQueryStages], k_full[S::kStages], k_empty[S::kStages], v_full[S::kStages],
+      v_empty[S::kStages];
 };
 
 template <class T>
@@ -68,9 +69,9 @@ __device__ void bring(const Work<T>& w, Shared<T, D>& m) {
   using S = Shape<D>;
   constexpr int W = S::kConsumers;
   const int lane = static_cast<int>(threadIdx.x);
-  Stage queries, next, behind;  // of q; of k; of v, one step behind k
+  Stage queries, next, behind;                                // of q; of k; of v, one step behind k
   int32_t waiting[2] = {kEnd, kEnd}, batch = 0, kv_head = 0;  // waiting: the blocks of v that come next
-  const auto copy = [&](char* to, const CUtensorMap* map, uint64_t* full, const int32_t (&blocks)[2]) {
+  const auto copy = [&](char* to, const CUtensorMap* map, uint64_t* full, const int32_t(&blocks)[2]) {
     arrive_expecting(full, static_cast<uint32_t>((blocks[0] != kEnd) + (blocks[1] != kEnd)) * kTile * D * 2);
 #pragma unroll
     for (int i = 0; i < S::kBlocks; i++) {
@@ -121,7 +122,8 @@ __device__ void bring(const Work<T>& w, Shared<T, D>& m) {
       int32_t blocks[2], seen[2];
       blocks[0] = walk.take(w.lists, seen[0]);
       blocks[1] = S::kBlocks == 2 ? walk.take(w.lists, seen[1]) : kEnd;
-      if (S::kBlocks == 2 && first && blocks[1] == kEnd) blocks[1] = blocks[0];  // a first step is whole: the block comes twice, once unseen
+      if (S::kBlocks == 2 && first && blocks[1] == kEnd)
+        blocks[1] = blocks[0];  // a first step is whole: the block comes twice, once unseen
       wait(&m.k_empty[next.index], next.parity ^ 1);
       Step<W>& step = m.step[next.index];
       if (lane < W) step.masks[lane] = make_int2(seen[0], S::kBlocks == 2 ? seen[1] : kNone);
@@ -427,7 +429,8 @@ bool hopper_attention_fwd(const Call& call, const Problem& p, const Lists& lists
     using S = Shape<D>;
     const auto group = static_cast<int32_t>(p.heads / p.kv_heads), units = static_cast<int32_t>(p.query_blocks * group);
     const int64_t pairs = p.batches * p.kv_heads, chunks = ceil_div(units, S::kConsumers);
-    const Deal deal = {static_cast<int32_t>(pairs), static_cast<int32_t>(chunks), section_of(pairs, p.keys * D * 4), true, call.context.tickets};
+    const Deal deal = {static_cast<int32_t>(pairs), static_cast<int32_t>(chunks), section_of(pairs, p.keys * D * 4), true,
+                       call.context.tickets};
     Work<T> w = {maps[0], maps[1], maps[2], maps[3], p, lists, deal, group, units, call.data<float>(9), {}};
     for (int d = 0; d < 3 && call.has(9); d++) w.lse_stride[d] = call.t[9]->stride[d];
     const auto grid = static_cast<unsigned>(least(pairs * chunks, call.context.processors));

@@ -27,8 +27,7 @@ class PeerScriptsTest {
   }
 
   private String failure(String python, List<PeerScripts.Script> scripts) {
-    return String.valueOf(
-        assertThrows(IOException.class, () -> run(python, scripts)).getMessage());
+    return String.valueOf(assertThrows(IOException.class, () -> run(python, scripts)).getMessage());
   }
 
   private void script(String name, String text) throws IOException {
