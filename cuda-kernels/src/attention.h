@@ -27,6 +27,7 @@ struct Heads {
   T* data = nullptr;
   int64_t batch = 0, head = 0, row = 0;  // strides
   bool vector = false;                   // every row starts on 16 bytes
+  bool packs = false;                    // and is a whole number of packs of 16 bytes
 
   Heads() = default;
   Heads(const Call& call, int32_t i) {
@@ -37,6 +38,7 @@ struct Heads {
     row = t.stride[2];
     vector = t.data % 16 == 0;
     for (int d = 0; d < 3; d++) vector = vector && (t.shape[d] == 1 || t.stride[d] * static_cast<int64_t>(sizeof(T)) % 16 == 0);
+    packs = vector && t.shape[3] % kWidth<T> == 0;
   }
   __device__ T* at(int64_t b, int64_t h, int64_t r) const { return data + b * batch + h * head + r * row; }
 };

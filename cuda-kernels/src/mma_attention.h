@@ -275,13 +275,11 @@ struct RowMask {
 // The same for a warp whose 16 rows are keys and whose 64 columns are queries: bit 4 n + i is for element i of accumulator n.
 struct ColumnMask {
   uint32_t seen = ~0u;
-  bool any = false;
 
   ColumnMask() = default;
   // key: the lane's first, in the block. Queries past T need no bit: their lse is +inf.
   __device__ ColumnMask(const int64_t* mask, int key) {
-    any = mask != nullptr;
-    if (!any) return;
+    if (mask == nullptr) return;
     seen = 0;
 #pragma unroll
     for (int n = 0; n < 8; n++) {

@@ -30,9 +30,9 @@ constexpr BackwardTiles backward_tiles(int d) {
   return {32, 2, 1, false, 1};
 }
 // Columns whose scores a warp holds at a time. key_gradient has twice the sums: beside 128 of them 64 columns spilled 96 bytes, and 32
-// still some at D = 256 on sm_90a and at 128 on sm_80.
+// still 12 bytes at D = 256 on sm_90a.
 constexpr int kQuerySpan = 64;
-constexpr int key_span(int d) { return d == 64 ? 32 : 16; }
+constexpr int key_span(int d) { return d <= 128 ? 32 : 16; }
 constexpr int kBackwardThreads = 128;
 constexpr int kStatisticsBytes = kTile * 8;
 
@@ -90,6 +90,7 @@ struct ByQuery {
   float2 own[2];  // statistics of the rows
   RowMask<1, 8> mask;
 
+  __device__ bool hides() const { return mask.any; }
   __device__ Statistics statistics(int) const { return {{own[0], own[0], own[1], own[1]}}; }
   __device__ bool sees(int n, int i) const { return (mask.seen[0][i / 2][n / 4] >> (n % 4 * 8 + i % 2) & 1) != 0; }
   // Query minus key of element i of accumulator n, less that of the lane's first.
@@ -104,6 +105,7 @@ struct ByKey {
   Shared table;  // statistics of the 64 queries
   ColumnMask mask;
 
+  __device__ bool hides() const { return mask.seen != ~0u; }
   __device__ Statistics statistics(int n) const {
     union {
       uint4 words;
@@ -125,7 +127,7 @@ template <class Side, int N>
 __device__ void weigh(const Problem& p, const Scoring& scoring, const Side& side, int n0, int64_t query, int64_t key, uint32_t head,
                       Fragments<1, N>& s, Fragments<1, N>& g) {
   if (scoring.plain && p.threshold == 0) {
-    if (side.mask.any) {
+    if (side.hides()) {
 #pragma unroll
       for (int n = 0; n < N; n++) {
 #pragma unroll
@@ -155,7 +157,7 @@ __device__ void weigh(const Problem& p, const Scoring& scoring, const Side& side
       float gradient;
       const float x = scoring.score(s[0][n][i], first + Side::distance(n0 + n, i), &gradient),
                   keep = word[i] >= p.threshold ? p.keep_factor : 0.0f;
-      const float weight = !side.mask.any || side.sees(n0 + n, i) ? exp2_fast(x - own.of[i].x) : 0.0f;
+      const float weight = !side.hides() || side.sees(n0 + n, i) ? exp2_fast(x - own.of[i].x) : 0.0f;
       g[0][n][i] = weight * fmaf(g[0][n][i], keep, -own.of[i].y) * gradient;
       s[0][n][i] = weight * keep;
     }
@@ -279,7 +281,7 @@ __device__ void walk_pairs(Walk& walk, Pass& pass, const Layout<D>& layout, cons
 // Rows of a tile of kRows rows; fetch_tile with the arguments that are the same everywhere here.
 template <class T, int D, int kRows>
 __device__ void fetch(Shared tile, const Heads<const T>& heads, int64_t b, int64_t h, int64_t row, int64_t rows, int64_t n) {
-  fetch_tile<T, D, kRows, kBackwardThreads>(tile, source(heads, b, h, row, rows), heads.vector && n % 8 == 0, static_cast<int>(n));
+  fetch_tile<T, D, kRows, kBackwardThreads>(tile, source(heads, b, h, row, rows), heads.packs, static_cast<int>(n));
 }
 
 // ---- dq ----
@@ -355,14 +357,18 @@ struct KeyPass {
   const BackwardWork<T>& w;
   const Layout<D>& layout;
   const int32_t b;
-  const int32_t key;  // of the lane's first row
   ByKey side{};
   Fragments<1, kColumns> by_first, dv;  // dk / scale
 
-  __device__ KeyPass(const BackwardWork<T>& work, const Layout<D>& tiles, int32_t batch, int64_t first_key)
-      : w(work), layout(tiles), b(batch), key(static_cast<int32_t>(first_key) + lane_id() / 4) {
+  __device__ KeyPass(const BackwardWork<T>& work, const Layout<D>& tiles, int32_t batch) : w(work), layout(tiles), b(batch) {
     clear<1, kColumns>(by_first);
     clear<1, kColumns>(dv);
+  }
+  // The lane's first row; formed anew each time, as registers are scarce.
+  __device__ int32_t key() const {
+    constexpr int kRows = backward_tiles(D).rows;
+    const int thread = thread_again();
+    return static_cast<int32_t>(blockIdx.x) * kRows + thread / 32 % (kRows / 16) * 16 + thread % 32 / 4;
   }
   __device__ Shared table(uint32_t slot) const { return layout.statistics + slot * kStatisticsBytes; }
   __device__ void fetch_first(const Entry& e, uint32_t slot) const {
@@ -377,12 +383,12 @@ struct KeyPass {
   }
   __device__ void prepare(const Entry& e, uint32_t slot) {
     const int64_t* words = e.mask == 0 ? nullptr : w.columns.masks + int64_t{e.mask} * kTile;
-    side = {table(slot), ColumnMask(words, key % kTile)};
+    side = {table(slot), ColumnMask(words, key() % kTile)};
   }
   template <int N>
   __device__ void weigh(const Entry& e, int n0, Fragments<1, N>& s, Fragments<1, N>& g) const {
     const Scoring scoring(w.p, e.head);
-    hd::weigh<ByKey, N>(w.p, scoring, side, n0, int64_t{e.block} * kTile + lane_id() % 4 * 2, key,
+    hd::weigh<ByKey, N>(w.p, scoring, side, n0, int64_t{e.block} * kTile + lane_id() % 4 * 2, key(),
                         static_cast<uint32_t>(b * w.p.heads + e.head), s, g);
   }
   template <int N>
@@ -405,7 +411,7 @@ __global__ void __launch_bounds__(kBackwardThreads, backward_tiles(D).blocks) ke
   const Lanes lanes(kPitchBytes<D>);
   fetch<T, D, z.rows>(layout.own[0], w.k, b, kv_head, key0, p.keys, p.features);
   fetch<T, D, z.rows>(layout.own[1], w.v, b, kv_head, key0, p.keys, p.features);
-  KeyPass<T, D> pass(w, layout, b, key0 + place.row);
+  KeyPass<T, D> pass(w, layout, b);
   Walk walk(w.columns, b, kv_head * group, group, block, p.query_blocks);
   walk_pairs<T, D, key_span(D) / 8>(walk, pass, layout, place, lanes);
   const float scale[2] = {p.scale, p.scale}, one[2] = {1, 1};

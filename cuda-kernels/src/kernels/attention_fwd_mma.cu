@@ -45,7 +45,6 @@ struct Ring {
   int32_t next, end;                 // entry to fetch, end of the list
   int32_t block = 0, following = 0;  // of entries next and next + 1
   bool values = false;               // whether the tile to fetch next is v
-  bool k_fast, v_fast;
   Shared first, to;
 
   __device__ Ring(const ForwardWork<T>& work, int64_t b, int64_t head, Range range, Shared start)
@@ -58,8 +57,6 @@ struct Ring {
         to(start) {
     k.data = w.k.at(b, head, 0);
     v.data = w.v.at(b, head, 0);
-    k_fast = k.vector && w.p.features % 8 == 0;
-    v_fast = v.vector && w.p.features % 8 == 0;
     if (next < end) block = static_cast<int32_t>(block_of(w.lists, next));
     if (next + 1 < end)
       following = static_cast<int32_t>(block_of(w.lists, next + 1));  // read an entry ahead, so that no copy waits for its address
@@ -70,7 +67,7 @@ struct Ring {
       const Heads<const T>& heads = values ? v : k;
       const int64_t row = static_cast<int64_t>(block) * kTile;
       const Source<T> from{heads.data + row * heads.row, heads.row, w.p.keys - row};
-      fetch_tile<T, D, kTile, kForwardThreads>(to, from, values ? v_fast : k_fast, static_cast<int>(w.p.features));
+      fetch_tile<T, D, kTile, kForwardThreads>(to, from, heads.packs, static_cast<int>(w.p.features));
       if (values) {
         next++;
         block = following;
@@ -259,8 +256,7 @@ __global__ void __launch_bounds__(kForwardThreads, forward_tiles(D).blocks) forw
   const float factor = scoring.factor();
   const int64_t query_of_lane = query0 + row0 + lane_id() / 4;
 
-  fetch_tile<T, D, kTile, kForwardThreads>(q_tile, source(w.q, b, h, query0, p.queries), w.q.vector && p.features % 8 == 0,
-                                           static_cast<int>(p.features));
+  fetch_tile<T, D, kTile, kForwardThreads>(q_tile, source(w.q, b, h, query0, p.queries), w.q.packs, static_cast<int>(p.features));
   const Range range = entries(w.lists, b, h, block, p.key_blocks);
   Ring<T, D> ring(w, b, kv_head, range, q_tile + kTileBytes<D>());
 #pragma unroll
