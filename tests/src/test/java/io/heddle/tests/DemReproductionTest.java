@@ -86,7 +86,7 @@ class DemReproductionTest {
   }
 
   private static void check(Findings f) {
-    long one = TINY.rows() * TINY.length() * TINY.tuneSteps();
+    long one = TINY.tuneSteps() * TINY.rows() * TINY.length();
     assertEquals(4, f.sources().size());
     assertEquals(0, f.row(Findings.BASE).trained());
     assertEquals(one, f.row(Findings.MIX_SHORT).trained());
