@@ -183,8 +183,15 @@ __global__ void __launch_bounds__(kThreads) glu_kernel(Work<T> w) {
   }
 }
 
+// Two blocks per multiprocessor where 128 registers are enough: for Blackwell's targets ptxas would spill to fit the second.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1000
+constexpr int kGluBlocks = 1;
+#else
+constexpr int kGluBlocks = 2;
+#endif
+
 template <class T>
-__global__ void __launch_bounds__(kThreads, 2) glu_gradient(Work<T> w) {
+__global__ void __launch_bounds__(kThreads, kGluBlocks) glu_gradient(Work<T> w) {
   constexpr int W = kWidth<T>;
   const int64_t column = (static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x) * W, n = w.features, end = w.grid.end_row();
   const bool half = n % W == 0;
