@@ -47,6 +47,13 @@ def shards(folder, name):
     return [f"{folder}/{name}/{f}" for f in sorted(os.listdir(f"{folder}/{name}")) if f.endswith(".safetensors")]
 
 
+def nearest_bf16(x):
+    """f64 to bf16 in one rounding, to nearest even: astype goes by way of f32 and rounds twice. For normal finite results."""
+    bits = x.view(np.int64)
+    bits = (bits + ((1 << 44) - 1) + ((bits >> 45) & 1)) & -(1 << 45)
+    return bits.view(np.float64).astype(np.float32).astype(ml_dtypes.bfloat16)
+
+
 def numpy_merge(folder, kind=np.float32):
     """What one would write: load a shard of each model, add the differences, save."""
     os.makedirs(f"{folder}/numpy", exist_ok=True)
@@ -58,7 +65,7 @@ def numpy_merge(folder, kind=np.float32):
             total = b.copy()
             for w, source in zip(WEIGHTS, sources):
                 total += w * (source[key].astype(kind) - b)
-            out[key] = total.astype(ml_dtypes.bfloat16)
+            out[key] = nearest_bf16(total) if kind is np.float64 else total.astype(ml_dtypes.bfloat16)
         save_file(out, f"{folder}/numpy/{os.path.basename(files[0])}")
 
 
