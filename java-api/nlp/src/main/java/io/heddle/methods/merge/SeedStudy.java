@@ -26,7 +26,7 @@ final class SeedStudy {
   static final String CHOSEN = "shared weight, then coordinates";
 
   private static final double STEP = 0.2;
-  private static final int GRID = 32; // most points of the full grid
+  private static final int GRID = 81; // most points of the full grid
   private static final double DENSITY = 0.2; // what TIES keeps, as its authors recommend
   private static final double[] LAMBDAS = {0.5, 1, 1.5, 2, 3};
   private static final int ADDING = 24; // candidates of the search after an addition
