@@ -5,11 +5,9 @@
 
 #include <cstdint>
 
-#include "device.h"
+#include "mma.h"
 
 namespace hd::hopper {
-
-__device__ inline uint32_t shared_address(const void* p) { return static_cast<uint32_t>(__cvta_generic_to_shared(p)); }
 
 // ---- barriers in shared memory; `parity` is that of the phase that is waited for ----
 __device__ inline void barrier_init(uint64_t* barrier, uint32_t arrivals) {
@@ -61,7 +59,6 @@ __device__ inline void copy_bytes(void* to, const void* from, uint32_t n, uint64
                "l"(from), "r"(n), "r"(shared_address(barrier))
                : "memory");
 }
-__device__ inline void prefetch_map(const CUtensorMap* map) { asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory"); }
 
 // ---- registers: the producer gives some away, the consumers take them ----
 template <int N>
@@ -102,11 +99,6 @@ template <int N>
 __device__ void touch(float (&x)[N]) {
 #pragma unroll
   for (int i = 0; i < N; i++) asm volatile("" : "+f"(x[i])::"memory");
-}
-template <int N>
-__device__ void touch(uint32_t (&x)[N]) {
-#pragma unroll
-  for (int i = 0; i < N; i++) asm volatile("" : "+r"(x[i])::"memory");
 }
 
 #define HD_REGISTERS_32                                                     \
@@ -195,17 +187,5 @@ __device__ inline void store_operand(const uint32_t (&a)[4], char* tile, int row
   asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(operand_address(tile, row, k)), "r"(a[0]),
                "r"(a[1]), "r"(a[2]), "r"(a[3])
                : "memory");
-}
-
-// ---- element pairs ----
-__device__ inline uint32_t pair(float low, float high, bf16) {
-  uint32_t x;
-  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(x) : "f"(high), "f"(low));
-  return x;
-}
-__device__ inline uint32_t pair(float low, float high, f16) {
-  uint32_t x;
-  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(x) : "f"(high), "f"(low));
-  return x;
 }
 }  // namespace hd::hopper

@@ -11,8 +11,13 @@ constexpr int kGroupThreads = 128;  // of a warpgroup
 __device__ inline int own_row() { return static_cast<int>(threadIdx.x) % 128 / 32 * 16 + static_cast<int>(threadIdx.x) % 32 / 4; }
 __device__ inline int own_column() { return static_cast<int>(threadIdx.x) % 4 * 2; }
 
-// What a consumer sees of a block, read while the products run whose columns are its keys: the words of the thread's two rows, its first
-// column at bit 0.
+// A warp is done with what a barrier guards.
+__device__ __forceinline__ void release(uint64_t* barrier) {
+  __syncwarp();
+  if (threadIdx.x % 32 == 0) arrive(barrier);
+}
+
+// What a consumer sees of a block, read while the products run whose columns are its keys: the words of the thread's two rows.
 struct Seen {
   uint64_t row, next;  // own_row() and own_row() + 8
 
@@ -76,7 +81,7 @@ __device__ inline void hide_columns(float (&s)[32], uint32_t seen) {
 template <int R, class T>
 __device__ void pack(const float (&s)[R], uint32_t (&p)[R / 2], T) {
 #pragma unroll
-  for (int i = 0; i < R / 2; i++) p[i] = pair(s[2 * i], s[2 * i + 1], T{});
+  for (int i = 0; i < R / 2; i++) p[i] = packed<T>(s[2 * i], s[2 * i + 1]);
 }
 
 // The left operand [64, D] of a consumer's products of rows, a tile that the copy engine brought: read from shared memory by each product,
@@ -117,8 +122,8 @@ __device__ void put_tile(char* tile, const float (&x)[D / 2], float factor0, flo
 #pragma unroll
   for (int i = 0; i < D / 16; i++) {
     const float* y = x + 8 * i;
-    const uint32_t a[4] = {pair(y[0] * factor0, y[1] * factor0, T{}), pair(y[2] * factor1, y[3] * factor1, T{}),
-                           pair(y[4] * factor0, y[5] * factor0, T{}), pair(y[6] * factor1, y[7] * factor1, T{})};
+    const uint32_t a[4] = {packed<T>(y[0] * factor0, y[1] * factor0), packed<T>(y[2] * factor1, y[3] * factor1),
+                           packed<T>(y[4] * factor0, y[5] * factor0), packed<T>(y[6] * factor1, y[7] * factor1)};
     store_operand(a, tile + i / 4 * kTile * 128, own_row() & ~15, i % 4);
   }
 }

@@ -34,7 +34,7 @@ __global__ void __launch_bounds__(kThreads) delta_kernel(BackwardWork<T> w) {
   for (int step = static_cast<int>(blockDim.x) / 2; step > 0; step /= 2) total += __shfl_xor_sync(0xffffffffu, total, step);
   // -inf: no key is seen, all weights are exp(-inf), whatever is subtracted
   if (threadIdx.x == 0) {
-    w.statistics[(b * p.heads + h) * p.query_blocks * kTile + t] = make_float2(lse == -INFINITY ? 0.0f : lse * kLog2e, total);
+    *w.statistics_of(b, h, t) = make_float2(lse == -INFINITY ? 0.0f : lse * kLog2e, total);
   }
 }
 

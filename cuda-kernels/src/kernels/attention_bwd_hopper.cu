@@ -31,7 +31,7 @@ struct Step {
 };
 
 template <int D, bool Keys>
-struct alignas(1024) Shared {
+struct alignas(1024) Memory {
   using S = Shape<D, Keys>;
   alignas(1024) char own[S::kOwnStages][S::kConsumers][2][S::kTileBytes];  // a1, a2
   alignas(1024) char tile[S::kStages][2][S::kTileBytes];                   // b1, b2
@@ -55,7 +55,7 @@ struct Work {
 
 // The first warp of the producer's; lane 0 speaks to the copy engine.
 template <class T, int D, bool Keys>
-__device__ void bring(const Work<T>& w, Shared<D, Keys>& m) {
+__device__ void bring(const Work<T>& w, Memory<D, Keys>& m) {
   using S = Shape<D, Keys>;
   constexpr int W = S::kConsumers;
   const int lane = static_cast<int>(threadIdx.x);
@@ -111,6 +111,7 @@ __device__ void bring(const Work<T>& w, Shared<D, Keys>& m) {
             const int64_t at = ((batch * w.p.heads + head) * w.p.query_blocks + block) * kTile;
             copy_bytes(m.statistics[next.index], w.statistics + at, sizeof m.statistics[0], full);
           }
+
         }
         next.advance<S::kStages>();
       }
@@ -135,16 +136,12 @@ __device__ void gather(float (&x)[D / 2], const uint32_t (&p)[16], uint64_t b) {
 }
 
 template <class T, int D, bool Keys>
-__device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
+__device__ void consume(const Work<T>& w, Memory<D, Keys>& m, int me) {
   using S = Shape<D, Keys>;
   constexpr int W = S::kConsumers;
   constexpr bool kAhead = D == 64;  // the last products of a step may run into the next one: registers are left
   const float scale = w.p.scale * kLog2e;
   Stage owns, now;
-  const auto release = [&](uint64_t* barrier) {
-    __syncwarp();
-    if (threadIdx.x % 32 == 0) arrive(barrier);
-  };
   // The own tiles of the last item, from which its result is still being stored; given back when the next item is on its way.
   int32_t owed = -1;
   const auto give_back = [&] {
@@ -267,7 +264,7 @@ __device__ void consume(const Work<T>& w, Shared<D, Keys>& m, int me) {
 template <class T, int D, bool Keys>
 __global__ void __launch_bounds__(Shape<D, Keys>::kThreads, 1) hopper_gradient(const __grid_constant__ Work<T> w) {
   using S = Shape<D, Keys>;
-  auto& m = shared_memory<Shared<D, Keys>>();
+  auto& m = shared_memory<Memory<D, Keys>>();
   if (threadIdx.x == 0) {
     constexpr uint32_t warps = S::kConsumers * 4;
     for (int i = 0; i < S::kOwnStages; i++) {
@@ -298,7 +295,7 @@ hd_status gradient(const Call& call, Work<T>& w, int64_t units, int64_t streamed
   w.units = static_cast<int32_t>(units);
   w.deal = {static_cast<int32_t>(pairs), static_cast<int32_t>(chunks), section_of(pairs, streamed_bytes), !Keys, call.context.tickets};
   const auto grid = static_cast<unsigned>(least(pairs * chunks, call.context.processors));
-  return launch(call, hopper_gradient<T, D, Keys>, dim3(grid), dim3(S::kThreads), static_cast<int64_t>(sizeof(Shared<D, Keys>)), w);
+  return launch(call, hopper_gradient<T, D, Keys>, dim3(grid), dim3(S::kThreads), static_cast<int64_t>(sizeof(Memory<D, Keys>)), w);
 }
 }  // namespace
 

@@ -39,7 +39,7 @@ struct Step {
 };
 
 template <class T, int D>
-struct alignas(1024) Shared {
+struct alignas(1024) Memory {
   using S = Shape<D>;
   alignas(1024) char q[S::kQueryStages][S::kConsumers][S::kQueryBytes];
   alignas(1024) char k[S::kStages][S::kTileBytes];
@@ -65,7 +65,7 @@ struct Work {
 
 // The first warp of the producer's; lane 0 speaks to the copy engine.
 template <class T, int D>
-__device__ void bring(const Work<T>& w, Shared<T, D>& m) {
+__device__ void bring(const Work<T>& w, Memory<T, D>& m) {
   using S = Shape<D>;
   constexpr int W = S::kConsumers;
   const int lane = static_cast<int>(threadIdx.x);
@@ -219,16 +219,12 @@ __device__ void write(const Work<T>& w, const Unit& u, int32_t batch, const floa
 }
 
 template <class T, int D>
-__device__ void consume(const Work<T>& w, Shared<T, D>& m, int me) {
+__device__ void consume(const Work<T>& w, Memory<T, D>& m, int me) {
   using S = Shape<D>;
   constexpr int W = S::kConsumers, N = S::kKeys;
   const float scale = w.p.scale * kLog2e;
   const auto key_count = static_cast<int32_t>(w.p.keys);
   Stage queries, keys, values;
-  const auto release = [&](uint64_t* barrier) {
-    __syncwarp();
-    if (threadIdx.x % 32 == 0) arrive(barrier);
-  };
   // Consumers issue their products in turn; the first turn is the first consumer's.
   if (me == W - 1) signal(1, 2 * kGroupThreads);
   const auto turn = [&] { meet(1 + me, 2 * kGroupThreads); };
@@ -390,7 +386,7 @@ __device__ void consume(const Work<T>& w, Shared<T, D>& m, int me) {
 template <class T, int D>
 __global__ void __launch_bounds__(Shape<D>::kThreads, 1) hopper_forward(const __grid_constant__ Work<T> w) {
   using S = Shape<D>;
-  auto& m = shared_memory<Shared<T, D>>();
+  auto& m = shared_memory<Memory<T, D>>();
   if (threadIdx.x == 0) {
     constexpr uint32_t warps = S::kConsumers * 4;
     for (int i = 0; i < S::kQueryStages; i++) {
@@ -434,13 +430,9 @@ bool hopper_attention_fwd(const Call& call, const Problem& p, const Lists& lists
     Work<T> w = {maps[0], maps[1], maps[2], maps[3], p, lists, deal, group, units, call.data<float>(9), {}};
     for (int d = 0; d < 3 && call.has(9); d++) w.lse_stride[d] = call.t[9]->stride[d];
     const auto grid = static_cast<unsigned>(least(pairs * chunks, call.context.processors));
-    return launch(call, hopper_forward<T, D>, dim3(grid), dim3(S::kThreads), static_cast<int64_t>(sizeof(Shared<T, D>)), w);
+    return launch(call, hopper_forward<T, D>, dim3(grid), dim3(S::kThreads), static_cast<int64_t>(sizeof(Memory<T, D>)), w);
   };
-  const auto sized = [&](auto type) {
-    if (p.features <= 64) return go(type, std::integral_constant<int, 64>{});
-    if (p.features <= 128) return go(type, std::integral_constant<int, 128>{});
-    return go(type, std::integral_constant<int, 256>{});
-  };
+  const auto sized = [&](auto type) { return with_head_size(p.features, [&](auto size) { return go(type, size); }); };
   status = call.t[0]->dtype == HD_BF16 ? sized(bf16{}) : sized(f16{});
   return true;
 }

@@ -47,6 +47,20 @@ class MatmulTest {
       boolean bias,
       float alpha,
       float beta) {
+    static Case of(
+        DType[] types,
+        long batch,
+        long[] size,
+        Lie a,
+        Lie b,
+        Lie c,
+        boolean bias,
+        float alpha,
+        float beta) {
+      return new Case(
+          types[0], types[1], batch, size[0], size[1], size[2], a, b, c, bias, alpha, beta);
+    }
+
     boolean batched() {
       return batch > 0;
     }
@@ -70,7 +84,7 @@ class MatmulTest {
       {3, 257, 100},
       {200, 2, 33}
     };
-    for (DType[] types :
+    for (DType[] t :
         new DType[][] {
           {DType.F32, DType.F32},
           {DType.BF16, DType.BF16},
@@ -79,131 +93,23 @@ class MatmulTest {
           {DType.F16, DType.F32}
         }) {
       for (long[] s : sizes) {
-        for (Lie[] lies :
-            new Lie[][] {
-              {Lie.PACKED, Lie.PACKED},
-              {Lie.PACKED, Lie.TURNED},
-              {Lie.TURNED, Lie.PACKED},
-              {Lie.TURNED, Lie.TURNED}
-            }) {
-          all.add(
-              new Case(
-                  types[0],
-                  types[1],
-                  0,
-                  s[0],
-                  s[1],
-                  s[2],
-                  lies[0],
-                  lies[1],
-                  Lie.PACKED,
-                  false,
-                  1,
-                  0));
+        for (Lie a : List.of(Lie.PACKED, Lie.TURNED)) {
+          for (Lie b : List.of(Lie.PACKED, Lie.TURNED)) {
+            all.add(Case.of(t, 0, s, a, b, Lie.PACKED, false, 1, 0));
+          }
         }
-        all.add(
-            new Case(
-                types[0],
-                types[1],
-                0,
-                s[0],
-                s[1],
-                s[2],
-                Lie.PACKED,
-                Lie.TURNED,
-                Lie.PADDED,
-                true,
-                1,
-                0));
-        all.add(
-            new Case(
-                types[0],
-                types[1],
-                0,
-                s[0],
-                s[1],
-                s[2],
-                Lie.PADDED,
-                Lie.PADDED,
-                Lie.SHIFTED,
-                true,
-                1,
-                1));
-        all.add(
-            new Case(
-                types[0],
-                types[1],
-                0,
-                s[0],
-                s[1],
-                s[2],
-                Lie.SHIFTED,
-                Lie.TURNED_SHIFTED,
-                Lie.SHIFTED,
-                true,
-                0.5f,
-                -2));
-        all.add(
-            new Case(
-                types[0],
-                types[1],
-                3,
-                s[0],
-                s[1],
-                s[2],
-                Lie.PACKED,
-                Lie.TURNED,
-                Lie.PACKED,
-                false,
-                1,
-                1));
-        all.add(
-            new Case(
-                types[0],
-                types[1],
-                3,
-                s[0],
-                s[1],
-                s[2],
-                Lie.ONE_FOR_ALL,
-                Lie.PACKED,
-                Lie.PADDED,
-                false,
-                -1.5f,
-                0));
-        all.add(
-            new Case(
-                types[0],
-                types[1],
-                4,
-                s[0],
-                s[1],
-                s[2],
-                Lie.HEADS,
-                Lie.ONE_FOR_ALL,
-                Lie.HEADS,
-                true,
-                1,
-                0));
+        all.add(Case.of(t, 0, s, Lie.PACKED, Lie.TURNED, Lie.PADDED, true, 1, 0));
+        all.add(Case.of(t, 0, s, Lie.PADDED, Lie.PADDED, Lie.SHIFTED, true, 1, 1));
+        all.add(Case.of(t, 0, s, Lie.SHIFTED, Lie.TURNED_SHIFTED, Lie.SHIFTED, true, 0.5f, -2));
+        all.add(Case.of(t, 3, s, Lie.PACKED, Lie.TURNED, Lie.PACKED, false, 1, 1));
+        all.add(Case.of(t, 3, s, Lie.ONE_FOR_ALL, Lie.PACKED, Lie.PADDED, false, -1.5f, 0));
+        all.add(Case.of(t, 4, s, Lie.HEADS, Lie.ONE_FOR_ALL, Lie.HEADS, true, 1, 0));
       }
       // Sizes of 0: nothing to write, or a sum of no products.
       for (long[] s : new long[][] {{0, 5, 4}, {5, 0, 4}, {4, 6, 0}}) {
         for (float beta : new float[] {0, 1, -0.5f}) {
           for (boolean bias : new boolean[] {false, true}) {
-            all.add(
-                new Case(
-                    types[0],
-                    types[1],
-                    0,
-                    s[0],
-                    s[1],
-                    s[2],
-                    Lie.PACKED,
-                    Lie.PACKED,
-                    Lie.PADDED,
-                    bias,
-                    1,
-                    beta));
+            all.add(Case.of(t, 0, s, Lie.PACKED, Lie.PACKED, Lie.PADDED, bias, 1, beta));
           }
         }
       }

@@ -28,17 +28,21 @@ final class SmallRun {
     return DATA.tokenizer();
   }
 
-  // Words of a small grammar, the same every time.
-  private static LmData data() {
+  /** Words of a small grammar, the same every time: enough to be learnt. */
+  static String text(int count) {
     Random random = new Random(1);
     String[] words = {
       "warp", "weft", "heddle", "shuttle", "loom", "thread", "lifts", "crosses", "the", "a"
     };
     StringBuilder out = new StringBuilder();
-    for (int i = 0; i < 4000; i++) {
+    for (int i = 0; i < count; i++) {
       out.append(words[random.nextInt(words.length)]).append(i % 9 == 8 ? ".\n" : " ");
     }
-    String text = out.toString();
+    return out.toString();
+  }
+
+  private static LmData data() {
+    String text = text(4000);
     int cut = text.indexOf('\n', text.length() * 9 / 10) + 1;
     Tokenizer tokenizer =
         new BpeTrainer(300, ProgressListener.NONE).add(text.substring(0, cut)).train();

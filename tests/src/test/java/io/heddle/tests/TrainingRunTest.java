@@ -9,7 +9,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -147,16 +146,7 @@ class TrainingRunTest {
         .redirectError(ProcessBuilder.Redirect.INHERIT);
   }
 
-  // Words of a small grammar: enough to be learnt, made here, the same every time.
   private Path text() throws IOException {
-    Random random = new Random(1);
-    String[] words = {
-      "warp", "weft", "heddle", "shuttle", "loom", "thread", "lifts", "crosses", "the", "a"
-    };
-    StringBuilder out = new StringBuilder();
-    for (int i = 0; i < 6000; i++) {
-      out.append(words[random.nextInt(words.length)]).append(i % 9 == 8 ? ".\n" : " ");
-    }
-    return Files.writeString(folder.resolve("text.txt"), out);
+    return Files.writeString(folder.resolve("text.txt"), SmallRun.text(6000));
   }
 }

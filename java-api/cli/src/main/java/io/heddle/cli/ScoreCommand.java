@@ -14,7 +14,7 @@ import io.heddle.metrics.Squad;
 import io.heddle.metrics.Tally;
 import io.heddle.metrics.Ter;
 import io.heddle.metrics.TextMetric;
-import java.io.ByteArrayInputStream;
+import io.heddle.text.TextFiles;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.ByteBuffer;
@@ -22,13 +22,11 @@ import java.nio.CharBuffer;
 import java.nio.charset.CoderResult;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import java.util.zip.GZIPInputStream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -232,15 +230,7 @@ final class ScoreCommand implements Callable<Integer> {
   }
 
   private List<String> lines(Path file) throws IOException {
-    byte[] bytes = Files.readAllBytes(file);
-    if (file.toString().endsWith(".gz")) {
-      try (GZIPInputStream in = new GZIPInputStream(new ByteArrayInputStream(bytes))) {
-        bytes = in.readAllBytes();
-      } catch (IOException e) {
-        throw new IOException(file + " cannot be unpacked: " + e.getMessage(), e);
-      }
-    }
-    String text = text(bytes, file);
+    String text = text(TextFiles.bytes(file), file);
     if (text.isEmpty()) {
       throw new IllegalArgumentException(file + " has no line");
     }

@@ -11,13 +11,11 @@ import io.heddle.methods.lm.Score;
 import io.heddle.models.ModelConfig;
 import io.heddle.models.ModelFolder;
 import io.heddle.progress.ProgressListener;
-import io.heddle.text.BpeTrainer;
 import io.heddle.text.Tokenizer;
 import io.heddle.text.Tokenizers;
 import io.heddle.train.RunDirectory;
 import io.heddle.train.TrainConfig;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -225,14 +223,8 @@ final class TrainLmCommand implements Callable<Integer> {
     if (given != null) {
       return Tokenizers.load(given);
     }
-    if (Files.exists(kept.resolve("tokenizer_config.json"))) {
-      return Tokenizers.load(kept);
-    }
-    BpeTrainer trainer = new BpeTrainer(vocab, progress);
-    train.forEach(document -> trainer.add(document.text()));
-    Tokenizer trained = trainer.train();
-    trained.save(kept);
-    return trained;
+    return Tokenizers.keptOrTrained(
+        kept, vocab, () -> train.stream().map(Document::text).iterator(), progress);
   }
 
   private LmConfig config(Tokenizer tokens) throws IOException {

@@ -6,12 +6,11 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** Items in lists. */
-final class Batched<T> implements Cursor<List<T>> {
-  private final Cursor<T> source;
+final class Batched<T> extends DerivedCursor<T, List<T>> {
   private final int size;
 
   Batched(Cursor<T> source, int size) {
-    this.source = source;
+    super(source);
     this.size = size;
   }
 
@@ -26,15 +25,5 @@ final class Batched<T> implements Cursor<List<T>> {
       out.add(item);
     }
     return out.isEmpty() ? null : out;
-  }
-
-  @Override
-  public String place() {
-    return source.place();
-  }
-
-  @Override
-  public void close() throws IOException {
-    source.close();
   }
 }

@@ -78,8 +78,7 @@ public final class LanguageModelBatches {
     return () -> new Rows(sentences.open(), rows, steps, padding, keep);
   }
 
-  private static final class Rows implements Cursor<BpttBatch> {
-    private final Cursor<int[]> sentences;
+  private static final class Rows extends DerivedCursor<int[], BpttBatch> {
     private final int[][] held;
     private final int steps;
     private final int padding;
@@ -88,7 +87,7 @@ public final class LanguageModelBatches {
     private boolean buffered;
 
     Rows(Cursor<int[]> sentences, int rows, int steps, int padding, boolean keep) {
-      this.sentences = sentences;
+      super(sentences);
       this.held = new int[rows][0];
       this.steps = steps;
       this.padding = padding;
@@ -117,7 +116,7 @@ public final class LanguageModelBatches {
       int t = 0;
       while (t < steps) {
         if (held[n].length <= 1) {
-          int[] sentence = more ? sentences.next() : null;
+          int[] sentence = more ? source.next() : null;
           if (sentence == null) {
             more = false;
             return;
@@ -134,16 +133,6 @@ public final class LanguageModelBatches {
         held[n] = Arrays.copyOfRange(held[n], count, held[n].length);
         buffered |= held[n].length > 0;
       }
-    }
-
-    @Override
-    public String place() {
-      return sentences.place();
-    }
-
-    @Override
-    public void close() throws IOException {
-      sentences.close();
     }
   }
 }

@@ -4,18 +4,17 @@ import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
 /** Every {@code step}-th item from {@code first} on, at most {@code count}. */
-final class Ranged<T> implements Cursor<T> {
-  private final Cursor<T> source;
+final class Ranged<T> extends DerivedCursor<T, T> {
   private final int step;
   private long skip;
   private long left;
 
   Ranged(Cursor<T> source, long first, int step, long count) {
+    super(source);
     if (first < 0 || step < 1 || count < 0) {
       throw new IllegalArgumentException(
           count + " items from " + first + " on, every " + step + "-th");
     }
-    this.source = source;
     this.skip = first;
     this.step = step;
     this.left = count;
@@ -35,15 +34,5 @@ final class Ranged<T> implements Cursor<T> {
     skip = step - 1L;
     left--;
     return source.next();
-  }
-
-  @Override
-  public String place() {
-    return source.place();
-  }
-
-  @Override
-  public void close() throws IOException {
-    source.close();
   }
 }

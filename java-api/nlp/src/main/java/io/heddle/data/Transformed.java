@@ -5,12 +5,11 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** Items changed one by one; those that become null are left out. */
-final class Transformed<T, R> implements Cursor<R> {
-  private final Cursor<T> source;
+final class Transformed<T, R> extends DerivedCursor<T, R> {
   private final Function<? super T, ? extends @Nullable R> f;
 
   Transformed(Cursor<T> source, Function<? super T, ? extends @Nullable R> f) {
-    this.source = source;
+    super(source);
     this.f = f;
   }
 
@@ -36,15 +35,5 @@ final class Transformed<T, R> implements Cursor<R> {
       }
       throw new IOException(place + ": " + e.getMessage(), e);
     }
-  }
-
-  @Override
-  public String place() {
-    return source.place();
-  }
-
-  @Override
-  public void close() throws IOException {
-    source.close();
   }
 }

@@ -1,6 +1,7 @@
 package io.heddle.models;
 
 import io.heddle.autograd.Tape;
+import io.heddle.backend.Backend;
 import io.heddle.models.NextTokenModel.Continuation;
 import io.heddle.op.OpCode;
 import io.heddle.op.Params;
@@ -18,15 +19,21 @@ final class CachedContinuation implements Continuation {
   private int @Nullable [] order; // rows of `logits` that are meant, when not all in order
 
   /** The parts of a model that a continuation runs. */
-  interface Side {
+  record Side(Embedding embedding, Head head, Backend backend) {
     /** Embeds ids i32 [B*T], the first column of each row at its position. */
-    Tensor embed(Tape t, Tensor ids, int[] firsts);
+    Tensor embed(Tape t, Tensor ids, int[] firsts) {
+      return embedding.apply(t, ids, firsts, null, null);
+    }
 
     /** Logits [N, V] of hidden states [N, d]. */
-    Tensor logits(Tape t, Tensor hidden);
+    Tensor logits(Tape t, Tensor hidden) {
+      return head.outputs(t, hidden);
+    }
 
     /** A tape for one pass. */
-    Tape tape();
+    Tape tape() {
+      return Tape.inference(backend);
+    }
   }
 
   /**

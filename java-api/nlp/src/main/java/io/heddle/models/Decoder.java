@@ -118,24 +118,11 @@ public final class Decoder implements Model, NextTokenModel {
     int[] padding = CachedContinuation.padding(prompts);
     int rows = Math.multiplyExact(prompts.length, width);
     KeyValueCache cache = new KeyValueCache(stack, schedule, rows, longest + room, padding, null);
-    return CachedContinuation.over(cache, new Reading(), config.vocabulary(), prompts);
-  }
-
-  private final class Reading implements CachedContinuation.Side {
-    @Override
-    public Tensor embed(Tape t, Tensor ids, int[] firsts) {
-      return embedding.apply(t, ids, firsts, null, null);
-    }
-
-    @Override
-    public Tensor logits(Tape t, Tensor hidden) {
-      return head.outputs(t, hidden);
-    }
-
-    @Override
-    public Tape tape() {
-      return Tape.inference(backend());
-    }
+    return CachedContinuation.over(
+        cache,
+        new CachedContinuation.Side(embedding, head, backend()),
+        config.vocabulary(),
+        prompts);
   }
 
   /** Keys and values of the tokens seen so far, per layer. */

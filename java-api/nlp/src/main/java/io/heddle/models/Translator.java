@@ -151,24 +151,11 @@ public final class Translator implements Model {
               capacity,
               CachedContinuation.padding(prompts),
               from);
-      return CachedContinuation.over(cache, new Writing(), config.vocabulary(), prompts);
-    }
-  }
-
-  private final class Writing implements CachedContinuation.Side {
-    @Override
-    public Tensor embed(Tape t, Tensor ids, int[] firsts) {
-      return decoder.embedding.apply(t, ids, firsts, null, null);
-    }
-
-    @Override
-    public Tensor logits(Tape t, Tensor hidden) {
-      return head.outputs(t, hidden);
-    }
-
-    @Override
-    public Tape tape() {
-      return Tape.inference(backend());
+      return CachedContinuation.over(
+          cache,
+          new CachedContinuation.Side(decoder.embedding, head, backend()),
+          config.vocabulary(),
+          prompts);
     }
   }
 

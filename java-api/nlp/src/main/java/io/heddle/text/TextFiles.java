@@ -13,8 +13,8 @@ import java.util.List;
 import java.util.zip.GZIPInputStream;
 import org.jspecify.annotations.Nullable;
 
-/** Reads the text files that tokenizers are kept in, gzipped or not. */
-final class TextFiles {
+/** Reads text files, those that tokenizers are kept in among them, gzipped or not. */
+public final class TextFiles {
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private TextFiles() {}
@@ -32,16 +32,21 @@ final class TextFiles {
     return null;
   }
 
-  static String text(Path file) throws IOException {
+  /** The bytes of a file, unpacked if its name ends in .gz. */
+  public static byte[] bytes(Path file) throws IOException {
     byte[] bytes = Files.readAllBytes(file);
     if (file.toString().endsWith(".gz")) {
       try (GZIPInputStream in = new GZIPInputStream(new ByteArrayInputStream(bytes))) {
-        bytes = in.readAllBytes();
+        return in.readAllBytes();
       } catch (IOException e) {
         throw new IOException(file + " cannot be unpacked: " + e.getMessage(), e);
       }
     }
-    return new String(bytes, StandardCharsets.UTF_8);
+    return bytes;
+  }
+
+  static String text(Path file) throws IOException {
+    return new String(bytes(file), StandardCharsets.UTF_8);
   }
 
   /** Lines, cut at \n and \r\n only: a piece may hold U+0085 or U+2028. */

@@ -1,5 +1,6 @@
 package io.heddle.text;
 
+import io.heddle.progress.ProgressListener;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -25,6 +26,21 @@ public final class Tokenizers {
       throw new IllegalArgumentException("no tokenizer at " + path + ": it does not exist");
     }
     return Files.isDirectory(path) ? folder(path) : file(path);
+  }
+
+  /**
+   * The tokenizer that was kept in {@code folder}, or a byte-level BPE trained on texts and kept
+   * there.
+   */
+  public static Tokenizer keptOrTrained(
+      Path folder, int vocabulary, Iterable<String> texts, ProgressListener progress)
+      throws IOException {
+    if (Files.exists(folder.resolve("tokenizer_config.json"))) {
+      return load(folder);
+    }
+    Tokenizer trained = new BpeTrainer(vocabulary, progress).addAll(texts).train();
+    trained.save(folder);
+    return trained;
   }
 
   private static Tokenizer folder(Path folder) throws IOException {

@@ -4,11 +4,9 @@ import io.heddle.data.Document;
 import io.heddle.data.TextSource;
 import io.heddle.data.WordNetText;
 import io.heddle.progress.ProgressListener;
-import io.heddle.text.BpeTrainer;
 import io.heddle.text.Tokenizer;
 import io.heddle.text.Tokenizers;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -104,7 +102,9 @@ public record StudyData(
     List<Document> seen = new ArrayList<>(general);
     sources.forEach(source -> seen.addAll(source.beginning(SEEN)));
     seen.addAll(added.beginning(SEEN));
-    Tokenizer tokenizer = tokenizer(seen, sizes.vocabulary, folder, progress);
+    Tokenizer tokenizer =
+        Tokenizers.keptOrTrained(
+            folder, sizes.vocabulary, () -> seen.stream().map(Document::text).iterator(), progress);
     int[] held = {sizes.validationTokens, sizes.testTokens};
     List<TrainingSource> made = new ArrayList<>();
     for (TextSource source : sources) {
@@ -119,18 +119,5 @@ public record StudyData(
         TrainingSource.text(added, tokenizer, sizes.length, held),
         TrainingSource.packed(tokenizer, together, sizes.length),
         tokenizer);
-  }
-
-  private static Tokenizer tokenizer(
-      List<Document> seen, int vocabulary, Path folder, ProgressListener progress)
-      throws IOException {
-    if (Files.exists(folder.resolve("tokenizer_config.json"))) {
-      return Tokenizers.load(folder);
-    }
-    BpeTrainer trainer = new BpeTrainer(vocabulary, progress);
-    seen.forEach(document -> trainer.add(document.text()));
-    Tokenizer trained = trainer.train();
-    trained.save(folder);
-    return trained;
   }
 }
