@@ -205,7 +205,7 @@ struct Nest {
   int64_t shape[HD_MAX_RANK] = {};
   int64_t stride[N][HD_MAX_RANK] = {};
 
-  __device__ void at(int64_t index, int64_t (&offset)[N]) const {
+  __host__ __device__ void at(int64_t index, int64_t (&offset)[N]) const {
 #pragma unroll
     for (int i = 0; i < N; i++) offset[i] = 0;
 #pragma unroll
@@ -255,6 +255,26 @@ Nest<N> nest(const hd_tensor* const (&tensors)[N], bool any_order) {
     for (int i = 0; i < N; i++) n.stride[i][n.rank - 1] = tensors[i]->stride[d];
   }
   return n;
+}
+
+// The nest in units of `width` elements, which are dense along the last dimension in every tensor; false if rows do not come in such.
+template <int N>
+bool in_packs(Nest<N>& n, int64_t width) {
+  if (n.rank == 0) return false;
+  const int last_dim = n.rank - 1;
+  for (int i = 0; i < N; i++) {
+    if (n.stride[i][last_dim] != 1) return false;
+    for (int d = 0; d < last_dim; d++) {
+      if (n.stride[i][d] % width != 0) return false;
+    }
+  }
+  if (n.shape[last_dim] % width != 0) return false;
+  n.shape[last_dim] /= width;
+  n.count /= width;
+  for (int i = 0; i < N; i++) {
+    for (int d = 0; d < last_dim; d++) n.stride[i][d] /= width;
+  }
+  return true;
 }
 
 inline bool aligned(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }

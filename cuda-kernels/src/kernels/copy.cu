@@ -2,6 +2,7 @@
 // Shapes: x, y alike, any strides; x may broadcast. Any of the seven dtypes to any other.
 // Work: one dtype and dense: the copy engine. One dtype and dense in runs of 16 bytes (heads and steps exchanged): 16 bytes per thread. One
 // dtype and transposed, x dense where y is not: tiles of 32 x 32 through shared memory, so that both sides are read and written in runs.
+// Two float dtypes and dense: eight elements per thread.
 // Else an element per thread, neighbours of a warp neighbours in y; the dtypes are known at run time, the switch is the same for all
 // threads, so one kernel serves all 49 pairs.
 // On chip: registers, and a tile in shared memory; no spills (README.md has the counts).
@@ -73,6 +74,41 @@ __global__ void __launch_bounds__(kThreads) convert_kernel(const void* x, int32_
         store_any(y, to, o, static_cast<long long>(static_cast<const uint8_t*>(x)[i]));
     }
   }
+}
+
+constexpr int kConverted = 8;  // elements of a thread: 16 bytes of a 16-bit type
+
+// Dense floats of different widths: rounded once, as to_f32 is exact.
+template <class T>
+__device__ void copy_packs(T* to, const T* from) {
+  constexpr int W = kWidth<T>;
+#pragma unroll
+  for (int i = 0; i < kConverted; i += W) *reinterpret_cast<Bits<T>*>(to + i) = *reinterpret_cast<const Bits<T>*>(from + i);
+}
+
+template <class From, class To>
+__global__ void __launch_bounds__(kThreads) convert_dense(const From* x, To* y, int64_t n) {
+  for (int64_t at = first_item() * kConverted; at < n; at += item_step() * kConverted) {
+    alignas(16) From in[kConverted];
+    alignas(16) To out[kConverted];
+    if (at + kConverted <= n) {
+      copy_packs(in, x + at);
+#pragma unroll
+      for (int i = 0; i < kConverted; i++) put(out[i], to_f32(in[i]));
+      copy_packs(y + at, out);
+    } else {
+      for (int64_t i = at; i < n; i++) put(y[i], to_f32(x[i]));
+    }
+  }
+}
+
+template <class From>
+hd_status convert_floats(const Call& call, int64_t n) {
+  return with_float(call.t[1]->dtype, [&](auto type) {
+    using To = decltype(type);
+    return launch(call, convert_dense<From, To>, grid_for(ceil_div(n, kConverted)), kThreads, 0, call.data<const From>(0), call.data<To>(1),
+                  n);
+  });
 }
 
 // The same dtype: bits, so that NaNs keep their payload.
@@ -150,19 +186,6 @@ bool is_transposition(const Nest<2>& n, Planes& p) {
   return true;
 }
 
-// The nest in units of 16 bytes; false if rows do not come in such.
-bool in_packs(Nest<2>& n, int64_t bytes, hd_address x, hd_address y) {
-  const int64_t width = 16 / bytes;
-  const int last_dim = n.rank - 1;
-  if (n.rank == 0 || bytes > 8 || (x | y) % 16 != 0 || n.stride[0][last_dim] != 1 || n.stride[1][last_dim] != 1) return false;
-  bool whole = n.shape[last_dim] % width == 0;
-  for (int d = 0; d < last_dim; d++) whole = whole && n.stride[0][d] % width == 0 && n.stride[1][d] % width == 0;
-  if (!whole) return false;
-  n.shape[last_dim] /= width;
-  n.count /= width;
-  for (int d = 0; d < last_dim; d++) n.stride[0][d] /= width, n.stride[1][d] /= width;
-  return true;
-}
 }  // namespace
 
 hd_status copy(const Call& call) {
@@ -175,6 +198,8 @@ hd_status copy(const Call& call) {
   const void* x = call.data<const void>(0);
   void* y = call.data<void>(1);
   const int32_t from = call.t[0]->dtype, to = call.t[1]->dtype;
+  if (from != to && n.dense() && from <= HD_F16 && to <= HD_F16 && aligned(x) && aligned(y))
+    return with_float(from, [&](auto type) { return convert_floats<decltype(type)>(call, n.count); });
   if (from != to) return launch(call, convert_kernel, grid_for(n.count), kThreads, 0, x, from, y, to, n);
   const int64_t bytes = dtype_bytes(to);
   if (n.dense()) {
@@ -191,7 +216,7 @@ hd_status copy(const Call& call) {
     return launch(call, kernel, grid_of(tiles), kThreads, 0, x, y, planes);
   }
   Nest<2> units = n;
-  const bool packs = in_packs(units, bytes, call.t[0]->data, call.t[1]->data);
+  const bool packs = aligned(x) && aligned(y) && in_packs(units, 16 / bytes);
   auto kernel = packs        ? move_kernel<uint4>
                 : bytes == 8 ? move_kernel<uint64_t>
                 : bytes == 4 ? move_kernel<uint32_t>

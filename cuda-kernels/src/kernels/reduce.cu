@@ -304,7 +304,9 @@ hd_status run(const Call& call) {
   const T* data = call.data<const T>(0);
   hd_status status = HD_OK;
   if (rows) {
-    const dim3 team = team_for(ceil_div(ceil_div(n, p.vector ? kWidth<T> : 1), p.chunks));
+    // With rows enough to fill the GPU, teams are small, so that a thread has its batches and few threads have to join.
+    const int64_t each = outputs >= 8192 ? 2 * kBatch : 1;
+    const dim3 team = team_for(ceil_div(ceil_div(n, p.vector ? kWidth<T> : 1), p.chunks * each));
     status = launch(call, reduce_rows<T>, grid_for_teams(outputs * p.chunks, team), team, 0, data, p);
   } else if (packs) {
     if constexpr (sizeof(T) < 8) status = launch(call, reduce_packs<T>, grid_for(outputs / kWidth<T> * p.chunks), kThreads, 0, data, p);
