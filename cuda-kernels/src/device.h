@@ -79,13 +79,18 @@ struct alignas(16) Bits {
 // A pack as floats and back, two 16-bit elements at a time: one instruction per element to unpack, half of one to pack.
 template <class T>
 __device__ void unpack(const Bits<T>& bits, float (&x)[kWidth<T>]) {
-  if constexpr (std::is_same_v<T, bf16>) {
+  if constexpr (sizeof(T) == 2) {
     uint32_t word[4];
     memcpy(word, &bits, sizeof word);
 #pragma unroll
     for (int i = 0; i < 4; i++) {
-      x[2 * i] = __uint_as_float(word[i] << 16);
-      x[2 * i + 1] = __uint_as_float(word[i] & 0xffff0000u);
+      if constexpr (std::is_same_v<T, bf16>) {
+        x[2 * i] = __uint_as_float(word[i] << 16);
+        x[2 * i + 1] = __uint_as_float(word[i] & 0xffff0000u);
+      } else {
+        x[2 * i] = __half2float(__ushort_as_half(static_cast<uint16_t>(word[i])));
+        x[2 * i + 1] = __half2float(__ushort_as_half(static_cast<uint16_t>(word[i] >> 16)));
+      }
     }
   } else {
 #pragma unroll
@@ -115,14 +120,28 @@ __device__ Bits<T> packed(const float (&x)[kWidth<T>]) {
   return bits;
 }
 
-// Elements past n read as 0. vector: the row is 16-byte aligned. The bits can be loaded before they are needed, and unpacked then.
+// Elements past n read as 0. vector: the row is 16-byte aligned. The bits can be loaded before they are needed, and unpacked then: both
+// branches make words, for the compiler would split a whole pack into the other branch's elements as soon as it comes, and so wait for it.
 template <class T>
 __device__ Bits<T> load_bits(const T* row, int64_t at, int64_t n, bool vector) {
-  constexpr int W = kWidth<T>;
-  if (vector && at + W <= n) return *reinterpret_cast<const Bits<T>*>(row + at);
-  Bits<T> bits;
+  uint32_t word[4];
+  if (vector && at + kWidth<T> <= n) {
+    const uint4 whole = *reinterpret_cast<const uint4*>(row + at);
+    word[0] = whole.x, word[1] = whole.y, word[2] = whole.z, word[3] = whole.w;
+  } else if constexpr (sizeof(T) == 2) {
+    const auto half = reinterpret_cast<const uint16_t*>(row);
 #pragma unroll
-  for (int i = 0; i < W; i++) bits.item[i] = at + i < n ? row[at + i] : rounded<T>(0.0f);
+    for (int i = 0; i < 8; i += 2) {
+      const uint32_t low = at + i < n ? half[at + i] : 0, high = at + i + 1 < n ? half[at + i + 1] : 0;
+      word[i / 2] = low | high << 16;
+    }
+  } else {
+    constexpr int kWords = static_cast<int>(sizeof(T) / 4);  // of an element
+#pragma unroll
+    for (int i = 0; i < 4; i++) word[i] = at + i / kWords < n ? reinterpret_cast<const uint32_t*>(row)[at * kWords + i] : 0;
+  }
+  Bits<T> bits;
+  memcpy(&bits, word, sizeof bits);
   return bits;
 }
 template <class T>

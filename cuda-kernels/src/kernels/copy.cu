@@ -134,6 +134,19 @@ __global__ void __launch_bounds__(kThreads) move_kernel(const void* x, void* y, 
   }
 }
 
+// One element everywhere, for instance a gradient set to zero: y dense and on 16 bytes.
+template <class Item>
+__global__ void __launch_bounds__(kThreads) fill_kernel(const void* x, void* y, int64_t n) {
+  constexpr int W = kWidth<Item>;
+  const Item value = *static_cast<const Item*>(x);
+  Bits<Item> bits;
+#pragma unroll
+  for (int i = 0; i < W; i++) bits.item[i] = value;
+  for (int64_t pack = first_item(); pack < n / W; pack += item_step()) static_cast<Bits<Item>*>(y)[pack] = bits;
+  const int64_t last = n / W * W + first_item();
+  if (last < n) static_cast<Item*>(y)[last] = value;
+}
+
 // A transposition: y is dense along its last dimension (columns), x along another one (rows); the others are outer.
 struct Planes {
   int64_t rows, columns;
@@ -206,22 +219,25 @@ hd_status copy(const Call& call) {
     const auto error = cudaMemcpyAsync(y, x, static_cast<size_t>(n.count * bytes), cudaMemcpyDeviceToDevice, call.context.stream);
     return error == cudaSuccess ? HD_OK : cuda_fail(error, "copying");
   }
+  const auto of_bytes = [&](auto one, auto two, auto four, auto eight) {
+    return bytes == 8 ? eight : bytes == 4 ? four : bytes == 2 ? two : one;
+  };
   Planes planes;
   if (is_transposition(n, planes)) {
     const int64_t tiles = planes.outer.count * ceil_div(planes.rows, kTile) * ceil_div(planes.columns, kTile);
-    auto kernel = bytes == 8   ? transpose_kernel<uint64_t>
-                  : bytes == 4 ? transpose_kernel<uint32_t>
-                  : bytes == 2 ? transpose_kernel<uint16_t>
-                               : transpose_kernel<uint8_t>;
+    const auto kernel =
+        of_bytes(transpose_kernel<uint8_t>, transpose_kernel<uint16_t>, transpose_kernel<uint32_t>, transpose_kernel<uint64_t>);
     return launch(call, kernel, grid_of(tiles), kThreads, 0, x, y, planes);
+  }
+  if (n.rank == 1 && n.stride[0][0] == 1 && n.stride[1][0] == 0 && aligned(y)) {
+    const auto kernel = of_bytes(fill_kernel<uint8_t>, fill_kernel<uint16_t>, fill_kernel<uint32_t>, fill_kernel<uint64_t>);
+    return launch(call, kernel, dim3(static_cast<unsigned>(least(4096, ceil_div(n.count * bytes, 16 * kThreads)))), kThreads, 0, x, y,
+                  n.count);
   }
   Nest<2> units = n;
   const bool packs = aligned(x) && aligned(y) && in_packs(units, 16 / bytes);
-  auto kernel = packs        ? move_kernel<uint4>
-                : bytes == 8 ? move_kernel<uint64_t>
-                : bytes == 4 ? move_kernel<uint32_t>
-                : bytes == 2 ? move_kernel<uint16_t>
-                             : move_kernel<uint8_t>;
+  const auto kernel =
+      packs ? move_kernel<uint4> : of_bytes(move_kernel<uint8_t>, move_kernel<uint16_t>, move_kernel<uint32_t>, move_kernel<uint64_t>);
   return launch(call, kernel, grid_of(ceil_div(units.count, 4 * kThreads)), kThreads, 0, x, y, units);
 }
 }  // namespace hd

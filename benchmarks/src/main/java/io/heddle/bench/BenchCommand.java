@@ -54,7 +54,7 @@ public final class BenchCommand implements Verb {
   @Option(
       names = "--peer",
       description =
-          "Only rows beside this peer: libtorch; on cuda torch (default), sdpa, flex, or none (step).")
+          "Only rows beside this peer: libtorch; on cuda torch (default), sdpa, flex; none (step, door): ours alone.")
   private @Nullable String peer;
 
   @Option(names = "--quick", description = "Fewer shapes.")
@@ -101,6 +101,9 @@ public final class BenchCommand implements Verb {
   @Option(names = "--direction", description = "attention: forward or backward (default: forward).")
   private String direction = "forward";
 
+  @Option(names = "--calls", hidden = true, description = "door without a peer: calls of a run.")
+  private int calls = 2000;
+
   @Mixin private StepTimer step = new StepTimer();
 
   /** Made by ServiceLoader. */
@@ -111,6 +114,10 @@ public final class BenchCommand implements Verb {
     if (work.equals("step") && "none".equals(peer)) {
       DType type = dtype(types.getFirst());
       step.run(backend, batch, heads, length(), type, rounds, spec.commandLine().getOut());
+      return 0;
+    }
+    if (work.equals("door") && "none".equals(peer)) {
+      CallTimer.run(backend, calls, rounds > 0 ? rounds : 7, spec.commandLine().getOut());
       return 0;
     }
     if (backend.equals("cuda")) {

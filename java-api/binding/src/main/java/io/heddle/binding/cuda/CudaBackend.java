@@ -10,6 +10,8 @@ import io.heddle.tensor.OutOfNativeMemoryException;
 import io.heddle.tensor.Scope;
 import io.heddle.tensor.Storage;
 import io.heddle.tensor.Tensor;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,6 +26,8 @@ public final class CudaBackend extends NativeBackend {
   // products than this many multiplications, what is left over is formed by itself.
   private static final int RUN_BYTES = 16;
   private static final long LARGE = 1L << 30;
+
+  private static final Pattern UUID = Pattern.compile("\"uuid\":\"([^\"]*)\"");
 
   private final int device;
   private @Nullable CudaGemm gemm;
@@ -69,7 +73,8 @@ public final class CudaBackend extends NativeBackend {
     }
   }
 
-  // A vocabulary of 50257, for one: 50256 and 1. At 16 bits the odd product takes four times as long.
+  // A vocabulary of 50257, for one: 50256 and 1. At 16 bits the odd product takes four times as
+  // long.
   private boolean inParts(Product p, Tensor a, Tensor b, @Nullable Tensor bias, Tensor c) {
     long run = RUN_BYTES / p.ab().bytes();
     long n = p.n() - p.n() % run;
@@ -161,8 +166,25 @@ public final class CudaBackend extends NativeBackend {
     String fact = failure == null ? CudaLibraries.version() : "not loaded: " + failure;
     String facts = super.describe();
     return facts.substring(0, facts.length() - 1)
-        + ",\"cublaslt\":\""
-        + fact.replace("\\", "\\\\").replace("\"", "\\\"")
-        + "\"}";
+        + ",\"cublaslt\":"
+        + quoted(fact)
+        + ",\"nvml\":"
+        + quoted(GpuFacts.of(uuid(facts)))
+        + "}";
+  }
+
+  private static String quoted(String text) {
+    return '"' + text.replace("\\", "\\\\").replace("\"", "\\\"").replace('\n', ' ') + '"';
+  }
+
+  // The plugin's JSON lists the devices by ordinal; this module reads no JSON otherwise.
+  private String uuid(String facts) {
+    Matcher each = UUID.matcher(facts);
+    for (int i = 0; each.find(); i++) {
+      if (i == Math.max(device, 0)) {
+        return each.group(1);
+      }
+    }
+    return "unknown";
   }
 }
