@@ -8,6 +8,7 @@ module io.heddle.nlp {
   requires dev.hardwood.core;
 
   exports io.heddle.data;
+  exports io.heddle.methods.finetune;
   exports io.heddle.methods.lm;
   exports io.heddle.methods.merge;
   exports io.heddle.metrics;

@@ -32,7 +32,8 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "lm",
     description = {
-      "Trains a decoder language model on text. The run directory holds checkpoints, metrics, the report",
+      "Trains a decoder language model on text. The run directory holds checkpoints, metrics, the"
+          + " report",
       "and the model in Hugging Face layout; the same command resumes an interrupted run."
     })
 final class TrainLmCommand implements Callable<Integer> {
@@ -40,6 +41,7 @@ final class TrainLmCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec = CommandSpec.create();
   @Mixin private Session session = new Session();
+  @Mixin private RecipeOptions recipe = new RecipeOptions();
 
   @Option(
       names = "--data",
@@ -127,7 +129,10 @@ final class TrainLmCommand implements Callable<Integer> {
       description = "Warm-up steps; -1: 5 %% of --steps.")
   private long warmup;
 
-  @Option(names = "--decay", defaultValue = "COSINE", description = "cosine, linear or constant.")
+  @Option(
+      names = "--decay",
+      defaultValue = "COSINE",
+      description = "${COMPLETION-CANDIDATES} (default: cosine).")
   private TrainConfig.Decay decay = TrainConfig.Decay.COSINE;
 
   @Option(
@@ -265,7 +270,8 @@ final class TrainLmCommand implements Callable<Integer> {
             seed,
             evalEvery,
             checkpointEvery,
-            patience);
+            patience,
+            recipe.recipe(model.layers()));
     return new LmConfig(
         model.withDropout(dropout),
         Session.dtype(dtype),
@@ -292,7 +298,8 @@ final class TrainLmCommand implements Callable<Integer> {
     var writer = spec.commandLine().getOut();
     writer.printf(
         Locale.ROOT,
-        "held-out text: %d tokens, %d bytes%nloss %.4f nats per token (by frequency alone %.4f), perplexity %.2f, %.4f bits per byte%n",
+        "held-out text: %d tokens, %d bytes%nloss %.4f nats per token (by frequency alone %.4f),"
+            + " perplexity %.2f, %.4f bits per byte%n",
         score.tokens(),
         score.bytes(),
         score.loss(),
