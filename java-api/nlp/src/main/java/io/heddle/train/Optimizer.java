@@ -26,6 +26,7 @@ public final class Optimizer implements AutoCloseable {
   private final Update update;
   private final Map<String, Update.Slot> slots = new LinkedHashMap<>();
   private final Tensor zero;
+  private final List<Tensor> gradients; // whole blocks: one call for all gradients of a block
   private final Tensor squares;
   private final Tensor measures;
   private final Tensor norm;
@@ -39,7 +40,8 @@ public final class Optimizer implements AutoCloseable {
     this.update = Update.of(config.recipe().rule());
     this.zero = scope.tensor(DType.F32, 1).copyFrom(new float[1]);
     List<Tensor> free = parameters.unfrozen();
-    this.squares = scope.tensor(DType.F32, free.size());
+    this.gradients = List.copyOf(parameters.gradients());
+    this.squares = scope.tensor(DType.F32, gradients.size());
     this.measures = zeros(2, free.size());
     this.norm = scope.tensor(DType.F32, 1);
     this.factor = scope.tensor(DType.F32, 1);
@@ -91,10 +93,8 @@ public final class Optimizer implements AutoCloseable {
    * @return the global gradient norm before clipping
    */
   public float step(long step, double share) {
-    int i = 0;
-    for (Update.Slot slot : slots.values()) {
-      backend.run(OpCode.SUM_SQUARES, NONE, slot.gradient(), squares.slice(0, i, i + 1));
-      i++;
+    for (int i = 0; i < gradients.size(); i++) {
+      backend.run(OpCode.SUM_SQUARES, NONE, gradients.get(i), squares.slice(0, i, i + 1));
     }
     backend.run(OpCode.CLIP_FACTOR, new Params.Clip(config.clip()), squares, norm, factor);
     try (Scope scratch = new Scope(backend.memory())) {
