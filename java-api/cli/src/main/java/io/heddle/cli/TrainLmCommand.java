@@ -32,7 +32,8 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "lm",
     description = {
-      "Trains a decoder language model on text. The run directory holds checkpoints, metrics, the report",
+      "Trains a decoder language model on text. The run directory holds checkpoints, metrics, the"
+          + " report",
       "and the model in Hugging Face layout; the same command resumes an interrupted run."
     })
 final class TrainLmCommand implements Callable<Integer> {
@@ -52,6 +53,13 @@ final class TrainLmCommand implements Callable<Integer> {
 
   @Option(names = "--start", description = "Model folder to continue from; its tokenizer is used.")
   private @Nullable Path start;
+
+  @Option(
+      names = "--allow-partial",
+      description =
+          "--start may lack tensors of heads, which are drawn at random, or have some that the"
+              + " model does not use.")
+  private boolean partial;
 
   @Option(
       names = "--tokenizer",
@@ -208,6 +216,7 @@ final class TrainLmCommand implements Callable<Integer> {
     try (Backend backend = session.open()) {
       LmRun run = new LmRun(config, tokens, backend, directory, progress);
       run.recompute(recompute);
+      run.allowPartial(partial);
       LmRun.Outcome outcome = Session.interruptible(run::stop, () -> run.run("train lm", start));
       if (!outcome.finished()) {
         return INTERRUPTED;
@@ -292,7 +301,8 @@ final class TrainLmCommand implements Callable<Integer> {
     var writer = spec.commandLine().getOut();
     writer.printf(
         Locale.ROOT,
-        "held-out text: %d tokens, %d bytes%nloss %.4f nats per token (by frequency alone %.4f), perplexity %.2f, %.4f bits per byte%n",
+        "held-out text: %d tokens, %d bytes%nloss %.4f nats per token (by frequency alone %.4f),"
+            + " perplexity %.2f, %.4f bits per byte%n",
         score.tokens(),
         score.bytes(),
         score.loss(),
