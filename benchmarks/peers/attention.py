@@ -3,13 +3,13 @@
 
 import argparse
 import json
-import statistics
 import sys
 import time
 import traceback
 
 import torch
 
+from contest import Contest
 from heddle_door import Door
 from layouts import Pattern, compile_layout, random_blocks
 
@@ -176,30 +176,6 @@ def time_cases(rows):
             yield b, h, kv, s, s, d, bf16, pattern
 
 
-def region(f, n):
-    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-    start.record()
-    for _ in range(n):
-        f()
-    end.record()
-    end.synchronize()
-    return start.elapsed_time(end) / n
-
-
-def clock(fs, repeats=7, target_ms=15.0):
-    """Median milliseconds of each function, timed in turns."""
-    counts = []
-    for f in fs:
-        f()
-        torch.cuda.synchronize()
-        counts.append(max(1, min(200, round(target_ms / max(region(f, 1), 1e-3)))))
-    times = [[] for _ in fs]
-    for _ in range(repeats):
-        for f, n, kept in zip(fs, counts, times):
-            kept.append(region(f, n))
-    return [statistics.median(x) for x in times]
-
-
 def peers_of(x, names, device):
     """name -> (forward, backward or None); a peer that cannot do the pattern is left out, and what it said is printed."""
     from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -237,6 +213,7 @@ def peers_of(x, names, device):
 
 def times(door, device, cases, directions, peers, out, tags):
     kept = []
+    clock = Contest(device, repeats=7, region_ms=15.0)
     for case in cases:
         b, h, kv, t, s, d, dtype, pattern = case
         x = Problem(door, b, h, kv, t, s, d, dtype, pattern, device)
@@ -251,7 +228,7 @@ def times(door, device, cases, directions, peers, out, tags):
                     print(f"WRONG {x.name()}: {what} is off {name}'s by {e:.3g}", flush=True)
         for backward in directions:
             ours = x.backward if backward else x.forward
-            measured = clock([ours] + [p[2] if backward else (lambda f=p[1]: no_grad(f)) for p in found])
+            measured = clock.times([[ours]] + [[p[2] if backward else (lambda f=p[1]: no_grad(f))] for p in found])
             tflops = x.flops(backward) / measured[0] / 1e9
             for name, ms in zip(["", *(p[0] for p in found)], measured):
                 if name == "" and found:
@@ -302,7 +279,7 @@ def main():
     started = time.monotonic()
     if a.what == "check":
         return 1 if check(door, device, False) else 0
-    tags = {"gpu": torch.cuda.get_device_name(device), "date": time.strftime("%Y-%m-%d")}
+    tags = {"gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else "none", "date": time.strftime("%Y-%m-%d")}
     out = open(a.out, "a") if a.out else None
     cases = one_case(a.shape, a.pattern, a.dtype) if a.shape else time_cases(a.rows.split(","))
     directions = {"forward": [False], "backward": [True], "both": [False, True]}[a.direction]

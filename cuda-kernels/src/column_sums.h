@@ -11,19 +11,18 @@ inline const dim3 kColumnBlock(32, kColumnRows);
 
 struct ColumnGrid {
   int64_t rows, columns;  // columns counts elements
-  int64_t chunks;         // of rows
+  int64_t each, chunks;   // rows of a chunk, the last may have fewer; chunks
 
-  // sums: partial sums are wanted, so chunks should be few; else there are as many as fill the GPU.
-  ColumnGrid(int64_t row_count, int64_t column_count, bool sums)
-      : rows(row_count),
-        columns(column_count),
-        chunks(most(1, sums ? least(256, ceil_div(row_count, 8 * kColumnRows)) : least(32768, ceil_div(row_count, 2 * kColumnRows)))) {}
-  template <class T>
-  dim3 grid() const {
-    return dim3(static_cast<unsigned>(ceil_div(columns, 32 * kWidth<T>)), static_cast<unsigned>(chunks));
+  // width: columns of a thread. sums: partial sums are wanted, so chunks should be few; else there are as many as fill a GPU a few times.
+  // Either way a thread has several rows, or what it does before the first would be most of its work.
+  ColumnGrid(int64_t row_count, int64_t column_count, int width, bool sums) : rows(row_count), columns(column_count) {
+    const int64_t wanted = sums ? 256 : most(1, 4096 / most(1, ceil_div(column_count, 32 * width)));
+    each = most(sums ? 8 * kColumnRows : 2 * kColumnRows, ceil_div(ceil_div(row_count, wanted), kColumnRows) * kColumnRows);
+    chunks = most(1, ceil_div(row_count, each));
   }
-  __device__ int64_t first_row() const { return rows * blockIdx.y / chunks + threadIdx.y; }
-  __device__ int64_t end_row() const { return rows * (blockIdx.y + 1) / chunks; }
+  dim3 grid(int width) const { return dim3(static_cast<unsigned>(ceil_div(columns, 32 * width)), static_cast<unsigned>(chunks)); }
+  __device__ int64_t first_row() const { return blockIdx.y * each + threadIdx.y; }
+  __device__ int64_t end_row() const { return least(rows, (blockIdx.y + 1) * each); }
 };
 
 // Joins the block's sums and stores those of its columns at to[0..n). All threads of the block must call it.

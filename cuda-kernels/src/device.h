@@ -79,13 +79,18 @@ struct alignas(16) Bits {
 // A pack as floats and back, two 16-bit elements at a time: one instruction per element to unpack, half of one to pack.
 template <class T>
 __device__ void unpack(const Bits<T>& bits, float (&x)[kWidth<T>]) {
-  if constexpr (std::is_same_v<T, bf16>) {
+  if constexpr (sizeof(T) == 2) {
     uint32_t word[4];
     memcpy(word, &bits, sizeof word);
 #pragma unroll
     for (int i = 0; i < 4; i++) {
-      x[2 * i] = __uint_as_float(word[i] << 16);
-      x[2 * i + 1] = __uint_as_float(word[i] & 0xffff0000u);
+      if constexpr (std::is_same_v<T, bf16>) {
+        x[2 * i] = __uint_as_float(word[i] << 16);
+        x[2 * i + 1] = __uint_as_float(word[i] & 0xffff0000u);
+      } else {
+        x[2 * i] = __half2float(__ushort_as_half(static_cast<uint16_t>(word[i])));
+        x[2 * i + 1] = __half2float(__ushort_as_half(static_cast<uint16_t>(word[i] >> 16)));
+      }
     }
   } else {
 #pragma unroll
@@ -115,14 +120,28 @@ __device__ Bits<T> packed(const float (&x)[kWidth<T>]) {
   return bits;
 }
 
-// Elements past n read as 0. vector: the row is 16-byte aligned. The bits can be loaded before they are needed, and unpacked then.
+// Elements past n read as 0. vector: the row is 16-byte aligned. The bits can be loaded before they are needed, and unpacked then: both
+// branches make words, for the compiler would split a whole pack into the other branch's elements as soon as it comes, and so wait for it.
 template <class T>
 __device__ Bits<T> load_bits(const T* row, int64_t at, int64_t n, bool vector) {
-  constexpr int W = kWidth<T>;
-  if (vector && at + W <= n) return *reinterpret_cast<const Bits<T>*>(row + at);
-  Bits<T> bits;
+  uint32_t word[4];
+  if (vector && at + kWidth<T> <= n) {
+    const uint4 whole = *reinterpret_cast<const uint4*>(row + at);
+    word[0] = whole.x, word[1] = whole.y, word[2] = whole.z, word[3] = whole.w;
+  } else if constexpr (sizeof(T) == 2) {
+    const auto half = reinterpret_cast<const uint16_t*>(row);
 #pragma unroll
-  for (int i = 0; i < W; i++) bits.item[i] = at + i < n ? row[at + i] : rounded<T>(0.0f);
+    for (int i = 0; i < 8; i += 2) {
+      const uint32_t low = at + i < n ? half[at + i] : 0, high = at + i + 1 < n ? half[at + i + 1] : 0;
+      word[i / 2] = low | high << 16;
+    }
+  } else {
+    constexpr int kWords = static_cast<int>(sizeof(T) / 4);  // of an element
+#pragma unroll
+    for (int i = 0; i < 4; i++) word[i] = at + i / kWords < n ? reinterpret_cast<const uint32_t*>(row)[at * kWords + i] : 0;
+  }
+  Bits<T> bits;
+  memcpy(&bits, word, sizeof bits);
   return bits;
 }
 template <class T>
@@ -205,7 +224,7 @@ struct Nest {
   int64_t shape[HD_MAX_RANK] = {};
   int64_t stride[N][HD_MAX_RANK] = {};
 
-  __device__ void at(int64_t index, int64_t (&offset)[N]) const {
+  __host__ __device__ void at(int64_t index, int64_t (&offset)[N]) const {
 #pragma unroll
     for (int i = 0; i < N; i++) offset[i] = 0;
 #pragma unroll
@@ -255,6 +274,26 @@ Nest<N> nest(const hd_tensor* const (&tensors)[N], bool any_order) {
     for (int i = 0; i < N; i++) n.stride[i][n.rank - 1] = tensors[i]->stride[d];
   }
   return n;
+}
+
+// The nest in units of `width` elements, which are dense along the last dimension in every tensor; false if rows do not come in such.
+template <int N>
+bool in_packs(Nest<N>& n, int64_t width) {
+  if (n.rank == 0) return false;
+  const int last_dim = n.rank - 1;
+  for (int i = 0; i < N; i++) {
+    if (n.stride[i][last_dim] != 1) return false;
+    for (int d = 0; d < last_dim; d++) {
+      if (n.stride[i][d] % width != 0) return false;
+    }
+  }
+  if (n.shape[last_dim] % width != 0) return false;
+  n.shape[last_dim] /= width;
+  n.count /= width;
+  for (int i = 0; i < N; i++) {
+    for (int d = 0; d < last_dim; d++) n.stride[i][d] /= width;
+  }
+  return true;
 }
 
 inline bool aligned(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }

@@ -4,6 +4,8 @@
 #include <cuda_runtime.h>
 #include <dlfcn.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <new>
 #include <string>
 
@@ -111,6 +113,18 @@ std::string quoted(const char* text) {
   return out + '"';
 }
 
+// As the driver's tools write it: GPU-8-4-4-4-12 digits.
+std::string uuid_text(const cudaDeviceProp& p) {
+  std::string text = "GPU";
+  for (int i = 0; i < 16; i++) {
+    char byte[4];
+    const bool dash = i == 0 || i == 4 || i == 6 || i == 8 || i == 10;
+    std::snprintf(byte, sizeof byte, dash ? "-%02x" : "%02x", static_cast<unsigned char>(p.uuid.bytes[i]));
+    text += byte;
+  }
+  return text;
+}
+
 int64_t describe_devices(char* text, int64_t capacity) {
   const Facts& f = facts();
   std::string json = "{\"driver\":\"" + version(f.driver) + "\",\"runtime\":\"" + version(f.runtime) + "\",\"devices\":[";
@@ -121,7 +135,7 @@ int64_t describe_devices(char* text, int64_t capacity) {
     json += "{\"ordinal\":" + std::to_string(d) + ",\"name\":" + quoted(p.name) + ",\"compute\":\"" + std::to_string(p.major) + "." +
             std::to_string(p.minor) + "\",\"memory\":" + std::to_string(p.totalGlobalMem) +
             ",\"multiprocessors\":" + std::to_string(p.multiProcessorCount) + ",\"l2\":" + std::to_string(p.l2CacheSize) +
-            ",\"shared_per_block\":" + std::to_string(p.sharedMemPerBlockOptin) + "}";
+            ",\"shared_per_block\":" + std::to_string(p.sharedMemPerBlockOptin) + ",\"uuid\":\"" + uuid_text(p) + "\"}";
   }
   return copy_text(json + "]}", reinterpret_cast<hd_address>(text), capacity);
 }
@@ -272,6 +286,29 @@ hd_status sync(void* context) {
 
 int32_t supported(int32_t op) { return kKernels[op] != nullptr; }
 
+// What a profiler shows of a call: its op and shapes. The text costs as much as a launch, so it is made only where NVTX will load a tool.
+struct Range {
+#ifdef HD_NVTX
+  inline static const bool heard = std::getenv("NVTX_INJECTION64_PATH") != nullptr;
+
+  Range(int32_t op, const hd_tensor* const* tensors, int32_t n) {
+    if (!heard) return;
+    std::string text = kOpNames[op];
+    for (int32_t i = 0; i < n; i++) {
+      if (tensors[i] == nullptr) continue;
+      text += ' ';
+      text += describe(*tensors[i]);
+    }
+    nvtxRangePushA(text.c_str());
+  }
+  ~Range() {
+    if (heard) nvtxRangePop();
+  }
+#else
+  Range(int32_t, const hd_tensor* const*, int32_t) {}
+#endif
+};
+
 hd_status run(void* context, int32_t op, const hd_tensor* const* tensors, int32_t n, const void* params) {
   if (kKernels[op] == nullptr) return fail(HD_UNSUPPORTED, "the CUDA backend does not have this op");
   CudaContext& c = context_of(context);
@@ -284,14 +321,8 @@ hd_status run(void* context, int32_t op, const hd_tensor* const* tensors, int32_
   }
   const std::lock_guard<std::mutex> lock(c.mutex);
   cudaSetDevice(c.device);
-#ifdef HD_NVTX
-  nvtxRangePushA(kOpNames[op]);
-#endif
-  const hd_status status = kKernels[op]({c, op, tensors, n, params});
-#ifdef HD_NVTX
-  nvtxRangePop();
-#endif
-  return status;
+  const Range range(op, tensors, n);
+  return kKernels[op]({c, op, tensors, n, params});
 }
 
 void* stream_of(void* context) {

@@ -1,8 +1,10 @@
-// heddle_replay [--backend cuda] FILE...: re-runs recorded door calls (HD_RECORD) without a JVM and compares the outputs with the recorded
-// ones. Exit status: 0 all equal, 1 a call failed or differs, 2 an unreadable file. Built with HEDDLE_SANITIZE it watches every access.
-// Calls recorded on the CPU run on a GPU from copies in its memory; outputs then agree when they are within a hundredth of their largest
-// entry (a twentieth with 16 bits): a check that the call is the same call, no measure of accuracy.
+// heddle_replay [--backend cuda] [--repeat N] FILE...: re-runs recorded door calls (HD_RECORD) without a JVM and compares the outputs with
+// the recorded ones; with --repeat each then runs N times more, one after the other, and the time of a call is printed. Exit status: 0 all
+// equal, 1 a call failed or differs, 2 an unreadable file. Built with HEDDLE_SANITIZE it watches every access. Calls recorded on the CPU
+// run on a GPU from copies in its memory; outputs then agree when they are within a hundredth of their largest entry (a twentieth with 16
+// bits): a check that the call is the same call, no measure of accuracy.
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -39,7 +41,31 @@ int32_t op_named(const std::string& name) {
 struct Place {
   hd_address context;
   bool gpu;
+  int64_t repeat;
 };
+
+struct Call {
+  int32_t op, n;
+  hd_address tensors, params;
+  int64_t params_bytes;
+
+  bool run(const Place& place) const { return hd_run(place.context, op, tensors, n, params, params_bytes) == HD_OK; }
+};
+
+// Microseconds of a call, the median of seven runs.
+double time(const Place& place, const Call& call) {
+  double runs[7];
+  for (double& micros : runs) {
+    hd_sync(place.context);
+    const auto start = std::chrono::steady_clock::now();
+    for (int64_t i = 0; i < place.repeat; i++) call.run(place);
+    hd_sync(place.context);
+    micros =
+        std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count() / static_cast<double>(place.repeat);
+  }
+  std::sort(runs, runs + 7);
+  return runs[3];
+}
 
 double element(const hd_tensor& t, const char* bytes, int64_t at) {
   const auto bits16 = [&] {
@@ -142,13 +168,12 @@ int replay(const Place& place, const char* path) {
     }
   }
   std::fclose(in.file);
+  const Call call = {op, n, reinterpret_cast<hd_address>(addresses.data()), reinterpret_cast<hd_address>(params.data()), params_bytes};
   int result = 0;
   if (!in.ok) {
     std::fprintf(stderr, "%s: truncated\n", path);
     result = 2;
-  } else if (hd_run(place.context, op, reinterpret_cast<hd_address>(addresses.data()), n, reinterpret_cast<hd_address>(params.data()),
-                    params_bytes) != HD_OK ||
-             hd_sync(place.context) != HD_OK) {
+  } else if (!call.run(place) || hd_sync(place.context) != HD_OK) {
     char text[2048];
     hd_last_error(reinterpret_cast<hd_address>(text), sizeof text);
     std::fprintf(stderr, "%s: %s failed: %s\n", path, name.c_str(), text);
@@ -164,6 +189,7 @@ int replay(const Place& place, const char* path) {
         result = 1;
       }
     }
+    if (place.repeat > 0) std::printf("%s: %s: %.3f us per call\n", path, name.c_str(), time(place, call));
   }
   for (const hd_address block : blocks) {
     if (block != 0) hd_free(place.context, block);
@@ -175,11 +201,18 @@ int replay(const Place& place, const char* path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bool gpu = argc > 2 && std::strcmp(argv[1], "--backend") == 0 && std::strcmp(argv[2], "cuda") == 0;
-  const int first = gpu ? 3 : 1;
-  if (argc <= first || std::strncmp(argv[first], "--", 2) == 0)
-    return std::fputs("usage: heddle_replay [--backend cuda] FILE...\n", stderr), 2;
-  const Place place = {hd_open(gpu ? 1 : 0, 0, 0), gpu};
+  int first = 1;
+  const auto option = [&](const char* name) -> const char* {
+    if (argc <= first + 1 || std::strcmp(argv[first], name) != 0) return nullptr;
+    first += 2;
+    return argv[first - 1];
+  };
+  const char* const backend = option("--backend");
+  const char* const repeat = option("--repeat");
+  const bool gpu = backend != nullptr && std::strcmp(backend, "cuda") == 0;
+  if (argc <= first || std::strncmp(argv[first], "--", 2) == 0 || (backend != nullptr && !gpu))
+    return std::fputs("usage: heddle_replay [--backend cuda] [--repeat N] FILE...\n", stderr), 2;
+  const Place place = {hd_open(gpu ? 1 : 0, 0, 0), gpu, repeat == nullptr ? 0 : std::atoll(repeat)};
   if (place.context == 0) {
     char text[2048];
     hd_last_error(reinterpret_cast<hd_address>(text), sizeof text);

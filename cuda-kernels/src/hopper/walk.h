@@ -1,6 +1,7 @@
 // What Hopper's attention kernels share: how work is dealt to persistent blocks, the union of block lists that their producers walk, and
-// tensor maps. A block has one producer warpgroup, whose first warp walks the lists and drives the copy engine, and W consumer warpgroups; each
-// consumer owns 64 rows of the output, one row (or column) of the block layout, and all of them share the tiles that the producer brings.
+// tensor maps. A block has one producer warpgroup, whose first warp walks the lists and drives the copy engine, and W consumer warpgroups;
+// each consumer owns 64 rows of the output, one row (or column) of the block layout, and all of them share the tiles that the producer
+// brings.
 #pragma once
 #include "attention.h"
 #include "hopper/tiles.h"

@@ -23,61 +23,101 @@ __device__ float sigmoid(float x) {
   return 1.0f / (1.0f + expf(-x));
 }
 
-template <class T>
-__device__ float activate(int32_t kind, float x) {
+// A function and its slope at x.
+struct Identity {
+  template <class T>
+  __device__ static float2 at(float x) {
+    return {x, 1.0f};
+  }
+};
+struct Relu {
+  template <class T>
+  __device__ static float2 at(float x) {
+    return {x < 0 ? 0.0f : x, x > 0 ? 1.0f : 0.0f};
+  }
+};
+struct Gelu {
+  template <class T>
+  __device__ static float2 at(float x) {
+    const float cdf = 0.5f * erfcf(-x * 0.70710678118654752f);
+    return {x * cdf, cdf + x * 0.3989422804014327f * expf(-0.5f * x * x)};
+  }
+};
+struct GeluTanh {
+  template <class T>
+  __device__ static float2 at(float x) {
+    const float s = sigmoid<T>(2 * kRootTwoOverPi * (x + kCubic * x * x * x));  // 0.5 (1 + tanh(a)) = sigmoid(2 a)
+    return {x * s, s + x * s * (1 - s) * 2 * kRootTwoOverPi * (1 + 3 * kCubic * x * x)};
+  }
+};
+struct Silu {
+  template <class T>
+  __device__ static float2 at(float x) {
+    const float s = sigmoid<T>(x);
+    return {x * s, s + x * s * (1 - s)};
+  }
+};
+struct Tanh {
+  template <class T>
+  __device__ static float2 at(float x) {
+    const float t = tanhf(x);
+    return {t, (1 - t) * (1 + t)};
+  }
+};
+struct Sigmoid {
+  template <class T>
+  __device__ static float2 at(float x) {
+    const float s = sigmoid<T>(x);
+    return {s, s * (1 - s)};
+  }
+};
+
+// f(Function) for a kind. Each function has kernels of its own: a switch in a kernel's loop would keep the elements of a pack from
+// running side by side.
+template <class L>
+hd_status with_kind(int32_t kind, const L& f) {
   switch (kind) {
     case 1:
-      return x < 0 ? 0.0f : x;
+      return f(Relu{});
     case 2:
-      return 0.5f * x * erfcf(-x * 0.70710678118654752f);
+      return f(Gelu{});
     case 3:
-      return x * sigmoid<T>(2 * kRootTwoOverPi * (x + kCubic * x * x * x));  // 0.5 (1 + tanh(a)) = sigmoid<T>(2 a)
+      return f(GeluTanh{});
     case 4:
-      return x * sigmoid<T>(x);
+      return f(Silu{});
     case 5:
-      return tanhf(x);
+      return f(Tanh{});
     case 6:
-      return sigmoid<T>(x);
+      return f(Sigmoid{});
     default:
-      return x;
+      return f(Identity{});
   }
 }
 
-template <class T>
-__device__ float slope(int32_t kind, float x) {
-  switch (kind) {
-    case 1:
-      return x > 0 ? 1.0f : 0.0f;
-    case 2:
-      return 0.5f * erfcf(-x * 0.70710678118654752f) + x * 0.3989422804014327f * expf(-0.5f * x * x);
-    case 3: {
-      const float s = sigmoid<T>(2 * kRootTwoOverPi * (x + kCubic * x * x * x));
-      return s + x * s * (1 - s) * 2 * kRootTwoOverPi * (1 + 3 * kCubic * x * x);
-    }
-    case 4: {
-      const float s = sigmoid<T>(x);
-      return s + x * s * (1 - s);
-    }
-    case 5: {
-      const float t = tanhf(x);
-      return (1 - t) * (1 + t);
-    }
-    case 6: {
-      const float s = sigmoid<T>(x);
-      return s * (1 - s);
-    }
-    default:
-      return 1.0f;
-  }
+// f(T{}, Function) of a call's dtype and kind.
+template <class L>
+hd_status with_function(const Call& call, const L& f) {
+  return with_float(call.t[0]->dtype, [&](auto type) {
+    return with_kind(call.params<hd_ActivationParams>().kind, [&](auto function) { return f(type, function); });
+  });
 }
+
+// Rows at one stride: those along one dimension. Where the outer dimensions do not merge into one, there is a launch for each slice.
+template <class T>
+struct Lines {
+  T* data;
+  int64_t stride;
+  bool vector;  // every row starts on 16 bytes
+
+  __device__ T* row(int64_t r) const { return data + r * stride; }
+};
 
 template <class T>
 struct Work {
-  View<const T> dy, x;
-  View<T> y;  // or dx
+  Lines<const T> dy, x;
+  Lines<T> y;  // or dx
   const T* bias;
   bool bias_vector;
-  int32_t kind;
   int64_t features;  // of y
   ColumnGrid grid;
   float* partial;  // [chunks, features of x], or null
@@ -95,7 +135,7 @@ __device__ void load_bias(const Work<T>& w, int64_t at, int64_t end, float (&b)[
 
 // The bits of a pack of up to kBatch rows from r on, kColumnRows apart.
 template <class T>
-__device__ void load_rows(const View<const T>& x, int64_t r, int64_t end, int64_t offset, int64_t column, int64_t n, bool vector,
+__device__ void load_rows(const Lines<const T>& x, int64_t r, int64_t end, int64_t offset, int64_t column, int64_t n, bool vector,
                           Bits<T> (&bits)[kBatch]) {
 #pragma unroll
   for (int k = 0; k < kBatch; k++) {
@@ -103,7 +143,7 @@ __device__ void load_rows(const View<const T>& x, int64_t r, int64_t end, int64_
   }
 }
 
-template <class T>
+template <class T, class F>
 __global__ void __launch_bounds__(kThreads) bias_act_kernel(Work<T> w) {
   constexpr int W = kWidth<T>;
   const int64_t column = (static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x) * W, n = w.features, end = w.grid.end_row();
@@ -117,14 +157,14 @@ __global__ void __launch_bounds__(kThreads) bias_act_kernel(Work<T> w) {
       if (r + k * kColumnRows >= end) continue;
       unpack(xs[k], x);
 #pragma unroll
-      for (int i = 0; i < W; i++) x[i] = activate<T>(w.kind, x[i] + b[i]);
+      for (int i = 0; i < W; i++) x[i] = F::template at<T>(x[i] + b[i]).x;
       store_pack(w.y.row(r + k * kColumnRows), column, n, w.y.vector, x);
     }
   }
 }
 
-template <class T>
-__global__ void __launch_bounds__(kThreads) bias_act_gradient(Work<T> w) {
+template <class T, class F>
+__global__ void __launch_bounds__(kThreads, 2) bias_act_gradient(Work<T> w) {
   constexpr int W = kWidth<T>;
   const int64_t column = (static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x) * W, n = w.features, end = w.grid.end_row();
   float b[W], x[W], dy[W], total[W] = {};
@@ -140,7 +180,7 @@ __global__ void __launch_bounds__(kThreads) bias_act_gradient(Work<T> w) {
       unpack(dys[k], dy);
 #pragma unroll
       for (int i = 0; i < W; i++) {
-        x[i] = dy[i] * slope<T>(w.kind, x[i] + b[i]);
+        x[i] = dy[i] * F::template at<T>(x[i] + b[i]).y;
         total[i] += x[i];
       }
       store_pack(w.y.row(r + k * kColumnRows), column, n, w.y.vector, x);
@@ -160,7 +200,7 @@ __device__ void load_glu_bias(const Work<T>& w, int64_t column, bool half, float
   }
 }
 
-template <class T>
+template <class T, class F>
 __global__ void __launch_bounds__(kThreads) glu_kernel(Work<T> w) {
   constexpr int W = kWidth<T>;
   const int64_t column = (static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x) * W, n = w.features, end = w.grid.end_row();
@@ -177,21 +217,23 @@ __global__ void __launch_bounds__(kThreads) glu_kernel(Work<T> w) {
       unpack(gs[k], g);
       unpack(us[k], u);
 #pragma unroll
-      for (int i = 0; i < W; i++) g[i] = activate<T>(w.kind, g[i] + bg[i]) * (u[i] + bu[i]);
+      for (int i = 0; i < W; i++) g[i] = F::template at<T>(g[i] + bg[i]).x * (u[i] + bu[i]);
       store_pack(w.y.row(r + k * kColumnRows), column, n, w.y.vector, g);
     }
   }
 }
 
-// Two blocks per multiprocessor where 128 registers are enough: for Blackwell's targets ptxas would spill to fit the second.
+// Blocks per multiprocessor. The error function needs the registers of two; for Blackwell's targets ptxas would spill to fit the second.
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1000
+template <class F>
 constexpr int kGluBlocks = 1;
 #else
-constexpr int kGluBlocks = 2;
+template <class F>
+constexpr int kGluBlocks = std::is_same_v<F, Gelu> ? 1 : 2;
 #endif
 
-template <class T>
-__global__ void __launch_bounds__(kThreads, kGluBlocks) glu_gradient(Work<T> w) {
+template <class T, class F>
+__global__ void __launch_bounds__(kThreads, kGluBlocks<F>) glu_gradient(Work<T> w) {
   constexpr int W = kWidth<T>;
   const int64_t column = (static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x) * W, n = w.features, end = w.grid.end_row();
   const bool half = n % W == 0;
@@ -211,9 +253,9 @@ __global__ void __launch_bounds__(kThreads, kGluBlocks) glu_gradient(Work<T> w) 
       unpack(dys[k], dy);
 #pragma unroll
       for (int i = 0; i < W; i++) {
-        const float gate = g[i] + bg[i];
-        g[i] = dy[i] * (u[i] + bu[i]) * slope<T>(w.kind, gate);
-        u[i] = dy[i] * activate<T>(w.kind, gate);
+        const float2 gate = F::template at<T>(g[i] + bg[i]);
+        g[i] = dy[i] * (u[i] + bu[i]) * gate.y;
+        u[i] = dy[i] * gate.x;
         total_g[i] += g[i];
         total_u[i] += u[i];
       }
@@ -233,32 +275,52 @@ struct Slots {
   int32_t dy, x, bias, y, dbias;
 };
 
+// The outer dimensions of y, x and dy; the innermost one that is left after merging counts rows.
+Nest<3> rows_of(const hd_tensor& y, const hd_tensor& x, const hd_tensor& dy) {
+  hd_tensor outer[] = {y, x, dy};
+  for (hd_tensor& t : outer) t.rank--;
+  const hd_tensor* const tensors[] = {outer, outer + 1, outer + 2};
+  return nest(tensors, false);
+}
+
+template <class T, class U>
+Lines<T> lines(U* data, int64_t stride) {
+  return {data, stride, aligned(data) && stride * static_cast<int64_t>(sizeof(T)) % 16 == 0};
+}
+
 template <class T>
 hd_status run(const Call& call, void (*kernel)(Work<T>), const Slots& s) {
   const hd_ActivationParams& p = call.params<hd_ActivationParams>();
   const bool sums = s.dbias >= 0 && call.has(s.dbias);
-  const hd_tensor &x = *call.t[s.x], &y = *call.t[s.dy >= 0 ? s.dy : s.y];
-  const int64_t features = last(y), rows = features == 0 ? 0 : elements(y) / features;
-  Work<T> w{{},
-            View<const T>(call, s.x),
-            View<T>(call, s.y),
-            call.data<const T>(s.bias),
-            false,
-            p.kind,
-            features,
-            ColumnGrid(rows, features, sums),
-            nullptr};
-  if (s.dy >= 0) w.dy = View<const T>(call, s.dy);
-  w.bias_vector = aligned(w.bias);
-  if (features == 0 || (rows == 0 && !sums)) return HD_OK;
-  const int64_t width = last(x);
-  if (sums) {
-    w.partial = static_cast<float*>(workspace(call, w.grid.chunks * width * 4));
-    if (w.partial == nullptr) return HD_NO_MEMORY;
+  const int32_t dy_index = s.dy >= 0 ? s.dy : s.y;
+  const int64_t features = last(*call.t[dy_index]), width = last(*call.t[s.x]);
+  Nest<3> slices = rows_of(*call.t[s.y], *call.t[s.x], *call.t[dy_index]);
+  if (features == 0 || (slices.count == 0 && !sums)) return HD_OK;
+  int64_t rows = 1, stride[3] = {};
+  if (slices.rank > 0) {
+    const int inner = --slices.rank;
+    rows = slices.shape[inner];
+    for (int i = 0; i < 3; i++) stride[i] = slices.stride[i][inner];
+    slices.count = rows == 0 ? 1 : slices.count / rows;
   }
-  const hd_status status = launch(call, kernel, w.grid.template grid<T>(), kColumnBlock, 0, w);
-  if (status != HD_OK || !sums) return status;
-  return finish_columns(call, w.partial, w.grid.chunks, s.dbias, -1, width, p.accumulate != 0);
+  const T* const bias = call.data<const T>(s.bias);
+  Work<T> w{{}, {}, {}, bias, aligned(bias), features, ColumnGrid(rows, features, kWidth<T>, sums), nullptr};
+  float* partial = nullptr;
+  if (sums) {
+    partial = static_cast<float*>(workspace(call, slices.count * w.grid.chunks * width * 4));
+    if (partial == nullptr) return HD_NO_MEMORY;
+  }
+  for (int64_t i = 0; i < slices.count; i++) {
+    int64_t at[3];
+    slices.at(i, at);
+    w.y = lines<T>(call.data<T>(s.y) + at[0], stride[0]);
+    w.x = lines<const T>(call.data<const T>(s.x) + at[1], stride[1]);
+    w.dy = lines<const T>(call.data<const T>(dy_index) + at[2], stride[2]);
+    if (sums) w.partial = partial + i * w.grid.chunks * width;
+    const hd_status status = launch(call, kernel, w.grid.grid(kWidth<T>), kColumnBlock, 0, w);
+    if (status != HD_OK) return status;
+  }
+  return sums ? finish_columns(call, partial, slices.count * w.grid.chunks, s.dbias, -1, width, p.accumulate != 0) : HD_OK;
 }
 
 bool is_double(const hd_tensor& x, const hd_tensor& y) {
@@ -275,8 +337,8 @@ hd_status bias_act_fwd(const Call& call) {
   Check check(call);
   check.floats(0, 1, 2).same_shape(2, 0).vector(1, last(*call.t[0]), "the last dimension of x").dense(0, 1, 2).output(2);
   if (check_kind(check, call).failed()) return check.status();
-  return with_float(call.t[0]->dtype, [&](auto type) {
-    return run<decltype(type)>(call, bias_act_kernel<decltype(type)>, {-1, 0, 1, 2, -1});
+  return with_function(call, [&](auto t, auto f) {
+    return run<decltype(t)>(call, bias_act_kernel<decltype(t), decltype(f)>, {-1, 0, 1, 2, -1});
   });
 }
 
@@ -286,8 +348,8 @@ hd_status bias_act_bwd(const Call& call) {
   check.floats(0, 1, 2, 3).f32_or_alike(4, 0).same_shape(0, 1).same_shape(3, 1);
   check.vector(2, features, "the last dimension of x").vector(4, features, "the last dimension of x").dense(0, 1, 2, 3, 4).output(3);
   if (check_kind(check, call).failed()) return check.status();
-  return with_float(call.t[0]->dtype, [&](auto type) {
-    return run<decltype(type)>(call, bias_act_gradient<decltype(type)>, {0, 1, 2, 3, 4});
+  return with_function(call, [&](auto t, auto f) {
+    return run<decltype(t)>(call, bias_act_gradient<decltype(t), decltype(f)>, {0, 1, 2, 3, 4});
   });
 }
 
@@ -296,7 +358,9 @@ hd_status glu_fwd(const Call& call) {
   check.floats(0, 1, 2).require(is_double(*call.t[0], *call.t[2]), "the last dimension of x must be twice that of y, the others alike");
   check.vector(1, last(*call.t[0]), "the last dimension of x").dense(0, 1, 2).output(2);
   if (check_kind(check, call).failed()) return check.status();
-  return with_float(call.t[0]->dtype, [&](auto type) { return run<decltype(type)>(call, glu_kernel<decltype(type)>, {-1, 0, 1, 2, -1}); });
+  return with_function(call, [&](auto t, auto f) {
+    return run<decltype(t)>(call, glu_kernel<decltype(t), decltype(f)>, {-1, 0, 1, 2, -1});
+  });
 }
 
 hd_status glu_bwd(const Call& call) {
@@ -306,6 +370,8 @@ hd_status glu_bwd(const Call& call) {
   check.require(is_double(*call.t[1], *call.t[0]), "the last dimension of x must be twice that of dy, the others alike");
   check.vector(2, features, "the last dimension of x").vector(4, features, "the last dimension of x").dense(0, 1, 2, 3, 4).output(3);
   if (check_kind(check, call).failed()) return check.status();
-  return with_float(call.t[0]->dtype, [&](auto type) { return run<decltype(type)>(call, glu_gradient<decltype(type)>, {0, 1, 2, 3, 4}); });
+  return with_function(call, [&](auto t, auto f) {
+    return run<decltype(t)>(call, glu_gradient<decltype(t), decltype(f)>, {0, 1, 2, 3, 4});
+  });
 }
 }  // namespace hd

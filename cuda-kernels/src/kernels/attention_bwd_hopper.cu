@@ -111,7 +111,6 @@ __device__ void bring(const Work<T>& w, Memory<D, Keys>& m) {
             const int64_t at = ((batch * w.p.heads + head) * w.p.query_blocks + block) * kTile;
             copy_bytes(m.statistics[next.index], w.statistics + at, sizeof m.statistics[0], full);
           }
-
         }
         next.advance<S::kStages>();
       }

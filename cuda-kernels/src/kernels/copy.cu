@@ -2,6 +2,7 @@
 // Shapes: x, y alike, any strides; x may broadcast. Any of the seven dtypes to any other.
 // Work: one dtype and dense: the copy engine. One dtype and dense in runs of 16 bytes (heads and steps exchanged): 16 bytes per thread. One
 // dtype and transposed, x dense where y is not: tiles of 32 x 32 through shared memory, so that both sides are read and written in runs.
+// Two float dtypes and dense: eight elements per thread.
 // Else an element per thread, neighbours of a warp neighbours in y; the dtypes are known at run time, the switch is the same for all
 // threads, so one kernel serves all 49 pairs.
 // On chip: registers, and a tile in shared memory; no spills (README.md has the counts).
@@ -75,6 +76,41 @@ __global__ void __launch_bounds__(kThreads) convert_kernel(const void* x, int32_
   }
 }
 
+constexpr int kConverted = 8;  // elements of a thread: 16 bytes of a 16-bit type
+
+// Dense floats of different widths: rounded once, as to_f32 is exact.
+template <class T>
+__device__ void copy_packs(T* to, const T* from) {
+  constexpr int W = kWidth<T>;
+#pragma unroll
+  for (int i = 0; i < kConverted; i += W) *reinterpret_cast<Bits<T>*>(to + i) = *reinterpret_cast<const Bits<T>*>(from + i);
+}
+
+template <class From, class To>
+__global__ void __launch_bounds__(kThreads) convert_dense(const From* x, To* y, int64_t n) {
+  for (int64_t at = first_item() * kConverted; at < n; at += item_step() * kConverted) {
+    alignas(16) From in[kConverted];
+    alignas(16) To out[kConverted];
+    if (at + kConverted <= n) {
+      copy_packs(in, x + at);
+#pragma unroll
+      for (int i = 0; i < kConverted; i++) put(out[i], to_f32(in[i]));
+      copy_packs(y + at, out);
+    } else {
+      for (int64_t i = at; i < n; i++) put(y[i], to_f32(x[i]));
+    }
+  }
+}
+
+template <class From>
+hd_status convert_floats(const Call& call, int64_t n) {
+  return with_float(call.t[1]->dtype, [&](auto type) {
+    using To = decltype(type);
+    return launch(call, convert_dense<From, To>, grid_for(ceil_div(n, kConverted)), kThreads, 0, call.data<const From>(0), call.data<To>(1),
+                  n);
+  });
+}
+
 // The same dtype: bits, so that NaNs keep their payload.
 // Four elements per thread under way.
 template <class Item>
@@ -96,6 +132,19 @@ __global__ void __launch_bounds__(kThreads) move_kernel(const void* x, void* y, 
       if (first + u * kThreads < n.count) static_cast<Item*>(y)[to[u]] = item[u];
     }
   }
+}
+
+// One element everywhere, for instance a gradient set to zero: y dense and on 16 bytes.
+template <class Item>
+__global__ void __launch_bounds__(kThreads) fill_kernel(const void* x, void* y, int64_t n) {
+  constexpr int W = kWidth<Item>;
+  const Item value = *static_cast<const Item*>(x);
+  Bits<Item> bits;
+#pragma unroll
+  for (int i = 0; i < W; i++) bits.item[i] = value;
+  for (int64_t pack = first_item(); pack < n / W; pack += item_step()) static_cast<Bits<Item>*>(y)[pack] = bits;
+  const int64_t last = n / W * W + first_item();
+  if (last < n) static_cast<Item*>(y)[last] = value;
 }
 
 // A transposition: y is dense along its last dimension (columns), x along another one (rows); the others are outer.
@@ -150,19 +199,6 @@ bool is_transposition(const Nest<2>& n, Planes& p) {
   return true;
 }
 
-// The nest in units of 16 bytes; false if rows do not come in such.
-bool in_packs(Nest<2>& n, int64_t bytes, hd_address x, hd_address y) {
-  const int64_t width = 16 / bytes;
-  const int last_dim = n.rank - 1;
-  if (n.rank == 0 || bytes > 8 || (x | y) % 16 != 0 || n.stride[0][last_dim] != 1 || n.stride[1][last_dim] != 1) return false;
-  bool whole = n.shape[last_dim] % width == 0;
-  for (int d = 0; d < last_dim; d++) whole = whole && n.stride[0][d] % width == 0 && n.stride[1][d] % width == 0;
-  if (!whole) return false;
-  n.shape[last_dim] /= width;
-  n.count /= width;
-  for (int d = 0; d < last_dim; d++) n.stride[0][d] /= width, n.stride[1][d] /= width;
-  return true;
-}
 }  // namespace
 
 hd_status copy(const Call& call) {
@@ -175,28 +211,33 @@ hd_status copy(const Call& call) {
   const void* x = call.data<const void>(0);
   void* y = call.data<void>(1);
   const int32_t from = call.t[0]->dtype, to = call.t[1]->dtype;
+  if (from != to && n.dense() && from <= HD_F16 && to <= HD_F16 && aligned(x) && aligned(y))
+    return with_float(from, [&](auto type) { return convert_floats<decltype(type)>(call, n.count); });
   if (from != to) return launch(call, convert_kernel, grid_for(n.count), kThreads, 0, x, from, y, to, n);
   const int64_t bytes = dtype_bytes(to);
   if (n.dense()) {
     const auto error = cudaMemcpyAsync(y, x, static_cast<size_t>(n.count * bytes), cudaMemcpyDeviceToDevice, call.context.stream);
     return error == cudaSuccess ? HD_OK : cuda_fail(error, "copying");
   }
+  const auto of_bytes = [&](auto one, auto two, auto four, auto eight) {
+    return bytes == 8 ? eight : bytes == 4 ? four : bytes == 2 ? two : one;
+  };
   Planes planes;
   if (is_transposition(n, planes)) {
     const int64_t tiles = planes.outer.count * ceil_div(planes.rows, kTile) * ceil_div(planes.columns, kTile);
-    auto kernel = bytes == 8   ? transpose_kernel<uint64_t>
-                  : bytes == 4 ? transpose_kernel<uint32_t>
-                  : bytes == 2 ? transpose_kernel<uint16_t>
-                               : transpose_kernel<uint8_t>;
+    const auto kernel =
+        of_bytes(transpose_kernel<uint8_t>, transpose_kernel<uint16_t>, transpose_kernel<uint32_t>, transpose_kernel<uint64_t>);
     return launch(call, kernel, grid_of(tiles), kThreads, 0, x, y, planes);
   }
+  if (n.rank == 1 && n.stride[0][0] == 1 && n.stride[1][0] == 0 && aligned(y)) {
+    const auto kernel = of_bytes(fill_kernel<uint8_t>, fill_kernel<uint16_t>, fill_kernel<uint32_t>, fill_kernel<uint64_t>);
+    return launch(call, kernel, dim3(static_cast<unsigned>(least(4096, ceil_div(n.count * bytes, 16 * kThreads)))), kThreads, 0, x, y,
+                  n.count);
+  }
   Nest<2> units = n;
-  const bool packs = in_packs(units, bytes, call.t[0]->data, call.t[1]->data);
-  auto kernel = packs        ? move_kernel<uint4>
-                : bytes == 8 ? move_kernel<uint64_t>
-                : bytes == 4 ? move_kernel<uint32_t>
-                : bytes == 2 ? move_kernel<uint16_t>
-                             : move_kernel<uint8_t>;
+  const bool packs = aligned(x) && aligned(y) && in_packs(units, 16 / bytes);
+  const auto kernel =
+      packs ? move_kernel<uint4> : of_bytes(move_kernel<uint8_t>, move_kernel<uint16_t>, move_kernel<uint32_t>, move_kernel<uint64_t>);
   return launch(call, kernel, grid_of(ceil_div(units.count, 4 * kThreads)), kThreads, 0, x, y, units);
 }
 }  // namespace hd

@@ -21,6 +21,10 @@ template <class T>
 __global__ void __launch_bounds__(kThreads) dropout_kernel(const T* x, T* y, Nest<2> n, Mask mask, double factor, bool vector) {
   constexpr int W = kWidth<T>;
   for (int64_t pack = first_item(); pack * W < n.count; pack += item_step()) {
+    const int64_t from = pack * W;
+    const bool whole = vector && from + W <= n.count;
+    Bits<T> bits;
+    if (whole) bits = *reinterpret_cast<const Bits<T>*>(x + from);  // under way while the mask is drawn
     uint32_t word[W];
 #pragma unroll
     for (int g = 0; g < W / 4; g++) {
@@ -33,9 +37,7 @@ __global__ void __launch_bounds__(kThreads) dropout_kernel(const T* x, T* y, Nes
       word[4 * g + 2] = r.z;
       word[4 * g + 3] = r.w;
     }
-    const int64_t from = pack * W;
-    if (vector && from + W <= n.count) {
-      Bits<T> bits = *reinterpret_cast<const Bits<T>*>(x + from);
+    if (whole) {
 #pragma unroll
       for (int i = 0; i < W; i++) bits.item[i] = word[i] >= mask.threshold ? rounded<T>(to_f64(bits.item[i]) * factor) : rounded<T>(0.0f);
       *reinterpret_cast<Bits<T>*>(y + from) = bits;

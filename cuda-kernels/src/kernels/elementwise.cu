@@ -1,7 +1,8 @@
 // binary, unary: element-wise work on tensors of any strides.
 // Shapes: a, b, x have the shape of y; what broadcasts has stride 0.
-// Work: dimensions are sorted by the strides of y and merged where all strides allow. If one dense dimension is left, a thread takes 16
-// bytes at a time; else one element, with neighbours of a warp neighbours in y.
+// Work: dimensions are sorted by the strides of y and merged where all strides allow. If one dense dimension is left, or all tensors of a
+// binary op are dense in rows of whole packs (a bias, broadcast over the rows), a thread takes 16 bytes at a time; else one element, with
+// neighbours of a warp neighbours in y.
 // On chip: registers only; no spills (README.md has the counts).
 // Numerics: binary is rounded once: with factors of +-1 f32 arithmetic rounds f32 once, and is wide enough that the second rounding to 16
 // bits does no harm (Figueroa 1995); other factors and f64 go through f64. max and min keep NaN. unary is f32 (f64 for f64). Cost:
@@ -126,6 +127,29 @@ __global__ void __launch_bounds__(kThreads) binary_dense(const T* a, const T* b,
   if (blockIdx.x == 0 && i < n) y[i] = combined(w, a[i], b[i]);
 }
 
+// Rows of whole packs, one of them broadcast over the others, for instance a bias. The nest counts packs.
+template <class T>
+__global__ void __launch_bounds__(kThreads) binary_packs(const T* a, const T* b, T* y, Nest<3> n, BinaryWork w) {
+  const auto packs = [](const T* p) { return reinterpret_cast<const Bits<T>*>(p); };
+  for (int64_t first = static_cast<int64_t>(blockIdx.x) * kThreads * kBatch + threadIdx.x; first < n.count;
+       first += static_cast<int64_t>(gridDim.x) * kThreads * kBatch) {
+    Bits<T> u[kBatch], v[kBatch];
+    int64_t to[kBatch];
+#pragma unroll
+    for (int k = 0; k < kBatch; k++) {
+      int64_t at[3];
+      n.at(least(first + k * kThreads, n.count - 1), at);  // past the end the last pack, which is then not stored
+      to[k] = at[0];
+      u[k] = packs(a)[at[1]];
+      v[k] = packs(b)[at[2]];
+    }
+#pragma unroll
+    for (int k = 0; k < kBatch; k++) {
+      if (first + k * kThreads < n.count) reinterpret_cast<Bits<T>*>(y)[to[k]] = combined_pack(w, u[k], v[k]);
+    }
+  }
+}
+
 // One switch for a pack: the kind is the same for all threads.
 template <class A, int W>
 __device__ void apply(int32_t kind, A (&x)[W]) {
@@ -234,9 +258,13 @@ hd_status binary(const Call& call) {
     using T = decltype(type);
     const T *a = call.data<const T>(0), *b = call.data<const T>(1);
     T* y = call.data<T>(2);
-    if (n.dense() && aligned(a) && aligned(b) && aligned(y)) {
+    const bool vector = aligned(a) && aligned(b) && aligned(y);
+    if (vector && n.dense()) {
       return launch(call, binary_dense<T>, grid_for(ceil_div(n.count, kBatch * kWidth<T>)), kThreads, 0, a, b, y, n.count, w);
     }
+    Nest<3> packs = n;
+    if (vector && in_packs(packs, kWidth<T>))
+      return launch(call, binary_packs<T>, grid_for(ceil_div(packs.count, kBatch)), kThreads, 0, a, b, y, packs, w);
     return launch(call, binary_kernel<T>, grid_for(n.count), kThreads, 0, a, b, y, n, w);
   });
 }

@@ -477,7 +477,7 @@ hd_status backward(const Call& call) {
                 false,
                 features,
                 call.params<hd_NormParams>(),
-                ColumnGrid(s.rows.count, features, sums),
+                ColumnGrid(s.rows.count, features, kWidth<T>, sums),
                 nullptr};
   w.weight_vector = aligned(w.weight);
   if (features == 0) return HD_OK;
@@ -491,7 +491,7 @@ hd_status backward(const Call& call) {
   if (status != HD_OK || !sums) return status;
   w.partial = static_cast<float*>(workspace(call, w.grid.chunks * 2 * features * 4));
   if (w.partial == nullptr) return HD_NO_MEMORY;
-  status = launch(call, norm_weight_gradient<T>, w.grid.template grid<T>(), kColumnBlock, 0, w);
+  status = launch(call, norm_weight_gradient<T>, w.grid.grid(kWidth<T>), kColumnBlock, 0, w);
   return status != HD_OK ? status : finish_columns(call, w.partial, w.grid.chunks, 7, 8, features, w.p.accumulate != 0);
 }
 }  // namespace

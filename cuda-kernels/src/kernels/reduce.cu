@@ -296,7 +296,7 @@ hd_status run(const Call& call) {
   const bool packs = !rows && sizeof(T) < 8 && p.kept.rank == 1 && p.kept.x[0] == 1 && p.reduced.rank <= 1 && x.data % 16 == 0 &&
                      outputs % kWidth<T> == 0 && (p.reduced.rank == 0 || p.reduced.x[0] * static_cast<int64_t>(sizeof(T)) % 16 == 0);
   p.chunks = most(1, rows ? least(ceil_div(1024, outputs), n / 4096) : least(ceil_div(65536, outputs), n / 64));
-  if (packs) p.chunks = most(1, least(ceil_div(135168 * kWidth<T>, outputs), n / 64));  // as many threads as fill 132 processors by half
+  if (packs) p.chunks = most(1, least(ceil_div(135168 * kWidth<T>, outputs), n / 32));  // as many threads as fill 132 processors by half
   if (p.chunks > 1) {
     p.partial = static_cast<double*>(workspace(call, p.chunks * outputs * 8));
     if (p.partial == nullptr) return HD_NO_MEMORY;
@@ -304,7 +304,9 @@ hd_status run(const Call& call) {
   const T* data = call.data<const T>(0);
   hd_status status = HD_OK;
   if (rows) {
-    const dim3 team = team_for(ceil_div(ceil_div(n, p.vector ? kWidth<T> : 1), p.chunks));
+    // With rows enough to fill the GPU, teams are small, so that a thread has its batches and few threads have to join.
+    const int64_t each = outputs >= 8192 ? 2 * kBatch : 1;
+    const dim3 team = team_for(ceil_div(ceil_div(n, p.vector ? kWidth<T> : 1), p.chunks * each));
     status = launch(call, reduce_rows<T>, grid_for_teams(outputs * p.chunks, team), team, 0, data, p);
   } else if (packs) {
     if constexpr (sizeof(T) < 8) status = launch(call, reduce_packs<T>, grid_for(outputs / kWidth<T> * p.chunks), kThreads, 0, data, p);

@@ -9,6 +9,7 @@ module io.heddle.nlp {
 
   exports io.heddle.data;
   exports io.heddle.methods.choice;
+  exports io.heddle.methods.finetune;
   exports io.heddle.methods.lm;
   exports io.heddle.methods.merge;
   exports io.heddle.methods.pretrain;

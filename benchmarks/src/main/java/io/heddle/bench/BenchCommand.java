@@ -14,6 +14,7 @@ import java.util.TreeSet;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -52,7 +53,8 @@ public final class BenchCommand implements Verb {
 
   @Option(
       names = "--peer",
-      description = "Only rows beside this peer: libtorch; on cuda torch (default), sdpa or flex.")
+      description =
+          "Only rows beside this peer: libtorch; on cuda torch (default), sdpa, flex; none (step, door): ours alone.")
   private @Nullable String peer;
 
   @Option(names = "--quick", description = "Fewer shapes.")
@@ -64,10 +66,10 @@ public final class BenchCommand implements Verb {
   @Option(names = "--out", description = "Write rows.jsonl, table.md and report.html here.")
   private @Nullable Path out;
 
-  @Option(names = "--batch", description = "attention: batch rows (default: 1).")
+  @Option(names = "--batch", description = "attention, step on cuda: batch rows (default: 1).")
   private int batch = 1;
 
-  @Option(names = "--heads", description = "attention: query heads (default: 12).")
+  @Option(names = "--heads", description = "attention, step on cuda: query heads (default: 12).")
   private int heads = 12;
 
   @Option(names = "--kv-heads", description = "attention: key heads (default: as many).")
@@ -76,7 +78,9 @@ public final class BenchCommand implements Verb {
   @Option(names = "--head-dim", description = "attention: features of a head (default: 64).")
   private int headDim = 64;
 
-  @Option(names = "--seq", description = "attention: one length instead of the usual shapes.")
+  @Option(
+      names = "--seq",
+      description = "attention: one length instead of the usual shapes; step on cuda (1024).")
   private int seq;
 
   @Option(
@@ -97,11 +101,25 @@ public final class BenchCommand implements Verb {
   @Option(names = "--direction", description = "attention: forward or backward (default: forward).")
   private String direction = "forward";
 
+  @Option(names = "--calls", hidden = true, description = "door without a peer: calls of a run.")
+  private int calls = 2000;
+
+  @Mixin private StepTimer step = new StepTimer();
+
   /** Made by ServiceLoader. */
   public BenchCommand() {}
 
   @Override
   public Integer call() throws IOException {
+    if (work.equals("step") && "none".equals(peer)) {
+      DType type = dtype(types.getFirst());
+      step.run(backend, batch, heads, length(), type, rounds, spec.commandLine().getOut());
+      return 0;
+    }
+    if (work.equals("door") && "none".equals(peer)) {
+      CallTimer.run(backend, calls, rounds > 0 ? rounds : 7, spec.commandLine().getOut());
+      return 0;
+    }
     if (backend.equals("cuda")) {
       return onGpu();
     }
@@ -140,16 +158,20 @@ public final class BenchCommand implements Verb {
               + String.join(", ", new TreeSet<>(PeerScripts.WORKS.keySet())));
     }
     boolean one = work.equals("attention") && seq > 0;
-    List<JsonNode> rows =
-        PeerScripts.run(
-            Path.of(System.getProperty("heddle.root", "")).toAbsolutePath(),
-            System.getenv().getOrDefault("PYTHON", "python3"),
-            PeerScripts.scripts(
+    List<PeerScripts.Script> scripts =
+        work.equals("step")
+            ? List.of(new PeerScripts.Script("step.py", step.arguments(batch, heads, length())))
+            : PeerScripts.scripts(
                 work,
                 one ? attention() : null,
                 types.getFirst().toLowerCase(Locale.ROOT),
                 peer,
-                quick),
+                quick);
+    List<JsonNode> rows =
+        PeerScripts.run(
+            Path.of(System.getProperty("heddle.root", "")).toAbsolutePath(),
+            System.getenv().getOrDefault("PYTHON", "python3"),
+            scripts,
             spec.commandLine().getErr());
     List<String> lines = rows.stream().map(JsonNode::toString).toList();
     PrintWriter writer = spec.commandLine().getOut();
@@ -161,6 +183,10 @@ public final class BenchCommand implements Verb {
       Files.writeString(out.resolve("table.md"), PeerScripts.table(rows));
     }
     return 0;
+  }
+
+  private int length() {
+    return seq > 0 ? seq : 1024;
   }
 
   private List<Row> run(List<Supplier<Contest>> contests) {

@@ -25,6 +25,7 @@ final class PeerScripts {
   static final Map<String, String> WORKS =
       Map.of(
           "attention", "",
+          "step", "",
           "norm", "^norm_",
           "loss", "^cross_entropy ",
           "optimizer", "^adamw ",

@@ -105,6 +105,11 @@ class MatmulTest {
         all.add(Case.of(t, 3, s, Lie.ONE_FOR_ALL, Lie.PACKED, Lie.PADDED, false, -1.5f, 0));
         all.add(Case.of(t, 4, s, Lie.HEADS, Lie.ONE_FOR_ALL, Lie.HEADS, true, 1, 0));
       }
+      // Large and odd in all sizes: a library's fast kernels want multiples of eight.
+      if (t[0] != DType.F16) {
+        long[] odd = {1031, 1027, 1035};
+        all.add(Case.of(t, 0, odd, Lie.TURNED, Lie.PACKED, Lie.PADDED, true, 0.5f, -2));
+      }
       // Sizes of 0: nothing to write, or a sum of no products.
       for (long[] s : new long[][] {{0, 5, 4}, {5, 0, 4}, {4, 6, 0}}) {
         for (float beta : new float[] {0, 1, -0.5f}) {

@@ -16,7 +16,7 @@ import io.heddle.op.Losses;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Scope;
 import io.heddle.tensor.Tensor;
-import io.heddle.train.AdamW;
+import io.heddle.train.Optimizer;
 import io.heddle.train.TrainConfig;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -116,7 +116,7 @@ class ModelGoldenTest {
         SafetensorsFile golden = golden(name)) {
       model.parameters().trainable();
       double[] expected = golden.tensor("losses64").toDoubles();
-      try (AdamW optimizer = new AdamW(model.parameters(), config)) {
+      try (Optimizer optimizer = new Optimizer(model.parameters(), config)) {
         for (int step = 0; step < expected.length; step++) {
           model.parameters().zeroGradients();
           try (Tape t = new Tape(backend, true, Randomness.NONE)) {

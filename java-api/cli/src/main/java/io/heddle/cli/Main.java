@@ -46,6 +46,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       DoctorCommand.class,
       QuickstartCommand.class,
       TrainCommand.class,
+      FinetuneCommand.class,
       EvaluateCommand.class,
       ScoreCommand.class,
       GenerateCommand.class,

@@ -41,6 +41,7 @@ final class TrainLmCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec = CommandSpec.create();
   @Mixin private Session session = new Session();
+  @Mixin private RecipeOptions recipe = new RecipeOptions();
 
   @Option(
       names = "--data",
@@ -135,7 +136,10 @@ final class TrainLmCommand implements Callable<Integer> {
       description = "Warm-up steps; -1: 5 %% of --steps.")
   private long warmup;
 
-  @Option(names = "--decay", defaultValue = "COSINE", description = "cosine, linear or constant.")
+  @Option(
+      names = "--decay",
+      defaultValue = "COSINE",
+      description = "${COMPLETION-CANDIDATES} (default: cosine).")
   private TrainConfig.Decay decay = TrainConfig.Decay.COSINE;
 
   @Option(
@@ -274,7 +278,8 @@ final class TrainLmCommand implements Callable<Integer> {
             seed,
             evalEvery,
             checkpointEvery,
-            patience);
+            patience,
+            recipe.recipe(model.layers()));
     return new LmConfig(
         model.withDropout(dropout),
         Session.dtype(dtype),

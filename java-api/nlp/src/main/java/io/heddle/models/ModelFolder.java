@@ -80,6 +80,22 @@ public final class ModelFolder {
     }
   }
 
+  /** A model of another shape than the folder's own, for another head; heads may be missing. */
+  static Model loadAs(ModelConfig config, Path folder, Backend backend, DType dtype) {
+    try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+      Model model = AutoModel.awaiting(config, backend, dtype, false);
+      try {
+        new Filling(model, checkpoint, folder, true).run(name -> name);
+      } catch (RuntimeException | IOException | Error e) {
+        model.close();
+        throw e;
+      }
+      return model;
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot read " + folder + ": " + e.getMessage(), e);
+    }
+  }
+
   // transformers 5 writes "tie_word_embeddings": true for T5 of both kinds; FLAN-T5 has a head.
   private static ModelConfig untied(ModelConfig c, Checkpoint checkpoint) throws IOException {
     boolean wrong =

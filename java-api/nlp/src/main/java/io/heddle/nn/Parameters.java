@@ -6,6 +6,7 @@ import io.heddle.op.Params;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Scope;
 import io.heddle.tensor.Tensor;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
@@ -28,6 +29,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Parameters implements AutoCloseable {
   private static final int PART = 1 << 20; // elements
+  private static final int ALIGNMENT = 64; // elements between gradients: 256 bytes
 
   private final Backend backend;
   private final Scope scope;
@@ -38,6 +40,7 @@ public final class Parameters implements AutoCloseable {
   private @Nullable Map<String, Consumer<Tensor>> unfilled;
   private boolean int8;
   private final Map<String, Tensor> scales = new HashMap<>();
+  private final List<Tensor> gradients = new ArrayList<>();
   private float loraScale = 1;
 
   /** Parameters of element type {@code dtype} on {@code backend}. */
@@ -260,13 +263,32 @@ public final class Parameters implements AutoCloseable {
   /** Gives every parameter that is not frozen a zeroed f32 gradient. */
   public void trainable() {
     needExact("trained");
-    for (Tensor tensor : unfrozen()) {
-      if (tensor.grad() == null) {
-        tensor.grad(scope.tensor(DType.F32, tensor.shape()).named(tensor.name() + ".grad"));
-        tensor.requiresGrad(true);
+    List<Tensor> without = unfrozen().stream().filter(p -> p.grad() == null).toList();
+    long size = without.stream().mapToLong(p -> aligned(p.size())).sum();
+    if (size > 0) {
+      Tensor buffer = scope.tensor(DType.F32, size).named("gradients");
+      gradients.add(buffer);
+      long at = 0;
+      for (Tensor p : without) {
+        Tensor grad = buffer.slice(0, at, at + p.size()).view(p.shape());
+        p.grad(grad.named(p.name() + ".grad"));
+        p.requiresGrad(true);
+        at += aligned(p.size());
       }
     }
     zeroGradients();
+  }
+
+  private static long aligned(long size) {
+    return (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  }
+
+  /**
+   * The memory of all gradients, f32 [n] each: few calls then do what would take one for every
+   * parameter. What belongs to no unfrozen parameter is zero.
+   */
+  public List<Tensor> gradients() {
+    return Collections.unmodifiableList(gradients);
   }
 
   /** Factor on what the adapters of {@link Lora} add. */
@@ -281,10 +303,6 @@ public final class Parameters implements AutoCloseable {
   /** Forgets a parameter and frees its memory. */
   void remove(String name) {
     Tensor tensor = get(name);
-    Tensor grad = tensor.grad();
-    if (grad != null) {
-      scope.free(grad);
-    }
     all.remove(name);
     frozen.remove(name);
     scope.free(tensor);
@@ -297,13 +315,9 @@ public final class Parameters implements AutoCloseable {
 
   /** Sets all gradients to zero. */
   public void zeroGradients() {
-    for (Tensor tensor : all.values()) {
-      Tensor grad = tensor.grad();
-      if (grad != null) {
-        // 0 * x would keep NaN and infinity of undefined memory; a broadcast zero is copied
-        // instead.
-        backend.run(OpCode.COPY, new Params.None(), zero().expand(grad.shape()), grad);
-      }
+    for (Tensor buffer : gradients) {
+      // 0 * x would keep NaN and infinity of undefined memory; a broadcast zero is copied instead.
+      backend.run(OpCode.COPY, new Params.None(), zero().expand(buffer.shape()), buffer);
     }
   }
 

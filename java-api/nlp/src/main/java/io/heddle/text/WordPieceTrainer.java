@@ -90,6 +90,21 @@ public final class WordPieceTrainer {
     return new WordPiece(pieces, words);
   }
 
+  /**
+   * Whole words instead of pieces: those that occur at least {@code least} times, the most frequent
+   * first, words of one frequency in the order of Unicode. All others are {@code [UNK]}.
+   */
+  public WordPiece words(int least) {
+    List<String> pieces = new ArrayList<>(WordPiece.SPECIALS);
+    counts.entrySet().stream()
+        .filter(e -> e.getValue()[0] >= least)
+        // The map is sorted, and sorting keeps the order of equals.
+        .sorted((a, b) -> Long.compare(b.getValue()[0], a.getValue()[0]))
+        .limit(Math.max(0, vocabularySize - pieces.size()))
+        .forEach(e -> pieces.add(e.getKey()));
+    return new WordPiece(pieces, words);
+  }
+
   private static int[] spelt(String word, Map<String, Integer> ids) {
     int[] characters = word.codePoints().toArray();
     int[] out = new int[characters.length];

@@ -1,6 +1,7 @@
 package io.heddle.train;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.heddle.checkpoint.Safetensors;
 import io.heddle.checkpoint.SafetensorsFile;
@@ -9,6 +10,8 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -32,14 +35,47 @@ final class Checkpoints {
    * @param step steps done
    * @param best smallest value of the watched metric
    * @param stale evaluations since then
+   * @param rate factor on the learning rate, lowered at plateaus
+   * @param trigger steps done when a triggered average began; negative while it has not
+   * @param losses the watched metric of every evaluation
    */
-  record Progress(long step, double best, int stale) {}
+  record Progress(
+      long step, double best, int stale, double rate, long trigger, List<Double> losses) {
+    /** Nothing done yet. */
+    static final Progress START = new Progress(0, Double.POSITIVE_INFINITY, 0, 1, -1, List.of());
+
+    Progress at(long other) {
+      return new Progress(other, best, stale, rate, trigger, losses);
+    }
+
+    /** After an evaluation. */
+    Progress evaluated(double watched, Recipe recipe) {
+      List<Double> all = new ArrayList<>(losses);
+      all.add(watched);
+      boolean better = watched < best;
+      int since = better ? 0 : stale + 1;
+      Recipe.Plateau p = recipe.plateau();
+      boolean drop = p.evaluations() > 0 && since > 0 && since % p.evaluations() == 0;
+      boolean begins = trigger < 0 && recipe.averaging().triggeredBy(all);
+      return new Progress(
+          step,
+          Math.min(watched, best),
+          since,
+          drop ? rate * p.factor() : rate,
+          begins ? step : trigger,
+          List.copyOf(all));
+    }
+  }
 
   void save(Progress progress, Map<String, Tensor> state) {
     ObjectNode json = JSON.createObjectNode();
     json.put("step", progress.step)
         .put("best", Double.toHexString(progress.best))
-        .put("stale", progress.stale);
+        .put("stale", progress.stale)
+        .put("rate", Double.toHexString(progress.rate))
+        .put("trigger", progress.trigger);
+    ArrayNode losses = json.putArray("losses");
+    progress.losses.forEach(loss -> losses.add(Double.toHexString(loss)));
     try {
       Files.createDirectories(file.getParent());
       Safetensors.write(file, state, Map.of("progress", json.toString()));
@@ -64,14 +100,22 @@ final class Checkpoints {
         to.copyFrom(from.segment().asSlice(0, to.size() * to.dtype().bytes()));
       }
       ObjectNode json = (ObjectNode) JSON.readTree(saved.metadata().get("progress"));
-      return Optional.of(
-          new Progress(
-              json.get("step").asLong(),
-              Double.parseDouble(json.get("best").asText()),
-              json.get("stale").asInt()));
+      return Optional.of(progress(json));
     } catch (IOException e) {
       throw new UncheckedIOException("cannot read " + file, e);
     }
+  }
+
+  private static Progress progress(ObjectNode json) {
+    List<Double> losses = new ArrayList<>();
+    json.path("losses").forEach(loss -> losses.add(Double.parseDouble(loss.asText())));
+    return new Progress(
+        json.get("step").asLong(),
+        Double.parseDouble(json.get("best").asText()),
+        json.get("stale").asInt(),
+        Double.parseDouble(json.path("rate").asText("1")),
+        json.path("trigger").asLong(-1),
+        List.copyOf(losses));
   }
 
   /** Keeps parameters as the best so far. */

@@ -21,8 +21,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Where a run leaves what it found: {@code config.json}, {@code metrics.jsonl} (values only: the
- * same run twice gives the same bytes), {@code timing.jsonl} (seconds), {@code checkpoint/} and, at
- * the end, {@code model/} and {@code report.html}.
+ * same run twice gives the same bytes), the same for TensorBoard, {@code timing.jsonl} (seconds),
+ * {@code checkpoint/} and, at the end, {@code model/} and {@code report.html}.
  */
 public final class RunDirectory {
   private static final ObjectMapper JSON =
@@ -30,10 +30,12 @@ public final class RunDirectory {
   private static final ObjectMapper LINE = new ObjectMapper();
 
   private final Path root;
+  private final EventFile events;
 
   /** A run in {@code root}, which is created. */
   public RunDirectory(Path root) {
     this.root = root;
+    this.events = new EventFile(root);
     try {
       Files.createDirectories(root);
     } catch (IOException e) {
@@ -63,7 +65,8 @@ public final class RunDirectory {
         if (!before.equals(JSON.readTree(JSON.writeValueAsString(config)))) {
           throw new IllegalArgumentException(
               root
-                  + " holds a run with another configuration (see its config.json): name another directory or delete it");
+                  + " holds a run with another configuration (see its config.json): name another"
+                  + " directory or delete it");
         }
         return;
       }
@@ -106,6 +109,7 @@ public final class RunDirectory {
   /** Adds a line to {@code metrics.jsonl}. */
   public void metrics(ObjectNode line) {
     append("metrics.jsonl", line);
+    events.add(line);
   }
 
   /** Adds a line to {@code timing.jsonl}. */
@@ -165,6 +169,7 @@ public final class RunDirectory {
         write(name, kept.toString());
       }
     }
+    events.begin(lines("metrics.jsonl"));
   }
 
   // A killed run may have left half a line at the end.

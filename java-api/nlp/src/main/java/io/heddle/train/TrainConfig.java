@@ -12,13 +12,14 @@ package io.heddle.train;
  * @param beta1 decay of the first moment
  * @param beta2 decay of the second moment
  * @param eps added to the root of the second moment
- * @param weightDecay decoupled decay of matrices
+ * @param weightDecay decay of matrices; decoupled but in gradient descent
  * @param decayAll whether norms and biases decay too
  * @param clip bound on the global gradient norm; 0 for none
  * @param seed of everything random
  * @param evaluateEvery steps between evaluations; 0 for at the end only
  * @param checkpointEvery steps between checkpoints; 0 for at the end only
  * @param patience evaluations without improvement before stopping; 0 for never
+ * @param recipe the optimiser, averaging and groups of parameters
  */
 public record TrainConfig(
     long steps,
@@ -36,7 +37,8 @@ public record TrainConfig(
     long seed,
     long evaluateEvery,
     long checkpointEvery,
-    int patience) {
+    int patience,
+    Recipe recipe) {
 
   /** The learning rate after the warm-up. */
   public enum Decay {
@@ -45,7 +47,57 @@ public record TrainConfig(
     /** Falls on a straight line. */
     LINEAR,
     /** Falls on half a cosine (Loshchilov &amp; Hutter 2017). */
-    COSINE
+    COSINE,
+    /** Four half cosines, each from the peak (the same, with restarts). */
+    RESTARTS,
+    /** Falls with the root of the step (Vaswani et al. 2017); ends where it ends. */
+    INVERSE_ROOT,
+    /** {@code 1 - step / steps} of the peak, with a small jump after the warm-up (BERT). */
+    BERT,
+    /** Stays for two thirds, then halves at every twelfth (GNMT's 12 epochs). */
+    HALVES,
+    /** Stays until the last fifth, then falls on a straight line. */
+    STABLE
+  }
+
+  private static final int CYCLES = 4;
+
+  /** The same with AdamW for all parameters. */
+  public TrainConfig(
+      long steps,
+      int accumulation,
+      float learningRate,
+      long warmup,
+      Decay decay,
+      float finalRate,
+      float beta1,
+      float beta2,
+      float eps,
+      float weightDecay,
+      boolean decayAll,
+      float clip,
+      long seed,
+      long evaluateEvery,
+      long checkpointEvery,
+      int patience) {
+    this(
+        steps,
+        accumulation,
+        learningRate,
+        warmup,
+        decay,
+        finalRate,
+        beta1,
+        beta2,
+        eps,
+        weightDecay,
+        decayAll,
+        clip,
+        seed,
+        evaluateEvery,
+        checkpointEvery,
+        patience,
+        Recipe.ADAMW);
   }
 
   /** Checks the values. */
@@ -100,10 +152,18 @@ public record TrainConfig(
         switch (decay) {
           case CONSTANT -> 1;
           case LINEAR -> 1 - done * (1 - finalRate);
-          case COSINE ->
-              finalRate + (1 - finalRate) * 0.5 * (1 + Math.cos(Math.PI * Math.min(done, 1)));
+          case COSINE -> cosine(Math.min(done, 1));
+          case RESTARTS -> done >= 1 ? finalRate : cosine(done * CYCLES % 1);
+          case INVERSE_ROOT -> Math.sqrt((double) Math.max(warmup, 1) / Math.max(step + 1, warmup));
+          case BERT -> Math.max(0, 1 - (double) step / steps);
+          case HALVES -> Math.pow(0.5, Math.max(0, Math.floor(12.0 * (step + 1) / steps) - 7));
+          case STABLE -> 1 - Math.max(0, 5 * done - 4) * (1 - finalRate);
         };
     return (float) (learningRate * share);
+  }
+
+  private double cosine(double done) {
+    return finalRate + (1 - finalRate) * 0.5 * (1 + Math.cos(Math.PI * done));
   }
 
   /** The same with other intervals. */
@@ -124,6 +184,29 @@ public record TrainConfig(
         seed,
         evaluate,
         checkpoint,
-        patience);
+        patience,
+        recipe);
+  }
+
+  /** The same with another recipe. */
+  public TrainConfig with(Recipe other) {
+    return new TrainConfig(
+        steps,
+        accumulation,
+        learningRate,
+        warmup,
+        decay,
+        finalRate,
+        beta1,
+        beta2,
+        eps,
+        weightDecay,
+        decayAll,
+        clip,
+        seed,
+        evaluateEvery,
+        checkpointEvery,
+        patience,
+        other);
   }
 }

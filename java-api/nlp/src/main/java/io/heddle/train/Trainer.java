@@ -5,6 +5,8 @@ import io.heddle.autograd.Randomness;
 import io.heddle.autograd.Tape;
 import io.heddle.nn.Parameters;
 import io.heddle.progress.ProgressListener;
+import io.heddle.tensor.Tensor;
+import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -63,8 +65,9 @@ public final class Trainer {
   }
 
   /**
-   * Trains, from the directory's last checkpoint if it has one. With {@code patience}, the
-   * parameters of the best evaluation are what it leaves.
+   * Trains, from the directory's last checkpoint if it has one. What it leaves are the parameters
+   * of the best evaluation with {@code patience}, else the average that the recipe asks for, else
+   * those of the last step. A run that had ended is not run again.
    *
    * @param task what the progress bar calls it
    * @param batches the batch of each number 0, 1, 2, ...; a pure function
@@ -77,72 +80,139 @@ public final class Trainer {
       Objective<B> objective,
       @Nullable Evaluation evaluation) {
     parameters.trainable();
-    Checkpoints checkpoints = directory == null ? null : new Checkpoints(directory.root());
-    try (AdamW optimizer = new AdamW(parameters, config)) {
-      Checkpoints.Progress at = new Checkpoints.Progress(0, Double.POSITIVE_INFINITY, 0);
-      if (checkpoints != null && directory != null) {
-        at = checkpoints.load(optimizer.state()).orElse(at);
-        optimizer.restored();
-        directory.truncate(at.step());
-      }
+    try (Optimizer optimizer = new Optimizer(parameters, config);
+        Average average =
+            new Average(config.recipe().averaging(), optimizer, parameters.backend())) {
+      Keeper keeper = new Keeper(parameters, optimizer, average);
+      Checkpoints.Progress at = keeper.resume();
       progress.begin(task, config.steps(), "step");
       progress.advance(at.step(), at.step() > 0 ? "resumed" : "");
       double loss = Double.NaN;
       long measured = 0;
       double seconds = 0;
-      for (long step = at.step(); step < config.steps(); step++) {
+      for (long step = at.step(); step < config.steps() && !stale(at); step++) {
         long start = System.nanoTime();
-        Step done = step(parameters, optimizer, batches, objective, step);
+        Step done = step(parameters, optimizer, batches, objective, step, at.rate());
+        average.add(step + 1, at.trigger());
         double took = (System.nanoTime() - start) * 1e-9;
         loss = done.loss;
         seconds += took;
         secondsPerStep = seconds / ++measured;
         report(step, done, took);
-        at = new Checkpoints.Progress(step + 1, at.best(), at.stale());
-        boolean last = step + 1 == config.steps();
+        at = at.at(step + 1);
+        boolean last = at.step() == config.steps();
         if (evaluation != null && (last || due(config.evaluateEvery(), step))) {
-          at = evaluate(evaluation, at);
-          if (checkpoints != null && config.patience() > 0 && at.stale() == 0) {
-            checkpoints.saveBest(parameters.byName());
-          }
+          at = keeper.evaluate(evaluation, at);
         }
-        boolean early = config.patience() > 0 && at.stale() >= config.patience();
-        boolean leave = stop.get() || early;
-        if (checkpoints != null && (last || leave || due(config.checkpointEvery(), step))) {
-          checkpoints.save(at, optimizer.state());
-        }
-        if (checkpoints != null && config.patience() > 0 && (last || early)) {
-          checkpoints.loadBest(parameters.byName());
+        boolean leave = stop.get() && !last && !stale(at);
+        if (last || leave || stale(at) || due(config.checkpointEvery(), step)) {
+          keeper.save(at);
         }
         if (leave) {
-          progress.end(early ? "stopped early" : "stopped; the same command resumes");
-          return new Result(step + 1, loss, early);
+          progress.end("stopped; the same command resumes");
+          return new Result(step + 1, loss, false);
         }
       }
-      progress.end(
-          Double.isNaN(loss)
-              ? "was finished"
-              : String.format(
-                  Locale.ROOT,
-                  "loss %.4f, activations of a step up to %.0f MB",
-                  loss,
-                  peakActivationBytes * 1e-6));
-      return new Result(config.steps(), loss, true);
+      keeper.finish(at);
+      progress.end(ending(at, loss));
+      return new Result(at.step(), loss, true);
     }
+  }
+
+  private boolean stale(Checkpoints.Progress at) {
+    return config.patience() > 0 && at.stale() >= config.patience();
   }
 
   private static boolean due(long every, long step) {
     return every > 0 && (step + 1) % every == 0;
   }
 
+  private String ending(Checkpoints.Progress at, double loss) {
+    if (Double.isNaN(loss)) {
+      return "was finished";
+    }
+    return String.format(
+        Locale.ROOT,
+        "%sloss %.4f, activations of a step up to %.0f MB",
+        at.step() < config.steps() ? "stopped early, " : "",
+        loss,
+        peakActivationBytes * 1e-6);
+  }
+
+  // Where a run stands, on disk and in the parameters.
+  private final class Keeper {
+    private final Parameters parameters;
+    private final Optimizer optimizer;
+    private final Average average;
+    private final @Nullable Checkpoints files;
+
+    Keeper(Parameters parameters, Optimizer optimizer, Average average) {
+      this.parameters = parameters;
+      this.optimizer = optimizer;
+      this.average = average;
+      this.files = directory == null ? null : new Checkpoints(directory.root());
+    }
+
+    private Map<String, Tensor> state() {
+      Map<String, Tensor> all = new LinkedHashMap<>(optimizer.state());
+      all.putAll(average.state());
+      return all;
+    }
+
+    Checkpoints.Progress resume() {
+      Checkpoints.Progress at = Checkpoints.Progress.START;
+      if (files != null && directory != null) {
+        at = files.load(state()).orElse(at);
+        optimizer.restored();
+        directory.truncate(at.step());
+      }
+      return at;
+    }
+
+    void save(Checkpoints.Progress at) {
+      if (files != null) {
+        files.save(at, state());
+      }
+    }
+
+    Checkpoints.Progress evaluate(Evaluation evaluation, Checkpoints.Progress before) {
+      average.swapIn(before.step(), before.trigger());
+      Map<String, Double> values = evaluation.run(ProgressListener.NONE);
+      if (directory != null) {
+        ObjectNode line = RunDirectory.object().put("step", before.step() - 1);
+        values.forEach(line::put);
+        directory.metrics(line);
+      }
+      double watched = values.values().iterator().next();
+      Checkpoints.Progress at = before.evaluated(watched, config.recipe());
+      if (files != null && config.patience() > 0 && at.stale() == 0) {
+        files.saveBest(parameters.byName());
+      }
+      average.swapOut();
+      if (at.trigger() != before.trigger()) {
+        average.begin();
+      }
+      return at;
+    }
+
+    void finish(Checkpoints.Progress at) {
+      if (files != null && config.patience() > 0 && !at.losses().isEmpty()) {
+        files.loadBest(parameters.byName());
+      } else {
+        average.leaveIn(at.step(), at.trigger());
+      }
+    }
+  }
+
   private record Step(double loss, double count, float norm, float rate) {}
 
   private <B> Step step(
       Parameters parameters,
-      AdamW optimizer,
+      Optimizer optimizer,
       LongFunction<B> batches,
       Objective<B> objective,
-      long step) {
+      long step,
+      double share) {
     parameters.zeroGradients();
     Objective.Loss total = new Objective.Loss(0, 0);
     for (int a = 0; a < config.accumulation(); a++) {
@@ -165,8 +235,8 @@ public final class Trainer {
               + config.clip()
               + ")");
     }
-    float norm = optimizer.step(step);
-    return new Step(total.mean(), total.count(), norm, config.rate(step));
+    float norm = optimizer.step(step, share);
+    return new Step(total.mean(), total.count(), norm, (float) (config.rate(step) * share));
   }
 
   private void report(long step, Step done, double seconds) {
@@ -187,18 +257,5 @@ public final class Trainer {
     progress.advance(
         step + 1,
         String.format(Locale.ROOT, "loss %.3f, %.0f tok/s", done.loss, done.count / seconds));
-  }
-
-  private Checkpoints.Progress evaluate(Evaluation evaluation, Checkpoints.Progress at) {
-    Map<String, Double> values = evaluation.run(ProgressListener.NONE);
-    double watched = values.values().iterator().next();
-    if (directory != null) {
-      ObjectNode line = RunDirectory.object().put("step", at.step() - 1);
-      values.forEach(line::put);
-      directory.metrics(line);
-    }
-    boolean better = watched < at.best();
-    return new Checkpoints.Progress(
-        at.step(), Math.min(watched, at.best()), better ? 0 : at.stale() + 1);
   }
 }

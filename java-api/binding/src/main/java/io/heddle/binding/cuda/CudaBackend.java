@@ -10,6 +10,8 @@ import io.heddle.tensor.OutOfNativeMemoryException;
 import io.heddle.tensor.Scope;
 import io.heddle.tensor.Storage;
 import io.heddle.tensor.Tensor;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,6 +21,13 @@ import org.jspecify.annotations.Nullable;
 public final class CudaBackend extends NativeBackend {
   // Elements to which the rows of a repacked operand are padded: 32 bytes of the smallest type.
   private static final int PADDING = 16;
+
+  // The library's fast kernels read and write rows in whole runs of this many bytes. Of larger
+  // products than this many multiplications, what is left over is formed by itself.
+  private static final int RUN_BYTES = 16;
+  private static final long LARGE = 1L << 30;
+
+  private static final Pattern UUID = Pattern.compile("\"uuid\":\"([^\"]*)\"");
 
   private final int device;
   private @Nullable CudaGemm gemm;
@@ -55,10 +64,46 @@ public final class CudaBackend extends NativeBackend {
   @Override
   protected void multiply(Product product, Tensor a, Tensor b, @Nullable Tensor bias, Tensor c) {
     here(a, b, bias, c);
+    if (product.m() * product.n() >= LARGE / product.k() && inParts(product, a, b, bias, c)) {
+      return;
+    }
     long stream = transport.stream(context); // makes the device current on this thread
     if (!run(gemm(stream), product, a, b, bias, c)) {
       repacked(gemm(stream), product, a, b, bias, c);
     }
+  }
+
+  // A vocabulary of 50257, for one: 50256 and 1. At 16 bits the odd product takes four times as
+  // long.
+  private boolean inParts(Product p, Tensor a, Tensor b, @Nullable Tensor bias, Tensor c) {
+    long run = RUN_BYTES / p.ab().bytes();
+    long n = p.n() - p.n() % run;
+    if (n < p.n() && n > 0) {
+      for (long[] part : new long[][] {{0, n}, {n, p.n()}}) {
+        Tensor of = bias == null ? null : bias.view(p.n()).slice(0, part[0], part[1]);
+        part(p, a, b.slice(-1, part[0], part[1]), of, c.slice(-1, part[0], part[1]), p.beta());
+      }
+      return true;
+    }
+    long m = p.m() - p.m() % run;
+    if (m < p.m() && m > 0 && p.aRow() == 1) {
+      part(p, a.slice(-2, 0, m), b, bias, c.slice(-2, 0, m), p.beta());
+      part(p, a.slice(-2, m, p.m()), b, bias, c.slice(-2, m, p.m()), p.beta());
+      return true;
+    }
+    long k = p.k() - p.k() % run;
+    if (k < p.k() && k > 0 && (p.aColumn() == 1 || p.bRow() == 1)) {
+      // The small part first: the result's type rounds it to next to nothing.
+      part(p, a.slice(-1, k, p.k()), b.slice(-2, k, p.k()), null, c, p.beta());
+      part(p, a.slice(-1, 0, k), b.slice(-2, 0, k), bias, c, 1);
+      return true;
+    }
+    return false;
+  }
+
+  private void part(
+      Product whole, Tensor a, Tensor b, @Nullable Tensor bias, Tensor c, float beta) {
+    multiply(Product.of(a, b, bias, c, whole.alpha(), beta), a, b, bias, c);
   }
 
   private void here(@Nullable Tensor... tensors) {
@@ -121,8 +166,25 @@ public final class CudaBackend extends NativeBackend {
     String fact = failure == null ? CudaLibraries.version() : "not loaded: " + failure;
     String facts = super.describe();
     return facts.substring(0, facts.length() - 1)
-        + ",\"cublaslt\":\""
-        + fact.replace("\\", "\\\\").replace("\"", "\\\"")
-        + "\"}";
+        + ",\"cublaslt\":"
+        + quoted(fact)
+        + ",\"nvml\":"
+        + quoted(GpuFacts.of(uuid(facts)))
+        + "}";
+  }
+
+  private static String quoted(String text) {
+    return '"' + text.replace("\\", "\\\\").replace("\"", "\\\"").replace('\n', ' ') + '"';
+  }
+
+  // The plugin's JSON lists the devices by ordinal; this module reads no JSON otherwise.
+  private String uuid(String facts) {
+    Matcher each = UUID.matcher(facts);
+    for (int i = 0; each.find(); i++) {
+      if (i == Math.max(device, 0)) {
+        return each.group(1);
+      }
+    }
+    return "unknown";
   }
 }

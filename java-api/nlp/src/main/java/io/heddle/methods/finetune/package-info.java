@@ -1,0 +1,13 @@
+/**
+ * Fine-tuning on plain files. A task brings its data, the scores of a batch and its measures;
+ * {@link io.heddle.methods.finetune.FinetuneRun} is what all have in common: the training loop,
+ * early stopping by a measure of the development part, the best parameters kept, resuming, the
+ * report.
+ *
+ * <p>Classification of texts and pairs: the cross-entropy of a {@link io.heddle.models.Classifier}
+ * with label smoothing (Szegedy et al. 2016). Batches hold rows of about one length.
+ *
+ * <pre>heddle finetune classify --data FOLDER --out RUN</pre>
+ */
+@org.jspecify.annotations.NullMarked
+package io.heddle.methods.finetune;

@@ -1,0 +1,129 @@
+package io.heddle.models;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.heddle.backend.Backend;
+import io.heddle.tensor.DType;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+
+/** Classifiers: new ones, encoders that become ones, and saved ones. */
+public final class Classifiers {
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  private Classifiers() {}
+
+  /**
+   * A small BERT with random weights.
+   *
+   * @param context most tokens of a row
+   */
+  public static Classifier bert(
+      int vocabulary,
+      int hidden,
+      int layers,
+      int heads,
+      int context,
+      float dropout,
+      List<String> labels,
+      Backend backend,
+      DType dtype,
+      long seed) {
+    ObjectNode json = JSON.createObjectNode();
+    json.putArray("architectures").add("BertForSequenceClassification");
+    json.put("model_type", "bert")
+        .put("vocab_size", vocabulary)
+        .put("hidden_size", hidden)
+        .put("num_hidden_layers", layers)
+        .put("num_attention_heads", heads)
+        .put("intermediate_size", 4 * hidden)
+        .put("max_position_embeddings", context)
+        .put("type_vocab_size", 2)
+        .put("hidden_act", "gelu")
+        .put("hidden_dropout_prob", dropout)
+        .put("attention_probs_dropout_prob", dropout)
+        .put("layer_norm_eps", 1e-12)
+        .put("pad_token_id", 0);
+    ModelConfig config = HuggingFace.read(Labels.put(json, labels), "the shape");
+    Model model = AutoModel.random(config.withDropout(dropout), backend, dtype, seed);
+    return new EncoderClassifier((Encoder) model, labels);
+  }
+
+  /**
+   * A saved encoder of any kind with a fresh head for {@code labels}; a head that it already has
+   * for the same number of labels is kept.
+   *
+   * @param folder in Hugging Face's layout
+   */
+  public static Classifier from(
+      Path folder, List<String> labels, float dropout, Backend backend, DType dtype) {
+    ObjectNode json = config(folder);
+    if (isCnn(json)) {
+      Classifier known = load(folder, backend, dtype);
+      if (known.labels().equals(labels)) {
+        return known;
+      }
+      known.close();
+      throw new IllegalArgumentException(
+          folder + " is a text CNN for the labels " + known.labels() + "; the data has " + labels);
+    }
+    String family = family(json, folder);
+    Labels.put(json, labels).putArray("architectures").add(family + "ForSequenceClassification");
+    ModelConfig config =
+        HuggingFace.read(json, folder.resolve("config.json").toString()).withDropout(dropout);
+    return encoder(ModelFolder.loadAs(config, folder, backend, dtype), folder, labels);
+  }
+
+  /** A classifier that was saved. */
+  public static Classifier load(Path folder, Backend backend, DType dtype) {
+    ObjectNode json = config(folder);
+    try {
+      return isCnn(json)
+          ? TextCnn.load(folder, json, backend, dtype)
+          : encoder(AutoModel.load(folder, backend, dtype), folder, Labels.of(json));
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot read " + folder + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static Classifier encoder(Model model, Path folder, List<String> labels) {
+    if (model instanceof Encoder encoder) {
+      return new EncoderClassifier(encoder, labels);
+    }
+    String family = model.config().family();
+    model.close();
+    throw new IllegalArgumentException(
+        folder + ": " + family + " is not an encoder, which a classifier needs");
+  }
+
+  private static boolean isCnn(ObjectNode json) {
+    return json.path("model_type").asText().equals(TextCnn.TYPE);
+  }
+
+  private static ObjectNode config(Path folder) {
+    Path file = folder.resolve("config.json");
+    if (!Files.exists(file)) {
+      throw new IllegalArgumentException(file + " does not exist: a model folder needs one");
+    }
+    try {
+      return (ObjectNode) JSON.readTree(file.toFile());
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot read " + file + ": " + e.getMessage(), e);
+    }
+  }
+
+  // The word that the family's classes begin with: Bert of BertModel and BertForMaskedLM.
+  private static String family(ObjectNode json, Path folder) {
+    String name = json.path("architectures").path(0).asText();
+    String family = name.replaceFirst("(For|Model).*", "");
+    if (family.isEmpty()) {
+      throw new IllegalArgumentException(
+          folder.resolve("config.json")
+              + " does not say which class the model is ('architectures')");
+    }
+    return family;
+  }
+}

@@ -1,0 +1,174 @@
+package io.heddle.train;
+
+import io.heddle.backend.Backend;
+import io.heddle.nn.Parameters;
+import io.heddle.op.OpCode;
+import io.heddle.op.Params;
+import io.heddle.tensor.DType;
+import io.heddle.tensor.Scope;
+import io.heddle.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * Moves all parameters that are not frozen by a {@link Recipe.Rule}, after clipping the global
+ * gradient norm. 16-bit parameters have an f32 master copy here.
+ */
+public final class Optimizer implements AutoCloseable {
+  private static final Params.None NONE = new Params.None();
+
+  private final TrainConfig config;
+  private final Backend backend;
+  private final Scope scope;
+  private final Update update;
+  private final Map<String, Update.Slot> slots = new LinkedHashMap<>();
+  private final Tensor zero;
+  private final Tensor squares;
+  private final Tensor measures;
+  private final Tensor norm;
+  private final Tensor factor;
+
+  /** State for {@code parameters}, which must be trainable. */
+  public Optimizer(Parameters parameters, TrainConfig config) {
+    this.config = config;
+    this.backend = parameters.backend();
+    this.scope = new Scope(backend.memory());
+    this.update = Update.of(config.recipe().rule());
+    this.zero = scope.tensor(DType.F32, 1).copyFrom(new float[1]);
+    List<Tensor> free = parameters.unfrozen();
+    this.squares = scope.tensor(DType.F32, free.size());
+    this.measures = zeros(2, free.size());
+    this.norm = scope.tensor(DType.F32, 1);
+    this.factor = scope.tensor(DType.F32, 1);
+    for (Tensor p : free) {
+      slots.put(String.valueOf(p.name()), slot(p, slots.size()));
+    }
+  }
+
+  private Update.Slot slot(Tensor p, int at) {
+    Tensor exact = p;
+    if (p.dtype() != DType.F32) {
+      exact = scope.tensor(DType.F32, p.shape());
+      backend.run(OpCode.COPY, NONE, p, exact);
+    }
+    Map<String, Tensor> state = new TreeMap<>();
+    update.kept(p.shape()).forEach((name, shape) -> state.put(name, zeros(shape)));
+    return new Update.Slot(
+        p,
+        exact,
+        gradient(p),
+        state,
+        measures.slice(0, 0, 1).view(measures.dim(1)).slice(0, at, at + 1),
+        measures.slice(0, 1, 2).view(measures.dim(1)).slice(0, at, at + 1),
+        config.recipe().group(p),
+        config.decayAll() || p.rank() > 1);
+  }
+
+  private Tensor zeros(long... shape) {
+    Tensor tensor = scope.tensor(DType.F32, shape);
+    backend.run(OpCode.COPY, NONE, zero.expand(shape), tensor);
+    return tensor;
+  }
+
+  /**
+   * One step at the rate of the configuration.
+   *
+   * @param step counted from 0
+   * @return the global gradient norm before clipping
+   */
+  public float step(long step) {
+    return step(step, 1);
+  }
+
+  /**
+   * One step. Gradients are used up: what they hold afterwards is undefined.
+   *
+   * @param step counted from 0
+   * @param share factor on the rate of the configuration
+   * @return the global gradient norm before clipping
+   */
+  public float step(long step, double share) {
+    int i = 0;
+    for (Update.Slot slot : slots.values()) {
+      backend.run(OpCode.SUM_SQUARES, NONE, slot.gradient(), squares.slice(0, i, i + 1));
+      i++;
+    }
+    backend.run(OpCode.CLIP_FACTOR, new Params.Clip(config.clip()), squares, norm, factor);
+    try (Scope scratch = new Scope(backend.memory())) {
+      Update.At at =
+          new Update.At(backend, config, step, config.rate(step) * share, factor, scratch);
+      for (Update.Slot slot : slots.values()) {
+        if (!update.clips() && config.clip() > 0) {
+          Tensor g = slot.gradient();
+          at.binary(2, 1, g, 1, factor.expand(g.shape()), g);
+        }
+        update.direct(slot, at);
+      }
+      if (!update.clips()) {
+        apply(at);
+      }
+    }
+    return (float) norm.get(0);
+  }
+
+  private void apply(Update.At at) {
+    float[] measured = measures.toFloats();
+    int i = 0;
+    for (Update.Slot slot : slots.values()) {
+      update.apply(slot, at, measured[i], measured[slots.size() + i]);
+      if (slot.exact() != slot.value()) {
+        backend.run(OpCode.COPY, NONE, slot.exact(), slot.value());
+      }
+      i++;
+    }
+  }
+
+  private static Tensor gradient(Tensor parameter) {
+    Tensor grad = parameter.grad();
+    if (grad == null) {
+      throw new IllegalStateException(
+          parameter + " has no gradient: call Parameters.trainable first");
+    }
+    return grad;
+  }
+
+  /** The parameters that are moved: f32, their masters where they are of 16 bits. */
+  List<Tensor> exact() {
+    return slots.values().stream().map(Update.Slot::exact).toList();
+  }
+
+  /** All state by name, for checkpoints: exact parameters and what the rule keeps. */
+  public Map<String, Tensor> state() {
+    Map<String, Tensor> all = new LinkedHashMap<>();
+    slots.forEach(
+        (name, slot) -> {
+          all.put("parameter." + name, slot.exact());
+          slot.state().forEach((kind, tensor) -> all.put(kind + "." + name, tensor));
+        });
+    return all;
+  }
+
+  /** The names of the parameters that are moved, in the order of {@link #exact}. */
+  List<String> names() {
+    return new ArrayList<>(slots.keySet());
+  }
+
+  /**
+   * Brings the parameters to their masters, after the tensors of {@link #state} were overwritten.
+   */
+  public void restored() {
+    for (Update.Slot slot : slots.values()) {
+      if (slot.exact() != slot.value()) {
+        backend.run(OpCode.COPY, NONE, slot.exact(), slot.value());
+      }
+    }
+  }
+
+  @Override
+  public void close() {
+    scope.close();
+  }
+}
