@@ -8,9 +8,11 @@ module io.heddle.nlp {
   requires dev.hardwood.core;
 
   exports io.heddle.data;
+  exports io.heddle.methods.choice;
   exports io.heddle.methods.finetune;
   exports io.heddle.methods.lm;
   exports io.heddle.methods.merge;
+  exports io.heddle.methods.pretrain;
   exports io.heddle.metrics;
   exports io.heddle.models;
   exports io.heddle.nn;

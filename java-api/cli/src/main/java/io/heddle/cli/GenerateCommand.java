@@ -3,7 +3,6 @@ package io.heddle.cli;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.heddle.backend.Backend;
-import io.heddle.models.AutoModel;
 import io.heddle.models.BeamScoring;
 import io.heddle.models.BeamSearch;
 import io.heddle.models.Decoder;
@@ -15,9 +14,7 @@ import io.heddle.models.Sampler;
 import io.heddle.models.TokenRules;
 import io.heddle.models.Translator;
 import io.heddle.text.Tokenizer;
-import io.heddle.text.Tokenizers;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
@@ -36,12 +33,7 @@ import picocli.CommandLine.Spec;
 final class GenerateCommand implements Callable<Integer> {
   @Spec private CommandSpec spec = CommandSpec.create();
   @Mixin private Session session = new Session();
-
-  @Option(names = "--model", required = true, description = "Model folder.")
-  private Path model = Path.of("");
-
-  @Option(names = "--tokenizer", description = "Tokenizer, when the model folder has none.")
-  private @Nullable Path tokenizer;
+  @Mixin private ModelOptions model = new ModelOptions();
 
   @Option(names = "--prompt", defaultValue = "", description = "The text to continue.")
   private String prompt = "";
@@ -129,9 +121,6 @@ final class GenerateCommand implements Callable<Integer> {
   @Option(names = "--seed", defaultValue = "1", description = "Seed (default: 1).")
   private long seed;
 
-  @Option(names = "--dtype", defaultValue = "f32", description = "f32 or bf16 (default: f32).")
-  private String dtype = "f32";
-
   @Option(names = "--json", description = "Print JSON with text, ids and scores, a line each.")
   private boolean json;
 
@@ -139,10 +128,10 @@ final class GenerateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    Tokenizer tokens = Tokenizers.load(tokenizer != null ? tokenizer : model);
+    Tokenizer tokens = model.tokenizer();
     try (Backend backend = session.open();
-        Model loaded = AutoModel.load(model, backend, Session.dtype(dtype))) {
-      GenerationConfig config = GenerationConfig.read(model);
+        Model loaded = model.load(backend)) {
+      GenerationConfig config = GenerationConfig.read(model.folder());
       Set<Integer> ends = new HashSet<>(config.ends());
       tokens.endOfText().ifPresent(ends::add);
       ends.removeIf(id -> id < 0 || id >= loaded.config().vocabulary());
@@ -155,7 +144,7 @@ final class GenerateCommand implements Callable<Integer> {
         case Translator translator -> {
           if (config.start() < 0) {
             throw new IllegalArgumentException(
-                model + " names no decoder_start_token_id, by which a target begins");
+                model.folder() + " names no decoder_start_token_id, by which a target begins");
           }
           // Sources end as they did in training: with the end of text.
           int[] text = tokens.encode(prompt);
@@ -166,7 +155,10 @@ final class GenerateCommand implements Callable<Integer> {
         }
         default ->
             throw new IllegalArgumentException(
-                model + ": " + loaded.config().family() + " is an encoder and writes nothing");
+                model.folder()
+                    + ": "
+                    + loaded.config().family()
+                    + " is an encoder and writes nothing");
       }
       return 0;
     }

@@ -1,9 +1,13 @@
 package io.heddle.cli;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.heddle.checkpoint.Checkpoint;
 import io.heddle.checkpoint.Inspection;
 import io.heddle.checkpoint.merge.Digests;
+import io.heddle.models.ModelFolder;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -16,7 +20,8 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "inspect",
     description =
-        "Lists the tensors and notes of a safetensors file, a file of torch.save, or a folder.")
+        "Lists the tensors and notes of a safetensors file, a file of torch.save, or a folder; of a"
+            + " model folder also its shape, size and the attention of each layer.")
 final class InspectCommand implements Callable<Integer> {
   @Spec private CommandSpec spec = CommandSpec.create();
 
@@ -44,8 +49,41 @@ final class InspectCommand implements Callable<Integer> {
       return 0;
     }
     Inspection inspection = Inspection.of(file);
-    writer.println(json ? inspection.toJson() : inspection.toText().stripTrailing());
+    writer.println(json ? object(inspection) : table(inspection));
     writer.flush();
     return 0;
+  }
+
+  private String table(Inspection inspection) throws IOException {
+    String tensors = inspection.toText().stripTrailing();
+    if (!Files.exists(config())) {
+      return tensors;
+    }
+    try {
+      return tensors + "\n\n" + card().text();
+    } catch (IllegalArgumentException e) {
+      return tensors + "\n\nnot a model that heddle runs: " + e.getMessage();
+    }
+  }
+
+  private ObjectNode object(Inspection inspection) throws IOException {
+    ObjectNode node = (ObjectNode) new ObjectMapper().readTree(inspection.toJson());
+    if (Files.exists(config())) {
+      try {
+        node.set("model", card().json());
+      } catch (IllegalArgumentException e) {
+        node.put("not_a_model", e.getMessage());
+      }
+    }
+    return node;
+  }
+
+  // A file of weights has no shape of a model, and a folder may hold something else than one.
+  private Path config() {
+    return file.resolve("config.json");
+  }
+
+  private ModelCard card() throws IOException {
+    return new ModelCard(ModelFolder.readConfig(config()));
   }
 }

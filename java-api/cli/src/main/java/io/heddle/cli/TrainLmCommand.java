@@ -56,6 +56,13 @@ final class TrainLmCommand implements Callable<Integer> {
   private @Nullable Path start;
 
   @Option(
+      names = "--allow-partial",
+      description =
+          "--start may lack tensors of heads, which are drawn at random, or have some that the"
+              + " model does not use.")
+  private boolean partial;
+
+  @Option(
       names = "--tokenizer",
       description = "Tokenizer folder; without it one is trained on the data.")
   private @Nullable Path tokenizer;
@@ -213,6 +220,7 @@ final class TrainLmCommand implements Callable<Integer> {
     try (Backend backend = session.open()) {
       LmRun run = new LmRun(config, tokens, backend, directory, progress);
       run.recompute(recompute);
+      run.allowPartial(partial);
       LmRun.Outcome outcome = Session.interruptible(run::stop, () -> run.run("train lm", start));
       if (!outcome.finished()) {
         return INTERRUPTED;

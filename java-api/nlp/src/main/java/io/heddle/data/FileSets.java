@@ -85,7 +85,7 @@ public final class FileSets {
    *
    * @throws IOException naming the file
    */
-  static InputStream open(Path file) throws IOException {
+  public static InputStream open(Path file) throws IOException {
     boolean packed = packed(file);
     InputStream raw = new BufferedInputStream(Files.newInputStream(file), BUFFER);
     try {

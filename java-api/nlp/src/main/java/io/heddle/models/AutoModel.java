@@ -18,7 +18,12 @@ public final class AutoModel {
    * @param dtype element type to run in; the files may hold any float type
    */
   public static Model load(Path folder, Backend backend, DType dtype) {
-    return ModelFolder.loadAny(folder, backend, dtype, false);
+    return load(folder, backend, Loading.as(dtype));
+  }
+
+  /** The same, as {@code how} says. */
+  public static Model load(Path folder, Backend backend, Loading how) {
+    return ModelFolder.loadAny(folder, backend, how);
   }
 
   /**
@@ -26,12 +31,33 @@ public final class AutoModel {
    * than the model: a pretrained encoder becomes a classifier.
    */
   public static Model loadPartly(Path folder, Backend backend, DType dtype) {
-    return ModelFolder.loadAny(folder, backend, dtype, true);
+    return load(folder, backend, Loading.as(dtype).partly(true));
   }
 
   /** A model with random weights; the draw of each parameter depends on the seed and its name. */
   public static Model random(ModelConfig config, Backend backend, DType dtype, long seed) {
-    Parameters p = new Parameters(backend, dtype);
+    return built(config, new Parameters(backend, dtype), seed);
+  }
+
+  /** A model whose parameters wait for their values, see {@link Parameters#awaiting}. */
+  static Model awaiting(ModelConfig config, Backend backend, DType dtype, boolean int8) {
+    return built(config, Parameters.awaiting(backend, dtype, int8), 0);
+  }
+
+  private static Model built(ModelConfig config, Parameters p, long seed) {
+    try {
+      create(config, p, seed);
+      if (config.target() != null) {
+        return new Translator(config, p);
+      }
+      return config.stack().heads().causal() ? new Decoder(config, p) : new Encoder(config, p);
+    } catch (RuntimeException | Error e) {
+      p.close();
+      throw e;
+    }
+  }
+
+  private static void create(ModelConfig config, Parameters p, long seed) {
     boolean two = config.target() != null;
     Embedding.createTokens(config.embedding(), p, config.vocabulary(), seed);
     String first = two ? "encoder." : "";
@@ -44,13 +70,9 @@ public final class AutoModel {
     for (HeadConfig head : config.heads()) {
       Head.create(head, p, config.hidden(), seed);
     }
-    if (two) {
-      // Marian's and BART's final_logits_bias is a buffer.
-      if (config.head().bias()) {
-        p.freeze("head\\.bias");
-      }
-      return new Translator(config, p);
+    // Marian's and BART's final_logits_bias is a buffer.
+    if (two && config.head().bias()) {
+      p.freeze("head\\.bias");
     }
-    return config.stack().heads().causal() ? new Decoder(config, p) : new Encoder(config, p);
   }
 }

@@ -21,7 +21,11 @@ public final class Head {
   static void create(HeadConfig c, Parameters p, int hidden, long seed) {
     int size = c.dense() > 0 ? c.dense() : hidden;
     if (c.dense() > 0) {
-      Modules.linear(p, c.name() + ".dense", Modules.DEVIATION, seed, !c.slim(), c.dense(), hidden);
+      // Heads are small, and what they say is what a model is asked for: never in eight bits.
+      p.normal(c.name() + ".dense.weight", Modules.DEVIATION, seed, c.dense(), hidden);
+      if (!c.slim()) {
+        p.constant(c.name() + ".dense.bias", 0, c.dense());
+      }
     }
     if (c.norm()) {
       Modules.norm(p, c.name() + ".norm", !c.slim(), 0, size);

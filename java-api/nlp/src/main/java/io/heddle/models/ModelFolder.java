@@ -16,32 +16,15 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.function.UnaryOperator;
-import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 
 /** Reads and writes models as Hugging Face folders: {@code config.json} and safetensors. */
 public final class ModelFolder {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final Params.None NONE = new Params.None();
-
-  // Buffers of old checkpoints, computed tables, and tied tables that some writers repeat.
-  private static final Pattern REPEATED =
-      Pattern.compile(
-          ".*(\\.attn\\.bias|\\.masked_bias|attention\\.bias|rotary_emb\\.inv_freq|position_ids"
-              + "|(en|de)coder\\.embed_tokens\\.weight|embed_positions\\.weights)");
-  private static final Pattern OUTPUT =
-      Pattern.compile(
-          "lm_head\\.weight|embed_out\\.weight|lm_head\\.decoder\\..*|vocab_projector\\.weight"
-              + "|(cls\\.)?predictions\\.decoder\\..*|generator_lm_head\\.weight|decoder\\.weight");
-  private static final Pattern SINES = Pattern.compile(".*\\.embed_positions\\.weight");
 
   private ModelFolder() {}
 
@@ -53,7 +36,15 @@ public final class ModelFolder {
    * @param dtype element type to run in
    */
   public static Decoder load(Path folder, Backend backend, DType dtype) {
-    Model model = loadAny(folder, backend, dtype, false);
+    return decoder(loadAny(folder, backend, Loading.as(dtype)), folder);
+  }
+
+  /**
+   * {@code model} as a decoder; another is closed and refused.
+   *
+   * @param folder where it came from
+   */
+  public static Decoder decoder(Model model, Path folder) {
     if (model instanceof Decoder decoder) {
       return decoder;
     }
@@ -63,7 +54,7 @@ public final class ModelFolder {
         folder + ": " + family + " is not a decoder language model, which this needs");
   }
 
-  static Model loadAny(Path folder, Backend backend, DType dtype, boolean partial) {
+  static Model loadAny(Path folder, Backend backend, Loading how) {
     try (Checkpoint checkpoint = Checkpoint.open(folder)) {
       boolean llama2c = "llama2.c".equals(checkpoint.metadata().get("format"));
       if (!llama2c && !Files.isDirectory(folder)) {
@@ -75,11 +66,11 @@ public final class ModelFolder {
           llama2c
               ? llama2c(checkpoint.metadata())
               : untied(readConfig(folder.resolve("config.json")), checkpoint);
-      Model model = AutoModel.random(config, backend, dtype, 0);
+      Model model = AutoModel.awaiting(config, backend, how.dtype(), how.int8());
       try {
         UnaryOperator<String> rename = llama2c ? TensorNames::llama2c : name -> name;
-        new Filling(model, checkpoint, folder, partial).run(rename);
-      } catch (RuntimeException | IOException e) {
+        new Filling(model, checkpoint, folder, how.partial()).run(rename);
+      } catch (RuntimeException | IOException | Error e) {
         model.close();
         throw e;
       }
@@ -92,10 +83,10 @@ public final class ModelFolder {
   /** A model of another shape than the folder's own, for another head; heads may be missing. */
   static Model loadAs(ModelConfig config, Path folder, Backend backend, DType dtype) {
     try (Checkpoint checkpoint = Checkpoint.open(folder)) {
-      Model model = AutoModel.random(config, backend, dtype, 0);
+      Model model = AutoModel.awaiting(config, backend, dtype, false);
       try {
         new Filling(model, checkpoint, folder, true).run(name -> name);
-      } catch (RuntimeException | IOException e) {
+      } catch (RuntimeException | IOException | Error e) {
         model.close();
         throw e;
       }
@@ -150,121 +141,6 @@ public final class ModelFolder {
     return HuggingFace.read(json, "the file's metadata");
   }
 
-  // Copies a checkpoint into a model.
-  private record Filling(Model model, Checkpoint checkpoint, Path source, boolean partial) {
-    void run(UnaryOperator<String> rename) throws IOException {
-      Set<String> used = new HashSet<>();
-      List<String> missing = new ArrayList<>();
-      Map<String, Tensor> parameters = model.parameters().byName();
-      Set<String> names = new HashSet<>(checkpoint.names());
-      for (Piece piece : TensorNames.of(model.config(), parameters)) {
-        String name = present(names, rename.apply(piece.name()));
-        if (name == null) {
-          missing.add(rename.apply(piece.name()));
-          if (partial && !headOnly(piece)) {
-            throw new IllegalArgumentException(
-                source + " has no tensor '" + missing.getLast() + "', which is not of a head");
-          }
-        } else {
-          used.add(name);
-          copy(checkpoint.tensor(name), name, piece, parameters.get(piece.parameter()));
-        }
-      }
-      String hint = "; AutoModel.loadPartly accepts that for heads";
-      if (!missing.isEmpty() && !partial) {
-        throw new IllegalArgumentException(source + " has no tensor " + list(missing) + hint);
-      }
-      List<String> extra =
-          checkpoint.names().stream().filter(n -> !used.contains(n) && !known(n)).toList();
-      if (!extra.isEmpty() && !partial) {
-        throw new IllegalArgumentException(
-            source
-                + " has a tensor "
-                + list(extra)
-                + " that a "
-                + model.config().family()
-                + " model does not use"
-                + hint);
-      }
-    }
-
-    private boolean headOnly(Piece piece) {
-      return model.config().heads().stream()
-          .anyMatch(h -> piece.parameter().startsWith(h.name() + "."));
-    }
-
-    private boolean known(String name) {
-      boolean tied = model.config().heads().stream().anyMatch(ModelConfig.HeadConfig::tied);
-      boolean computed =
-          model.config().embedding().table() != ModelConfig.Table.LEARNED
-              && SINES.matcher(name).matches();
-      return computed
-          || REPEATED.matcher(name).matches()
-          || (tied && OUTPUT.matcher(name).matches());
-    }
-
-    // Bare models are saved without the first word; TensorFlow's norms have gamma and beta.
-    private static @Nullable String present(Set<String> names, String name) {
-      String old =
-          name.replace("LayerNorm.weight", "LayerNorm.gamma")
-              .replace("LayerNorm.bias", "LayerNorm.beta");
-      String bare = name.substring(name.indexOf('.') + 1);
-      for (String each : new String[] {name, old, bare}) {
-        if (names.contains(each)) {
-          return each;
-        }
-      }
-      return null;
-    }
-
-    private void copy(Tensor file, String name, Piece piece, @Nullable Tensor parameter) {
-      Tensor to = java.util.Objects.requireNonNull(parameter);
-      if (to.storage().device() < 0) {
-        copy(file, name, piece, to, file);
-        return;
-      }
-      try (Scope scope = new Scope(model.backend().memory())) {
-        Tensor brought = scope.tensor(file.dtype(), file.shape());
-        model.backend().transfer(file, brought);
-        copy(file, name, piece, to, brought);
-      }
-    }
-
-    // present: what the file holds, where the parameter lies.
-    private void copy(Tensor file, String name, Piece piece, Tensor to, Tensor present) {
-      Tensor from = piece.transposed() ? present.transpose(0, 1) : present;
-      if (piece.leading() && file.rank() > 1) {
-        from = present.view(present.size());
-      }
-      long[] wanted = to.shape();
-      wanted[0] = piece.rows().stream().mapToLong(r -> r.to() - r.from()).sum();
-      if (!Arrays.equals(from.shape(), wanted)) {
-        throw new IllegalArgumentException(
-            source
-                + ": tensor '"
-                + name
-                + "' is "
-                + Arrays.toString(file.shape())
-                + ", but by config.json "
-                + piece.parameter()
-                + " takes "
-                + Arrays.toString(wanted));
-      }
-      long at = 0;
-      for (Rows rows : piece.rows()) {
-        long end = at + rows.to() - rows.from();
-        Tensor part = to.slice(0, rows.from(), rows.to());
-        model.backend().run(OpCode.COPY, NONE, from.slice(0, at, end), part);
-        at = end;
-      }
-    }
-
-    private static String list(List<String> names) {
-      String first = "'" + String.join("', '", names.subList(0, Math.min(3, names.size()))) + "'";
-      return names.size() > 3 ? first + " and " + (names.size() - 3) + " more" : first;
-    }
-  }
-
   /**
    * The pieces of {@code values} (parameters, or their gradients) under the names of the Hugging
    * Face checkpoint: views, or contiguous copies in {@code scope} where the file has another order.
@@ -304,6 +180,7 @@ public final class ModelFolder {
    * @param metadata notes for the safetensors header
    */
   public static void save(Model model, Path folder, Map<String, String> metadata) {
+    model.parameters().needExact("saved");
     try (Scope scope = new Scope(model.backend().memory())) {
       Files.createDirectories(folder);
       Map<String, Tensor> tensors = new LinkedHashMap<>();

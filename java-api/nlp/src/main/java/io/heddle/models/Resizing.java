@@ -19,6 +19,7 @@ public final class Resizing {
    * @param model stays as it is, and open
    */
   public static Model withVocabulary(Model model, int vocabulary) {
+    model.parameters().needExact("resized");
     ModelConfig c = model.config();
     List<ModelConfig.HeadConfig> heads = new ArrayList<>();
     for (ModelConfig.HeadConfig h : c.heads()) {
@@ -34,11 +35,19 @@ public final class Resizing {
             c.target(),
             heads,
             HuggingFace.with(c.json(), "vocab_size", vocabulary));
-    Model out = AutoModel.random(resized, model.backend(), model.parameters().dtype(), 0);
-    for (Tensor from : model.parameters().values()) {
-      copy(model, from, out.parameters().get(String.valueOf(from.name())));
+    Model out = AutoModel.awaiting(resized, model.backend(), model.parameters().dtype(), false);
+    try {
+      for (Tensor from : model.parameters().values()) {
+        String name = String.valueOf(from.name());
+        copy(model, from, out.parameters().get(name));
+        out.parameters().filled(name);
+      }
+      out.parameters().settle();
+      return out;
+    } catch (RuntimeException | Error e) {
+      out.close();
+      throw e;
     }
-    return out;
   }
 
   private static void copy(Model model, Tensor from, Tensor to) {

@@ -30,6 +30,7 @@ public final class Lora {
    */
   public static List<String> attach(
       Parameters p, String pattern, int rank, float alpha, long seed) {
+    p.needExact("given adapters");
     Pattern layers = Pattern.compile(pattern);
     List<String> names =
         p.byName().entrySet().stream()

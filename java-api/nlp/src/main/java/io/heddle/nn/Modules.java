@@ -15,7 +15,7 @@ public final class Modules {
   /** Makes {@code name.weight} [out, in] and, if asked for, {@code name.bias} [out]. */
   public static void linear(
       Parameters p, String name, double deviation, long seed, boolean bias, long out, long in) {
-    p.normal(name + ".weight", deviation, seed, out, in);
+    p.matrix(name + ".weight", deviation, seed, out, in);
     if (bias) {
       p.constant(name + ".bias", 0, out);
     }
@@ -32,7 +32,9 @@ public final class Modules {
    * @param bias [out], or null
    */
   public static Tensor product(Tape t, Parameters p, String name, Tensor x, @Nullable Tensor bias) {
-    Tensor y = Layers.linear(t, x, p.get(name + ".weight"), bias);
+    Tensor w = p.get(name + ".weight");
+    Tensor scale = p.scale(name + ".weight");
+    Tensor y = scale == null ? Layers.linear(t, x, w, bias) : Int8.product(t, x, w, scale, bias);
     Tensor a = p.byName().get(name + Lora.DOWN);
     if (a == null) {
       return y;

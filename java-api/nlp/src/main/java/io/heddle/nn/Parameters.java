@@ -9,19 +9,26 @@ import io.heddle.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.function.Consumer;
+import java.util.function.DoubleSupplier;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The named parameters of a model, in the order they were made; owns their memory. With {@link
- * #trainable} each gets an f32 gradient.
+ * #trainable} each gets an f32 gradient. Fresh parameters are drawn at once, or, when a checkpoint
+ * will fill them ({@link #awaiting}), not touched before.
  */
 public final class Parameters implements AutoCloseable {
+  private static final int PART = 1 << 20; // elements
   private static final int ALIGNMENT = 64; // elements between gradients: 256 bytes
 
   private final Backend backend;
@@ -29,6 +36,10 @@ public final class Parameters implements AutoCloseable {
   private final DType dtype;
   private final Map<String, Tensor> all = new LinkedHashMap<>();
   private final Set<String> frozen = new HashSet<>();
+  // What would give a parameter its first values, by name; null when they are drawn at once.
+  private @Nullable Map<String, Consumer<Tensor>> unfilled;
+  private boolean int8;
+  private final Map<String, Tensor> scales = new HashMap<>();
   private final List<Tensor> gradients = new ArrayList<>();
   private float loraScale = 1;
 
@@ -37,6 +48,21 @@ public final class Parameters implements AutoCloseable {
     this.backend = backend;
     this.scope = new Scope(backend.memory());
     this.dtype = dtype;
+  }
+
+  /**
+   * Parameters that are not drawn when they are made: whoever made them says of each that it is
+   * {@link #filled} or has it {@linkplain #draw drawn}, and then {@linkplain #settle settles} them.
+   * Until then their memory is not touched.
+   *
+   * @param int8 whether the weights of linear layers ({@link #matrix}) keep eight bits each, for
+   *     inference alone
+   */
+  public static Parameters awaiting(Backend backend, DType dtype, boolean int8) {
+    Parameters p = new Parameters(backend, dtype);
+    p.unfilled = new LinkedHashMap<>();
+    p.int8 = int8;
+    return p;
   }
 
   /** Where they live. */
@@ -51,7 +77,11 @@ public final class Parameters implements AutoCloseable {
 
   /** Makes a parameter of undefined content. */
   public Tensor make(String name, long... shape) {
-    Tensor tensor = scope.tensor(dtype, shape).named(name);
+    return make(name, dtype, shape);
+  }
+
+  private Tensor make(String name, DType type, long... shape) {
+    Tensor tensor = scope.tensor(type, shape).named(name);
     if (all.put(name, tensor) != null) {
       throw new IllegalArgumentException("two parameters are called '" + name + "'");
     }
@@ -60,9 +90,7 @@ public final class Parameters implements AutoCloseable {
 
   /** Makes a parameter with all elements {@code value}. */
   public Tensor constant(String name, double value, long... shape) {
-    Tensor tensor = make(name, shape);
-    fill(tensor, value);
-    return tensor;
+    return begin(make(name, shape), tensor -> write(tensor, () -> value));
   }
 
   /**
@@ -70,20 +98,117 @@ public final class Parameters implements AutoCloseable {
    * name only.
    */
   public Tensor normal(String name, double deviation, long seed, long... shape) {
-    Tensor tensor = make(name, shape);
-    SplittableRandom random = new SplittableRandom(seed * 0x9E3779B97F4A7C15L + name.hashCode());
-    float[] values = new float[Math.toIntExact(tensor.size())];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = (float) (random.nextGaussian() * deviation);
+    return begin(make(name, shape), drawn(name, deviation, seed));
+  }
+
+  private static Consumer<Tensor> drawn(String name, double deviation, long seed) {
+    return tensor -> {
+      var random = new SplittableRandom(seed * 0x9E3779B97F4A7C15L + name.hashCode());
+      write(tensor, () -> random.nextGaussian() * deviation);
+    };
+  }
+
+  /**
+   * Makes the weight of a linear layer, as {@link #normal}, or of eight bits where these parameters
+   * are to be such.
+   */
+  public Tensor matrix(String name, double deviation, long seed, long outputs, long inputs) {
+    if (!int8) {
+      return normal(name, deviation, seed, outputs, inputs);
     }
-    tensor.copyFrom(values);
+    scales.put(name, scope.tensor(DType.F32, outputs).named(name + " scale"));
+    return begin(
+        make(name, DType.U8, outputs, inputs),
+        tensor -> {
+          throw new IllegalStateException(tensor + " is not drawn: int8 is for loaded weights");
+        });
+  }
+
+  /** What a weight of eight bits has to be multiplied by, f32 [outputs]; null for another. */
+  @Nullable Tensor scale(String name) {
+    return scales.get(name);
+  }
+
+  /**
+   * Writes rows of a weight of eight bits.
+   *
+   * @param first row
+   * @param rows [R, inputs], any float type, on the host
+   */
+  public void fillRows(String name, long first, Tensor rows) {
+    Tensor scale = Objects.requireNonNull(scales.get(name), name);
+    long end = first + rows.dim(0);
+    Int8.round(rows, get(name).slice(0, first, end), scale.slice(0, first, end));
+  }
+
+  /**
+   * Refuses what eight bits are not enough for.
+   *
+   * @param what was to be done, as in "trained"
+   */
+  public void needExact(String what) {
+    if (!scales.isEmpty()) {
+      throw new IllegalStateException(
+          "a model with weights of eight bits cannot be "
+              + what
+              + ": load it without int8 for that");
+    }
+  }
+
+  private Tensor begin(Tensor tensor, Consumer<Tensor> values) {
+    if (unfilled == null) {
+      values.accept(tensor);
+    } else {
+      unfilled.put(String.valueOf(tensor.name()), values);
+    }
     return tensor;
   }
 
-  private void fill(Tensor tensor, double value) {
-    float[] values = new float[Math.toIntExact(tensor.size())];
-    java.util.Arrays.fill(values, (float) value);
-    tensor.copyFrom(values);
+  // In parts: a table of billions of elements fits no Java array, and none is needed.
+  private static void write(Tensor tensor, DoubleSupplier next) {
+    Tensor flat = tensor.view(tensor.size());
+    for (long at = 0; at < flat.size(); at += PART) {
+      Tensor part = flat.slice(0, at, Math.min(flat.size(), at + PART));
+      float[] values = new float[(int) part.size()];
+      for (int i = 0; i < values.length; i++) {
+        values[i] = (float) next.getAsDouble();
+      }
+      part.copyFrom(values);
+    }
+  }
+
+  /** Says that {@code name}, which has waited, holds its values now. */
+  public void filled(String name) {
+    awaited(name);
+  }
+
+  /** Gives {@code name}, which has waited, the values that it would have been drawn with. */
+  public void draw(String name) {
+    awaited(name).accept(get(name));
+  }
+
+  private Consumer<Tensor> awaited(String name) {
+    Consumer<Tensor> values = unfilled == null ? null : unfilled.remove(name);
+    if (values == null) {
+      throw new IllegalStateException("parameter '" + name + "' does not wait for values");
+    }
+    return values;
+  }
+
+  /**
+   * Ends waiting; parameters made afterwards are drawn at once.
+   *
+   * @throws IllegalStateException when one still has no values, naming it
+   */
+  public void settle() {
+    if (unfilled != null && !unfilled.isEmpty()) {
+      throw new IllegalStateException(
+          unfilled.size()
+              + " parameters have no values, the first of them '"
+              + unfilled.keySet().iterator().next()
+              + "'");
+    }
+    unfilled = null;
   }
 
   /** The parameter with this name. */
@@ -137,6 +262,7 @@ public final class Parameters implements AutoCloseable {
 
   /** Gives every parameter that is not frozen a zeroed f32 gradient. */
   public void trainable() {
+    needExact("trained");
     List<Tensor> without = unfrozen().stream().filter(p -> p.grad() == null).toList();
     long size = without.stream().mapToLong(p -> aligned(p.size())).sum();
     if (size > 0) {
@@ -204,7 +330,7 @@ public final class Parameters implements AutoCloseable {
     return known;
   }
 
-  private @org.jspecify.annotations.Nullable Tensor zero;
+  private @Nullable Tensor zero;
 
   @Override
   public void close() {

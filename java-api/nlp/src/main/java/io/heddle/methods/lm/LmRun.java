@@ -5,6 +5,7 @@ import io.heddle.backend.Backend;
 import io.heddle.data.EvaluationWindows;
 import io.heddle.data.PackedTokens;
 import io.heddle.data.TokenBatch;
+import io.heddle.models.AutoModel;
 import io.heddle.models.Decoder;
 import io.heddle.models.ModelFolder;
 import io.heddle.progress.ProgressListener;
@@ -33,6 +34,7 @@ public final class LmRun {
   private final ProgressListener progress;
   private final Trainer trainer;
   private boolean recompute;
+  private boolean partial;
 
   /** A run. */
   public LmRun(
@@ -63,6 +65,11 @@ public final class LmRun {
     recompute = wanted;
   }
 
+  /** Whether the folder to start from may lack heads or hold more than the model. */
+  public void allowPartial(boolean wanted) {
+    partial = wanted;
+  }
+
   /** Asks {@link #run} to save its state and return. */
   public void stop() {
     trainer.stop();
@@ -72,8 +79,7 @@ public final class LmRun {
   public Outcome run(String task, @Nullable Path start) {
     PackedTokens packed =
         new PackedTokens(data.train(), config.length(), config.rows(), config.train().seed());
-    try (Decoder model =
-        start == null ? random() : ModelFolder.load(start, backend, config.dtype())) {
+    try (Decoder model = start == null ? random() : started(start)) {
       model.recompute(recompute);
       Trainer.Result result =
           trainer.fit(
@@ -105,6 +111,14 @@ public final class LmRun {
 
   private Decoder random() {
     return Decoder.random(config.model(), backend, config.dtype(), config.train().seed());
+  }
+
+  private Decoder started(Path folder) {
+    return ModelFolder.decoder(
+        partial
+            ? AutoModel.loadPartly(folder, backend, config.dtype())
+            : AutoModel.load(folder, backend, config.dtype()),
+        folder);
   }
 
   // On the way a part of the held-out text is scored, in windows without overlap: cheap, and the
