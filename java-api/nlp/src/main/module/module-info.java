@@ -9,7 +9,9 @@ module io.heddle.nlp {
 
   exports io.heddle.data;
   exports io.heddle.methods.lm;
+  exports io.heddle.methods.longrange;
   exports io.heddle.methods.merge;
+  exports io.heddle.methods.study;
   exports io.heddle.metrics;
   exports io.heddle.models;
   exports io.heddle.nn;
