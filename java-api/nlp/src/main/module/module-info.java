@@ -11,8 +11,10 @@ module io.heddle.nlp {
   exports io.heddle.methods.choice;
   exports io.heddle.methods.finetune;
   exports io.heddle.methods.lm;
+  exports io.heddle.methods.longrange;
   exports io.heddle.methods.merge;
   exports io.heddle.methods.pretrain;
+  exports io.heddle.methods.study;
   exports io.heddle.metrics;
   exports io.heddle.models;
   exports io.heddle.nn;

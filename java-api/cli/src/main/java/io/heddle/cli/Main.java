@@ -51,6 +51,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       ScoreCommand.class,
       GenerateCommand.class,
       MergeCommand.class,
+      ConvertCommand.class,
       ReproduceCommand.class,
       CompareCommand.class,
       InspectCommand.class,

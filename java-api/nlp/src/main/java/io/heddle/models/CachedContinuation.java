@@ -41,27 +41,40 @@ final class CachedContinuation implements Continuation {
    *
    * @param cache empty, padded so that all prompts end in one column; closed with this, or when
    *     reading fails
+   * @param chunk most columns that are read at once: what bounds the memory of long prompts
    */
-  static CachedContinuation over(KeyValueCache cache, Side side, int vocabulary, int[][] prompts) {
+  static CachedContinuation over(
+      KeyValueCache cache, Side side, int vocabulary, int[][] prompts, int chunk) {
     try {
-      return new CachedContinuation(side, cache, vocabulary, prompts);
+      return new CachedContinuation(side, cache, vocabulary, prompts, chunk);
     } catch (RuntimeException | Error e) {
       cache.close();
       throw e;
     }
   }
 
-  private CachedContinuation(Side side, KeyValueCache cache, int vocabulary, int[][] prompts) {
+  private CachedContinuation(
+      Side side, KeyValueCache cache, int vocabulary, int[][] prompts, int chunk) {
     this.side = side;
     this.cache = cache;
     this.vocabulary = vocabulary;
     int longest = longest(prompts);
-    int[] ids = new int[prompts.length * longest];
-    for (int i = 0; i < prompts.length; i++) {
-      System.arraycopy(
-          prompts[i], 0, ids, (i + 1) * longest - prompts[i].length, prompts[i].length);
+    for (int from = 0; from < longest; from += chunk) {
+      int to = (int) Math.min(longest, (long) from + chunk);
+      read(columns(prompts, longest, from, to), to == longest);
     }
-    read(ids);
+  }
+
+  // Columns `from` to `to` of the prompts, which all end in column `longest`.
+  private static int[] columns(int[][] prompts, int longest, int from, int to) {
+    int[] ids = new int[prompts.length * (to - from)];
+    for (int i = 0; i < prompts.length; i++) {
+      int begin = longest - prompts[i].length;
+      for (int c = Math.max(from, begin); c < to; c++) {
+        ids[i * (to - from) + c - from] = prompts[i][c - begin];
+      }
+    }
+    return ids;
   }
 
   static int longest(int[][] prompts) {
@@ -77,12 +90,15 @@ final class CachedContinuation implements Continuation {
     return Arrays.stream(prompts).mapToInt(p -> longest - p.length).toArray();
   }
 
-  private void read(int[] ids) {
+  private void read(int[] ids, boolean wanted) {
     int batch = cache.batch();
     int length = ids.length / batch;
     try (Tape t = side.tape()) {
       Tensor in = t.tensor(DType.I32, ids.length).copyFrom(ids);
       Tensor hidden = cache.extend(t, side.embed(t, in, cache.next()));
+      if (!wanted) {
+        return;
+      }
       Tensor last = hidden;
       if (length > 1) {
         // Only the last column is asked for, so only that is projected to the vocabulary.
@@ -124,7 +140,7 @@ final class CachedContinuation implements Continuation {
     if (tokens.length != rows()) {
       throw new IllegalArgumentException(tokens.length + " tokens for " + rows() + " texts");
     }
-    read(tokens);
+    read(tokens, true);
   }
 
   @Override

@@ -24,6 +24,7 @@ public final class Decoder implements Model, NextTokenModel {
   private final Stack stack;
   private final Head head;
   private final Layouts layouts;
+  private int chunk = 2048;
 
   Decoder(ModelConfig config, Parameters parameters) {
     this.config = config;
@@ -55,6 +56,17 @@ public final class Decoder implements Model, NextTokenModel {
   /** Whether training runs each block again on the way back instead of keeping it. */
   public void recompute(boolean wanted) {
     stack.recompute(wanted);
+  }
+
+  /**
+   * Prompts are read {@code columns} tokens at a time (at first 2048), so that a long one takes no
+   * more memory than its cache and one such part. Logits are the same for every number.
+   */
+  public void prefill(int columns) {
+    if (columns < 1) {
+      throw new IllegalArgumentException("prompts cannot be read " + columns + " tokens at a time");
+    }
+    chunk = columns;
   }
 
   /** The attention of each layer. */
@@ -122,10 +134,11 @@ public final class Decoder implements Model, NextTokenModel {
         cache,
         new CachedContinuation.Side(embedding, head, backend()),
         config.vocabulary(),
-        prompts);
+        prompts,
+        chunk);
   }
 
-  /** Keys and values of the tokens seen so far, per layer. */
+  /** Keys and values that later tokens may see, per layer. */
   public final class Cache implements AutoCloseable {
     private final KeyValueCache held;
     private final int batch;
@@ -136,9 +149,17 @@ public final class Decoder implements Model, NextTokenModel {
       this.batch = batch;
     }
 
-    /** Tokens held. */
+    /** Tokens read. */
     public int length() {
       return held.length();
+    }
+
+    /**
+     * Bytes of keys and values: of each layer for as many tokens as it can still see, at most the
+     * capacity. It does not grow.
+     */
+    public long bytes() {
+      return held.bytes();
     }
 
     /** Runs {@code ids} i32 [B*T] after what is held; hidden states [B*T, d]. */

@@ -47,6 +47,39 @@ final class HuggingFace {
     return text(json) + "\n";
   }
 
+  // Tables of some families have rows before position 0, so the numbers change by the same amount.
+  static ModelConfig withContext(ModelConfig c, int context) {
+    ObjectNode json = tree(c.json());
+    for (String key :
+        new String[] {"n_positions", "max_position_embeddings", "n_ctx", "seq_length"}) {
+      if (json.path(key).isInt()) {
+        json.put(key, Math.addExact(json.path(key).asInt(), context - c.context()));
+      }
+    }
+    ModelConfig out = read(json, "the configuration");
+    if (out.context() != context) {
+      // Not said so far: the family's own default.
+      json.put(c.family().equals("bloom") ? "seq_length" : "max_position_embeddings", context);
+      out = read(json, "the configuration");
+    }
+    if (out.context() != context) {
+      throw new IllegalArgumentException(
+          "a "
+              + c.family()
+              + " model has no limit on its context that could become "
+              + context
+              + " (now "
+              + c.context()
+              + ")");
+    }
+    return out.withSchedule(c.schedule());
+  }
+
+  static ModelConfig untied(ModelConfig c) {
+    return read(tree(with(c.json(), "tie_word_embeddings", false)), "the configuration")
+        .withSchedule(c.schedule());
+  }
+
   /** A configuration with one more key. */
   static String with(String config, String key, Object value) {
     ObjectNode json = tree(config);

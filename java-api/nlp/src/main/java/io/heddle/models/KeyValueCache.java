@@ -22,11 +22,13 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Keys and values of the tokens that a stack has seen, per layer; attention without gradient. Texts
  * of different lengths end in the same column: shorter ones begin with padding, which nobody sees.
+ * Layers that do not see far hold a ring of the columns that they still need ({@link HeldKeys}).
  * What is outside knows rows and columns only: {@link #extend}, {@link #select}, {@link #length}.
  */
 final class KeyValueCache implements Attend, AutoCloseable {
@@ -37,8 +39,7 @@ final class KeyValueCache implements Attend, AutoCloseable {
   private final int rows;
   private final int capacity;
   private final Scope scope;
-  private final Tensor[] keys;
-  private final Tensor[] values;
+  private final HeldKeys[] held;
   private final RowMoves moves;
   private final @Nullable SourceKeys sources;
   private final Map<String, BlockLayout.Tensors> layouts = new HashMap<>();
@@ -80,20 +81,29 @@ final class KeyValueCache implements Attend, AutoCloseable {
     // One row more than texts, for rows that change places.
     this.moves = new RowMoves(rows + 1, capacity);
     int layers = stack.config().layers();
-    this.keys = new Tensor[layers];
-    this.values = new Tensor[layers];
-    Heads h = stack.config().heads();
-    DType dtype = stack.parameters().dtype();
-    long held = rows > 1 ? rows + 1 : 1;
+    this.held = new HeldKeys[layers];
     for (int i = 0; i < layers; i++) {
-      keys[i] = scope.tensor(dtype, held, h.kv(), capacity, h.dim());
-      values[i] = scope.tensor(dtype, held, h.kv(), capacity, h.dim());
+      // Biases by distance are looked up for all columns.
+      long reach = SequenceAttention.usesTable(stack) ? Long.MAX_VALUE : schedule.reach(i);
+      held[i] =
+          new HeldKeys(
+              scope,
+              stack.parameters().dtype(),
+              stack.config().heads(),
+              rows > 1 ? rows + 1 : 1,
+              capacity,
+              reach);
     }
   }
 
   /** Columns held. */
   int length() {
     return length;
+  }
+
+  /** Bytes of keys and values, those of the sources of cross-attention left out. */
+  long bytes() {
+    return Arrays.stream(held).mapToLong(HeldKeys::bytes).sum();
   }
 
   /** Texts in use. */
@@ -146,24 +156,10 @@ final class KeyValueCache implements Attend, AutoCloseable {
     int[] old = padding;
     padding = Arrays.stream(parents).map(p -> old[p]).toArray();
     for (RowMoves.Move move : moves.plan(parents, length, rows)) {
-      for (int i = 0; i < keys.length; i++) {
-        copy(keys[i], move);
-        copy(values[i], move);
+      for (HeldKeys each : held) {
+        each.copyRow(stack.parameters().backend(), move, length);
       }
     }
-  }
-
-  private void copy(Tensor held, RowMoves.Move move) {
-    Tensor from = held.slice(0, move.source(), move.source() + 1L);
-    Tensor to = held.slice(0, move.target(), move.target() + 1L);
-    stack
-        .parameters()
-        .backend()
-        .run(
-            OpCode.COPY,
-            NONE,
-            from.slice(2, move.from(), length),
-            to.slice(2, move.from(), length));
   }
 
   @Override
@@ -185,34 +181,47 @@ final class KeyValueCache implements Attend, AutoCloseable {
       rotary.apply(t, q, false);
       rotary.apply(t, newKeys, false);
     }
-    int total = length + fresh;
-    t.run(OpCode.COPY, NONE, newKeys, held(keys[layer], length, total));
-    t.run(OpCode.COPY, NONE, newValues, held(values[layer], length, total));
-    Tensor k = held(keys[layer], 0, total);
-    Tensor v = held(values[layer], 0, total);
-    if (SequenceAttention.usesTable(stack)) {
-      return bucketed(t, q, k, v, total);
+    return attention(t, layer, q, new HeldKeys.Pair(newKeys, newValues));
+  }
+
+  private Tensor attention(Tape t, int layer, Tensor q, HeldKeys.Pair fresh) {
+    HeldKeys own = held[layer];
+    // ALiBi knows distances by the order of the keys, which a ring does not keep.
+    boolean bySlot = own.ring() && this.fresh == 1 && stack.spec().slopes() == null;
+    boolean inOrder = own.ring() && !bySlot;
+    HeldKeys.Pair seen = inOrder ? own.inOrder(t, fresh, length) : fresh;
+    own.write(t, fresh, length);
+    if (!inOrder) {
+      seen = own.slots(batch(), length + this.fresh);
     }
+    if (SequenceAttention.usesTable(stack)) {
+      return bucketed(t, q, seen.keys(), seen.values(), length + this.fresh);
+    }
+    long columns = seen.keys().dim(2);
     BlockLayout.Tensors layout =
         layouts.computeIfAbsent(
-            schedule.key(layer), key -> layout(layer, total).tensors(t.scope()));
-    return Attention.over(t, q, k, v, stack.spec(), layout);
+            schedule.key(layer),
+            key -> {
+              int first = inOrder ? length - own.kept(length) : 0;
+              BiFunction<AttentionPattern, Integer, AttentionPattern> place =
+                  bySlot
+                      ? (text, p) -> own.bySlot(text, length, p)
+                      : (text, p) -> HeldKeys.from(text, first, p);
+              return layout(layer, columns, place).tensors(t.scope());
+            });
+    return Attention.over(t, q, seen.keys(), seen.values(), stack.spec(), layout);
   }
 
-  private Tensor held(Tensor all, int from, int to) {
-    return all.slice(0, 0, batch()).slice(2, from, to);
-  }
-
-  private BlockLayout layout(int layer, int total) {
+  // `place` says what the queries of a row see of the given columns; it takes a row's padding.
+  private BlockLayout layout(
+      int layer, long columns, BiFunction<AttentionPattern, Integer, AttentionPattern> place) {
     List<AttentionPattern> groups = schedule.groups(layer).stream().map(Schedule::pattern).toList();
-    if (Arrays.stream(padding).allMatch(p -> p == 0)) {
-      return BlockLayout.ofGroups(groups, schedule.headGroups(layer), fresh, total);
-    }
+    int[] paddings = Arrays.stream(padding).allMatch(p -> p == 0) ? new int[1] : padding;
     List<List<AttentionPattern>> all = new ArrayList<>();
-    for (int p : padding) {
-      all.add(groups.stream().map(g -> Patterns.shifted(g, p)).toList());
+    for (int p : paddings) {
+      all.add(groups.stream().map(g -> place.apply(g, p)).toList());
     }
-    return BlockLayout.compile(all, schedule.headGroups(layer), fresh, total);
+    return BlockLayout.compile(all, schedule.headGroups(layer), fresh, columns);
   }
 
   private Tensor normed(Tape t, String name, Tensor heads) {

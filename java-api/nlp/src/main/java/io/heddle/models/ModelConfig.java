@@ -258,6 +258,18 @@ public record ModelConfig(
   /** A GPT-2-shaped model: layer norm, learned positions, GELU, biases, tied output. */
   public static ModelConfig gpt2(
       int vocabulary, int hidden, int layers, int heads, int context, String schedule) {
+    return gpt2(vocabulary, hidden, layers, heads, 4 * hidden, context, schedule);
+  }
+
+  /** The same with {@code intermediate} features inside its MLPs. */
+  public static ModelConfig gpt2(
+      int vocabulary,
+      int hidden,
+      int layers,
+      int heads,
+      int intermediate,
+      int context,
+      String schedule) {
     ObjectNode json = new ObjectMapper().createObjectNode();
     json.putArray("architectures").add("GPT2LMHeadModel");
     json.put("model_type", "gpt2");
@@ -265,7 +277,7 @@ public record ModelConfig(
     json.put("n_embd", hidden);
     json.put("n_layer", layers);
     json.put("n_head", heads);
-    json.put("n_inner", 4 * hidden);
+    json.put("n_inner", intermediate);
     json.put("n_positions", context);
     json.put("layer_norm_epsilon", 1e-5);
     json.put("activation_function", "gelu_new");
@@ -304,6 +316,19 @@ public record ModelConfig(
             target,
             heads,
             HuggingFace.with(json, "heddle_schedule", other));
+  }
+
+  /**
+   * The same for sequences of another length. What the configuration says of positions changes with
+   * it; a learned table has as many rows more or less.
+   */
+  public ModelConfig withContext(int other) {
+    return other == context ? this : HuggingFace.withContext(this, other);
+  }
+
+  /** The same with an output layer of its own instead of the embedding's table. */
+  public ModelConfig untied() {
+    return HuggingFace.untied(this);
   }
 
   /** The same with another dropout, on attention weights, embeddings and branch outputs alike. */

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -15,6 +16,7 @@ import java.util.Map;
  *
  * <pre>
  * item    = pattern [ "@" layers ] [ "#" heads ]       layers, heads = 3 | 0-2 | 0+4+8, counted from 0
+ * layers  = bottom:N | middle:N | top:N | every:N      that many of them, see {@link Placement}
  * pattern = part { "|" part }                          union of parts
  * part    = full | window:W | block:B[/P] | dilated:W/S | global:N
  * </pre>
@@ -30,6 +32,73 @@ public final class Schedule {
   private Schedule(String text, String[][] patterns) {
     this.text = text;
     this.patterns = patterns;
+  }
+
+  /**
+   * Where the full layers stand among the sparse ones (MASFormer finds them best at the bottom).
+   */
+  public enum Placement {
+    /** The first ones, next to the embedding. */
+    BOTTOM,
+    /** Around the middle. */
+    MIDDLE,
+    /** The last ones. */
+    TOP,
+    /** Spread evenly, from the first on. */
+    EVERY;
+
+    /** Which {@code count} of {@code layers} layers are meant, ascending. */
+    public List<Integer> layers(int layers, int count) {
+      if (count < 0 || count > layers) {
+        throw new IllegalArgumentException(
+            word() + ":" + count + " does not fit: there are " + layers + " layers");
+      }
+      List<Integer> out = new ArrayList<>();
+      for (int j = 0; j < count; j++) {
+        out.add(
+            switch (this) {
+              case BOTTOM -> j;
+              case MIDDLE -> (layers - count) / 2 + j;
+              case TOP -> layers - count + j;
+              case EVERY -> (int) ((long) j * layers / count);
+            });
+      }
+      return out;
+    }
+
+    /** Its name in a schedule. */
+    public String word() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /**
+   * MASFormer's schedule as text: full attention in {@code full} of {@code layers} layers, {@code
+   * sparse} in the rest.
+   *
+   * @param sparse a pattern, e.g. {@code block:1024} or {@code window:512}
+   */
+  public static String mixed(int layers, int full, Placement placement, String sparse) {
+    int count = placement.layers(layers, full).size();
+    if (count == 0 || count == layers) {
+      return count == 0 ? sparse : "full";
+    }
+    return sparse + ",full@" + placement.word() + ":" + count;
+  }
+
+  /** The same with the full layers named. */
+  public static String mixed(int layers, List<Integer> full, String sparse) {
+    if (full.isEmpty()) {
+      return sparse;
+    }
+    if (full.stream().distinct().count() == layers) {
+      return "full";
+    }
+    StringBuilder list = new StringBuilder(sparse).append(",full@");
+    for (int i = 0; i < full.size(); i++) {
+      list.append(i == 0 ? "" : "+").append(full.get(i));
+    }
+    return list.toString();
   }
 
   /** Parses {@code text} for a model of {@code layers} layers and {@code heads} heads. */
@@ -67,6 +136,11 @@ public final class Schedule {
       }
       return out;
     }
+    for (Placement placement : Placement.values()) {
+      if (what.equals("layer") && list.startsWith(placement.word() + ":")) {
+        return placed(text, placement, list.substring(placement.word().length() + 1), count);
+      }
+    }
     for (String part : list.split("\\+", -1)) {
       String[] ends = part.split("-", -1);
       try {
@@ -83,6 +157,16 @@ public final class Schedule {
       }
     }
     return out;
+  }
+
+  private static List<Integer> placed(String text, Placement placement, String number, int count) {
+    try {
+      return placement.layers(count, Integer.parseInt(number));
+    } catch (NumberFormatException e) {
+      throw bad(text, placement.word() + ":" + number + " has no number of layers");
+    } catch (IllegalArgumentException e) {
+      throw bad(text, String.valueOf(e.getMessage()));
+    }
   }
 
   /** The causal pattern written as {@code text}. */
@@ -146,6 +230,47 @@ public final class Schedule {
       index.putIfAbsent(pattern, index.size());
     }
     return index;
+  }
+
+  /**
+   * Most keys back from a query, its own among them, that a layer sees: W of a window, (P + 1) B of
+   * blocks. {@link Long#MAX_VALUE} where there is no bound: for full attention and global tokens.
+   */
+  public long reach(int layer) {
+    long most = 0;
+    for (String group : groups(layer)) {
+      for (String part : group.split("\\|", -1)) {
+        most = Math.max(most, reach(part));
+      }
+    }
+    return most;
+  }
+
+  private static long reach(String part) {
+    String[] words = part.split("[:/]", -1);
+    return switch (words[0]) {
+      case "window", "dilated" -> Long.parseLong(words[1]);
+      case "block" ->
+          Math.multiplyExact(
+              Long.parseLong(words[1]), words.length > 2 ? Long.parseLong(words[2]) + 1 : 1);
+      default -> Long.MAX_VALUE;
+    };
+  }
+
+  /**
+   * One letter for each layer, the first layer first: F full, B block, W window, D dilated, G
+   * global, U a union, M heads of several kinds. {@code FFBB} is full attention in the two bottom
+   * layers.
+   */
+  public String letters() {
+    StringBuilder out = new StringBuilder();
+    for (int layer = 0; layer < patterns.length; layer++) {
+      List<String> groups = groups(layer);
+      String one = groups.getFirst();
+      out.append(
+          groups.size() > 1 ? 'M' : one.contains("|") ? 'U' : Character.toUpperCase(one.charAt(0)));
+    }
+    return out.toString();
   }
 
   /** What tells two layers' attention apart: equal for layers that can share one block layout. */

@@ -155,7 +155,8 @@ public final class Translator implements Model {
           cache,
           new CachedContinuation.Side(decoder.embedding, head, backend()),
           config.vocabulary(),
-          prompts);
+          prompts,
+          Integer.MAX_VALUE);
     }
   }
 

@@ -76,6 +76,17 @@ public final class Patterns {
     return by == 0 ? pattern : new Shifted(pattern, by);
   }
 
+  /**
+   * {@code pattern} for a piece of a text that begins at the text's position {@code by}: what comes
+   * before it is not there.
+   */
+  public static AttentionPattern continued(AttentionPattern pattern, long by) {
+    if (by < 0) {
+      throw new IllegalArgumentException("a text cannot go on from position " + by);
+    }
+    return by == 0 ? pattern : new Continued(pattern, by);
+  }
+
   // Bits lo (inclusive) to hi (exclusive) of a word, both cut to [0, 64].
   private static long bits(long lo, long hi) {
     long from = Math.max(lo, 0);
@@ -213,6 +224,29 @@ public final class Patterns {
     @Override
     public long end(long q, long last) {
       return last < by ? by : plus(pattern.end(Math.max(0, q - by), last - by), by);
+    }
+  }
+
+  private record Continued(AttentionPattern pattern, long by) implements AttentionPattern {
+    @Override
+    public boolean allows(long q, long k) {
+      return pattern.allows(q + by, k + by);
+    }
+
+    @Override
+    public long word(long q, long k) {
+      return pattern.word(q + by, k + by);
+    }
+
+    @Override
+    public long first(long q, long last) {
+      return Math.max(0, pattern.first(q + by, last + by) - by);
+    }
+
+    @Override
+    public long end(long q, long last) {
+      long end = pattern.end(q + by, last + by);
+      return end == Long.MAX_VALUE ? end : end - by;
     }
   }
 

@@ -1,8 +1,11 @@
 package io.heddle.methods.merge;
 
+import io.heddle.methods.study.Claim;
+import io.heddle.methods.study.Claim.Verdict;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Function;
 
 /** What the method says of itself, held against what was found. */
 final class Claims {
@@ -11,22 +14,6 @@ final class Claims {
   private static final String ALWAYS = "always";
   private static final String SHORT = "with short fine-tuning";
   private static final String NEVER = "not expected at this scale";
-
-  /**
-   * A claim.
-   *
-   * @param text what is said
-   * @param when under which conditions it must hold at this scale
-   * @param held whether it held, for each seed
-   * @param evidence the numbers, for each seed
-   */
-  record Claim(String text, String when, List<Boolean> held, List<String> evidence) {}
-
-  private record Verdict(boolean held, String evidence) {}
-
-  private interface Check {
-    Verdict of(Findings f);
-  }
 
   private final List<Findings> all;
   private final List<Claim> claims = new ArrayList<>();
@@ -43,14 +30,8 @@ final class Claims {
     return List.copyOf(claims.claims);
   }
 
-  private void add(String text, String when, Check check) {
-    List<Verdict> verdicts = all.stream().map(check::of).toList();
-    claims.add(
-        new Claim(
-            text,
-            when,
-            verdicts.stream().map(Verdict::held).toList(),
-            verdicts.stream().map(Verdict::evidence).toList()));
+  private void add(String text, String when, Function<Findings, Verdict> check) {
+    claims.add(Claim.over(all, text, when, check));
   }
 
   private static Verdict below(Findings f, String less, String more, boolean strictly) {

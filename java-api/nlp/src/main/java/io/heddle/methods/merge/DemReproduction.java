@@ -1,6 +1,9 @@
 package io.heddle.methods.merge;
 
 import io.heddle.backend.Backend;
+import io.heddle.methods.study.ModelRun;
+import io.heddle.methods.study.ModelRuns;
+import io.heddle.methods.study.StageProgress;
 import io.heddle.models.ModelConfig;
 import io.heddle.progress.ProgressListener;
 import io.heddle.train.RunDirectory;
@@ -22,8 +25,7 @@ public final class DemReproduction {
   private final Backend backend;
   private final Path root;
   private final ProgressListener progress;
-  private volatile @Nullable ModelRun running;
-  private volatile boolean stopped;
+  private final ModelRuns runs = new ModelRuns();
 
   /** Gives the data of each seed. */
   @FunctionalInterface
@@ -87,11 +89,7 @@ public final class DemReproduction {
 
   /** Asks {@link #run} to save its state and return. */
   public void stop() {
-    stopped = true;
-    ModelRun now = running;
-    if (now != null) {
-      now.stop();
-    }
+    runs.stop();
   }
 
   /** Runs what is not done yet and writes the report; null when it was asked to stop. */
@@ -149,23 +147,24 @@ public final class DemReproduction {
     for (Stages.Stage stage : Stages.of(of, plan, seed)) {
       overall.stage("seed " + seed + ": " + stage.name());
       ModelRun run = new ModelRun(folder.resolve(stage.name()), backend, overall);
-      running = run;
-      if (stopped) {
-        return false;
-      }
       // Batches of a stage are its own: the second fine-tuning of a source sees other ones.
       long stageSeed = seed * 1_000_003 + stage.name().hashCode();
       Path start = stage.start() == null ? null : folder.resolve(stage.start()).resolve("model");
       ModelRun.Trained done =
-          run.fit(
-              stage.name(),
-              shape,
-              start,
-              plan.loop(
-                  stage.steps(), stage.start() == null, !stage.validation().isEmpty(), stageSeed),
-              stage.rows().batches(stageSeed, plan.rows()),
-              stage.validation());
-      running = null;
+          runs.fit(
+              run,
+              r ->
+                  r.fit(
+                      stage.name(),
+                      shape,
+                      start,
+                      plan.loop(
+                          stage.steps(),
+                          stage.start() == null,
+                          !stage.validation().isEmpty(),
+                          stageSeed),
+                      stage.rows().batches(stageSeed, plan.rows()),
+                      stage.validation()));
       if (done == null) {
         return false;
       }

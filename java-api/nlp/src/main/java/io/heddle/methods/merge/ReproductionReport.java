@@ -4,6 +4,8 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.heddle.methods.study.Claim;
+import io.heddle.methods.study.Table;
 import io.heddle.report.BarChart;
 import io.heddle.report.HeatMap;
 import io.heddle.report.LineChart;
@@ -13,7 +15,6 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.function.ToDoubleFunction;
 
 /** The tables of a reproduction: {@code results.md}, {@code results.json}, {@code report.html}. */
@@ -24,7 +25,7 @@ final class ReproductionReport {
   private final StudyPlan plan;
   private final StudyData data;
   private final List<Findings> all;
-  private final List<Claims.Claim> claims;
+  private final List<Claim> claims;
 
   private ReproductionReport(StudyPlan plan, StudyData data, List<Findings> all) {
     this.plan = plan;
@@ -44,19 +45,8 @@ final class ReproductionReport {
 
   // ---- numbers over seeds ----
 
-  private static String spread(List<Double> values, int places) {
-    double mean = values.stream().mapToDouble(Double::doubleValue).average().orElse(Double.NaN);
-    String text = String.format(Locale.ROOT, "%." + places + "f", mean);
-    if (values.size() < 2) {
-      return text;
-    }
-    double squares = values.stream().mapToDouble(v -> (v - mean) * (v - mean)).sum();
-    double deviation = Math.sqrt(squares / (values.size() - 1));
-    return text + String.format(Locale.ROOT, " \u00b1 %." + places + "f", deviation);
-  }
-
   private String over(ToDoubleFunction<Findings> value, int places) {
-    return spread(all.stream().map(value::applyAsDouble).toList(), places);
+    return Table.spread(all.stream().map(value::applyAsDouble).toList(), places);
   }
 
   private double mean(ToDoubleFunction<Findings> value) {
@@ -74,8 +64,6 @@ final class ReproductionReport {
   }
 
   // ---- tables: a header and rows of text each ----
-
-  private record Table(String title, String note, List<String> header, List<List<String>> rows) {}
 
   private List<Table> tables() {
     return List.of(
@@ -113,17 +101,8 @@ final class ReproductionReport {
   }
 
   private Table claimed() {
-    List<String> header = new ArrayList<>(List.of("claim", "must hold"));
-    all.forEach(f -> header.add("seed " + f.seed()));
-    List<List<String>> rows = new ArrayList<>();
-    for (Claims.Claim claim : claims) {
-      List<String> cells = new ArrayList<>(List.of(claim.text(), claim.when()));
-      for (int s = 0; s < all.size(); s++) {
-        cells.add((claim.held().get(s) ? "held: " : "did not hold: ") + claim.evidence().get(s));
-      }
-      rows.add(cells);
-    }
-    return new Table("What the method claims", "", header, rows);
+    List<String> columns = all.stream().map(f -> "seed " + f.seed()).toList();
+    return Claim.table("What the method claims", "", columns, claims);
   }
 
   private Table searches() {
@@ -239,26 +218,15 @@ final class ReproductionReport {
   private String markdown() {
     StringBuilder text = new StringBuilder("# DEM at small scale: " + plan.title() + "\n\n");
     text.append(settings()).append("\n");
-    for (Table table : tables()) {
-      text.append("\n## ").append(table.title).append("\n\n");
-      if (!table.note.isEmpty()) {
-        text.append(table.note).append("\n\n");
-      }
-      line(text, table.header);
-      line(text, table.header.stream().map(h -> "---").toList());
-      table.rows.forEach(row -> line(text, row));
-    }
+    tables().forEach(table -> text.append(table.markdown()));
     return text.toString();
   }
 
-  private static void line(StringBuilder text, List<String> cells) {
-    text.append("| ").append(String.join(" | ", cells)).append(" |\n");
-  }
-
   private String settings() {
-    return ("Llama-like decoders, %d layers, %d features, %d heads, %d tokens known; rows of %d tokens, %d rows a step. Base: %d"
-            + " steps at %s, each source %d at %s (AdamW, cosine to a tenth, weight decay 0.01). Searches see %d tokens of"
-            + " each source, the tables %d.")
+    return ("Llama-like decoders, %d layers, %d features, %d heads, %d tokens known; rows of %d"
+            + " tokens, %d rows a step. Base: %d steps at %s, each source %d at %s (AdamW,"
+            + " cosine to a tenth, weight decay 0.01). Searches see %d tokens of each source,"
+            + " the tables %d.")
         .formatted(
             plan.layers(),
             plan.dim(),
@@ -303,12 +271,7 @@ final class ReproductionReport {
       addition.set("after", JSON.valueToTree(f.addition().after()));
       addition.put("trained", f.addition().trained()).put("scored", f.addition().scored());
     }
-    ArrayNode held = json.putArray("claims");
-    for (Claims.Claim claim : claims) {
-      ObjectNode one = held.addObject().put("claim", claim.text()).put("must_hold", claim.when());
-      one.set("held", JSON.valueToTree(claim.held()));
-      one.set("evidence", JSON.valueToTree(claim.evidence()));
-    }
+    Claim.addTo(json.putArray("claims"), claims);
     return json;
   }
 
@@ -324,14 +287,10 @@ final class ReproductionReport {
   private Report page() {
     Report report = Report.title("DEM at small scale: " + plan.title()).paragraph(settings());
     for (Table table : tables()) {
-      report.section(table.title);
-      if (!table.note.isEmpty()) {
-        report.paragraph(table.note);
-      }
-      report.table(table.header, table.rows);
-      if (table.title.startsWith("Test loss")) {
+      table.addTo(report);
+      if (table.title().startsWith("Test loss")) {
         report.chart(bars()).chart(costs());
-      } else if (table.title.startsWith("Cosines")) {
+      } else if (table.title().startsWith("Cosines")) {
         report.svg("Mean over seeds.", heat().svg());
       }
     }

@@ -2,6 +2,8 @@ package io.heddle.methods.merge;
 
 import io.heddle.backend.Backend;
 import io.heddle.data.TokenBatch;
+import io.heddle.methods.study.EvaluationLog;
+import io.heddle.methods.study.ModelRun;
 import io.heddle.models.Decoder;
 import io.heddle.models.ModelFolder;
 import io.heddle.tensor.DType;

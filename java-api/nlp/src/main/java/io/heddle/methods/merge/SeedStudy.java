@@ -9,6 +9,7 @@ import io.heddle.checkpoint.merge.Method;
 import io.heddle.methods.merge.Findings.Addition;
 import io.heddle.methods.merge.Findings.Row;
 import io.heddle.methods.merge.Findings.Search;
+import io.heddle.methods.study.ModelRun;
 import io.heddle.tensor.DType;
 import java.io.IOException;
 import java.nio.file.Path;

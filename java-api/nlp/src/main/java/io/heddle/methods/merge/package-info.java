@@ -5,8 +5,8 @@
  * without any training. Where the paper leaves the search open, it is a shared weight first and
  * then coordinate steps. {@link EditedModel} is such a model, {@link DemReproduction} the paper's
  * comparison at small scale: sources of text or Markov chains ({@link StudyData}), the models that
- * one seed trains ({@code Stages}, {@link ModelRun}), what is measured of them ({@code SeedStudy})
- * and which claims held ({@code Claims}).
+ * one seed trains ({@code Stages}, {@link io.heddle.methods.study.ModelRun}), what is measured of
+ * them ({@code SeedStudy}) and which claims held ({@code Claims}).
  *
  * <pre>
  * heddle quickstart

@@ -1,4 +1,4 @@
-package io.heddle.methods.merge;
+package io.heddle.methods.study;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -11,6 +11,7 @@ import io.heddle.models.ModelConfig;
 import io.heddle.models.ModelFolder;
 import io.heddle.progress.ProgressListener;
 import io.heddle.tensor.DType;
+import io.heddle.train.Objective;
 import io.heddle.train.RunDirectory;
 import io.heddle.train.TrainConfig;
 import io.heddle.train.Trainer;
@@ -20,27 +21,57 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.LongFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Trains one model into a folder of its own: resumes it where it was, leaves it alone once it is
- * finished. What fine-tunes the sources of a merge, and its baselines.
+ * finished. The models of a study, and its baselines.
  */
 public final class ModelRun {
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private final Path folder;
   private final Backend backend;
+  private final DType dtype;
   private final ProgressListener progress;
+  private Function<Decoder, Objective<TokenBatch>> objective = LanguageModeling::objective;
+  private Consumer<Decoder> prepare = model -> {};
+  private boolean recompute;
   private volatile @Nullable Trainer running;
   private volatile boolean stopped;
 
-  /** A run into {@code folder}. */
+  /** A run into {@code folder}, in f32. */
   public ModelRun(Path folder, Backend backend, ProgressListener progress) {
+    this(folder, backend, DType.F32, progress);
+  }
+
+  /** A run into {@code folder} with weights and activations of {@code dtype}. */
+  public ModelRun(Path folder, Backend backend, DType dtype, ProgressListener progress) {
     this.folder = folder;
     this.backend = backend;
+    this.dtype = dtype;
     this.progress = progress;
+  }
+
+  /** Learns by another objective than the mean loss of all next tokens. */
+  public ModelRun by(Function<Decoder, Objective<TokenBatch>> wanted) {
+    objective = wanted;
+    return this;
+  }
+
+  /** Changes the weights of a new model before it learns. */
+  public ModelRun first(Consumer<Decoder> change) {
+    prepare = change;
+    return this;
+  }
+
+  /** Runs each block again on the way back instead of keeping it: less memory, the same model. */
+  public ModelRun recomputed(boolean wanted) {
+    recompute = wanted;
+    return this;
   }
 
   /**
@@ -108,14 +139,18 @@ public final class ModelRun {
     running = trainer;
     try (Decoder model =
         start == null
-            ? Decoder.random(shape, backend, DType.F32, loop.seed())
-            : ModelFolder.load(start, backend, DType.F32)) {
+            ? Decoder.random(shape, backend, dtype, loop.seed())
+            : ModelFolder.load(start, backend, dtype)) {
+      model.recompute(recompute);
+      if (start == null) {
+        prepare.accept(model);
+      }
       Trainer.Result result =
           trainer.fit(
               task,
               model.parameters(),
               batches,
-              LanguageModeling.objective(model),
+              objective.apply(model),
               validation.isEmpty()
                   ? null
                   : listener -> Map.of("validation_loss", loss(model, validation)));
@@ -146,7 +181,8 @@ public final class ModelRun {
     return new Trained(folder.resolve("model"), tokens, seconds);
   }
 
-  static double loss(Decoder model, List<TokenBatch> batches) {
+  /** Mean loss of all scored tokens, in nats. */
+  public static double loss(Decoder model, List<TokenBatch> batches) {
     return LanguageModeling.evaluate(model, batches, 1, ProgressListener.NONE).loss();
   }
 }

@@ -1,4 +1,4 @@
-package io.heddle.methods.merge;
+package io.heddle.methods.study;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -17,17 +17,23 @@ import java.util.function.Supplier;
  * What was measured, one JSON object a line: an interrupted search goes on without measuring
  * anything twice.
  */
-final class EvaluationLog {
+public final class EvaluationLog {
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private final Path file;
   private final Map<String, Entry> entries = new LinkedHashMap<>();
 
-  @SuppressWarnings("ArrayRecordComponent") // read only, inside the package
-  record Entry(double[] values, double seconds) {}
+  /**
+   * A measurement.
+   *
+   * @param values what was measured; not to be changed
+   * @param seconds that took
+   */
+  @SuppressWarnings("ArrayRecordComponent") // read only
+  public record Entry(double[] values, double seconds) {}
 
   /** Reads what is there; a half-written last line is left out. */
-  EvaluationLog(Path file) {
+  public EvaluationLog(Path file) {
     this.file = file;
     try {
       if (Files.exists(file)) {
@@ -60,7 +66,7 @@ final class EvaluationLog {
   }
 
   /** The values of {@code of}, measured now if they never were. */
-  Entry get(String of, Supplier<double[]> measure) {
+  public Entry get(String of, Supplier<double[]> measure) {
     Entry known = entries.get(of);
     if (known != null) {
       return known;

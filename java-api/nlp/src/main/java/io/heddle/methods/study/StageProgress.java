@@ -1,21 +1,27 @@
-package io.heddle.methods.merge;
+package io.heddle.methods.study;
 
 import io.heddle.progress.ProgressListener;
 
 /** Shows many tasks as one, so that the time left is that of all of them. */
-final class StageProgress implements ProgressListener, AutoCloseable {
+public final class StageProgress implements ProgressListener, AutoCloseable {
   private final ProgressListener outer;
   private long before;
   private long first = -1;
   private long done;
   private String stage = "";
 
-  StageProgress(ProgressListener outer, String task, long total) {
+  /**
+   * Shows them.
+   *
+   * @param total steps of all tasks that are left to do
+   */
+  public StageProgress(ProgressListener outer, String task, long total) {
     this.outer = outer;
     outer.begin(task, total, "step");
   }
 
-  void stage(String name) {
+  /** The next task, as the reader shall know it. */
+  public void stage(String name) {
     stage = name;
     outer.advance(before, stage);
   }

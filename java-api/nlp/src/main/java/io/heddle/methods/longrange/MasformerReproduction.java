@@ -1,0 +1,88 @@
+package io.heddle.methods.longrange;
+
+import io.heddle.backend.Backend;
+import io.heddle.methods.study.ModelRuns;
+import io.heddle.methods.study.StageProgress;
+import io.heddle.progress.ProgressListener;
+import io.heddle.tensor.DType;
+import io.heddle.train.RunDirectory;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * MASFormer's comparison at small scale: where full attention must stand so that late tokens find
+ * early ones, what that costs, and what becomes of a model with full attention that is converted.
+ * Every model has a folder, so an interrupted reproduction goes on where it was.
+ */
+public final class MasformerReproduction {
+  private final RecallPlan plan;
+  private final List<Long> seeds;
+  private final Backend backend;
+  private final Path root;
+  private final ProgressListener progress;
+  private final ModelRuns runs = new ModelRuns();
+
+  /** A reproduction in {@code root}. */
+  public MasformerReproduction(
+      RecallPlan plan, List<Long> seeds, Backend backend, Path root, ProgressListener progress) {
+    if (seeds.isEmpty()) {
+      throw new IllegalArgumentException("a reproduction needs a seed");
+    }
+    this.plan = plan;
+    this.seeds = List.copyOf(seeds);
+    this.backend = backend;
+    this.root = root;
+    this.progress = progress;
+  }
+
+  /** Asks {@link #run} to save its state and return. */
+  public void stop() {
+    runs.stop();
+  }
+
+  /** Runs what is not done yet and writes the report; null when it was asked to stop. */
+  public @Nullable List<RecallFindings> run() throws IOException {
+    RunDirectory directory = new RunDirectory(root);
+    // Not the seeds: more of them may be asked for later.
+    directory.begin(RunDirectory.object().put("plan", plan.toString()));
+    List<RecallStudy> studies = new ArrayList<>();
+    for (long seed : seeds) {
+      studies.add(new RecallStudy(plan, backend, folder(seed), seed));
+    }
+    long left = studies.stream().mapToLong(RecallStudy::left).sum();
+    List<RecallFindings> findings = new ArrayList<>();
+    try (StageProgress overall = new StageProgress(progress, "reproduce masformer", left)) {
+      for (RecallStudy study : studies) {
+        RecallFindings one = study.run(runs, overall);
+        if (one == null) {
+          return null;
+        }
+        findings.add(one);
+      }
+      overall.stage("attention on the clock");
+      List<AttentionTimes.Time> times = plan.timed() && !runs.stopped() ? times() : List.of();
+      RecallReport.write(root, plan, backend, findings, times, folder(seeds.getFirst()));
+    }
+    return findings;
+  }
+
+  private Path folder(long seed) {
+    return root.resolve("seed-" + seed);
+  }
+
+  // On a GPU at lengths and in a type that fill it; on a CPU at one that takes seconds.
+  private List<AttentionTimes.Time> times() {
+    List<AttentionTimes.Time> out = new ArrayList<>();
+    if (backend.name().equals("cuda")) {
+      for (int length : new int[] {4096, 8192, 16384}) {
+        out.addAll(AttentionTimes.measure(backend, DType.BF16, 32768 / length, 16, length));
+      }
+    } else if (backend.name().equals("cpu")) {
+      out.addAll(AttentionTimes.measure(backend, DType.F32, 1, 2, 4096));
+    }
+    return out;
+  }
+}
