@@ -4,7 +4,9 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The memory of a part of a tensor: one segment per operand, the base's first, and the result's. */
+/**
+ * The memory of a part of a tensor: one segment per operand, the base's first, and the result's.
+ */
 final class Buffers {
   private final List<MemorySegment> operands;
   private final MemorySegment out;
