@@ -100,9 +100,14 @@ def calls_alone(folder):
 
 
 def timed(work, *arguments):
-    start = time.perf_counter()
+    return clocked(work, *arguments)[0]
+
+
+def clocked(work, *arguments):
+    """Seconds on the clock, and of processors, which a busy machine changes less."""
+    start, before = time.perf_counter(), os.times()
     work(*arguments)
-    return time.perf_counter() - start
+    return time.perf_counter() - start, sum(os.times()[:4]) - sum(before[:4])
 
 
 def same(folder):
@@ -137,20 +142,20 @@ def warm(a, size):
             shutil.rmtree(f"{a.folder}/{name}", ignore_errors=True)
 
     for _ in range(a.rounds):
-        copies.append(2 * to.size / timed(np.copyto, to, from_) / 1e9)
+        took, busy = clocked(lambda: [np.copyto(to, from_) for _ in range(8)])
+        copies.append((16 * to.size / took / 1e9, 16 * to.size / busy / 1e9))
         empty()
-        calls.append(timed(calls_alone, a.folder))
+        calls.append(clocked(calls_alone, a.folder))
         empty()
         if not a.alone:
-            peers.append(timed(numpy_merge, a.folder))
+            peers.append(clocked(numpy_merge, a.folder))
             empty()
-        ours.append(timed(heddle_merge, a.heddle, a.folder, *a.more))
-    copy, moved = statistics.median(copies), 4 * size / 1e9
-    print(f"copy {copy:.1f} GB/s; " + "; ".join(
-        f"{what} {statistics.median(s):.2f} s = {moved / statistics.median(s):.2f} GB/s, {100 * statistics.median(moved / t / c for t, c in zip(s, copies)):.0f} %"
-        for what, s in [("heddle", ours), ("calls alone", calls), ("numpy", peers)] if s))
-    print(f"times as long as heddle: " + ", ".join(
-        f"{what} {statistics.median(p / o for p, o in zip(s, ours)):.2f}" for what, s in [("calls alone", calls), ("numpy", peers)] if s))
+        ours.append(clocked(heddle_merge, a.heddle, a.folder, *a.more))
+    moved, by = 4 * size / 1e9, [("heddle", ours), ("calls alone", calls), ("numpy", peers)]
+    for k, unit in enumerate(["seconds", "seconds of processors"]):
+        print(f"{unit}: copy {statistics.median(c[k] for c in copies):.1f} GB/s; " + "; ".join(
+            f"{what} {statistics.median(t[k] for t in s):.2f} = {statistics.median(100 * moved / t[k] / c[k] for t, c in zip(s, copies)):.0f} % of copying,"
+            f" {statistics.median(t[k] / o[k] for t, o in zip(s, ours)):.2f} times heddle" for what, s in by if s))
 
 
 def cold(a, size):
