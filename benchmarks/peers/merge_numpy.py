@@ -5,8 +5,8 @@
     venv/bin/python benchmarks/peers/merge_numpy.py warm --heddle ./heddle --folder /dev/shm/merge --mib 1024
     venv/bin/python benchmarks/peers/merge_numpy.py cold --heddle ./heddle --folder /var/tmp/merge --mib 1024
 
-warm: a base and two sources of bf16 in four shards, in the page cache; in turns a copy in memory, the script, and the command
-`heddle merge`, its start-up included. cold: the inputs are dropped from the page cache before each merge; dd says what the disk
+warm: a base and two sources of bf16 in shards, in the page cache; in turns a copy in memory, the system's calls alone (as many bytes read
+and written by one thread per core, with nothing in between), the script, and the command `heddle merge`, its start-up included. cold: the inputs are dropped from the page cache before each merge; dd says what the disk
 reads and writes past the cache in the same round. Medians are printed. The outputs are compared bit for bit against numpy in double.
 """
 import argparse
@@ -15,13 +15,14 @@ import os
 import shutil
 import statistics
 import subprocess
+import threading
 import time
 
 import ml_dtypes
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-SHARDS, TENSORS, WEIGHTS = 4, 8, (0.3, 0.4)
+SHARDS, TENSORS, WEIGHTS = 8, 4, (0.3, 0.4)
 NAMES = ["base", "a", "b"]
 
 
@@ -75,10 +76,38 @@ def heddle_merge(heddle, folder, *more):
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
+def calls_alone(folder):
+    """Reads and writes what a merge does, half a mebibyte at a time, and combines nothing: no merge of files is faster than that."""
+    os.makedirs(f"{folder}/calls", exist_ok=True)
+
+    def some(of):
+        room = bytearray(512 << 10)
+        for files in of:
+            sources = [os.open(f, os.O_RDONLY) for f in files]
+            out = os.open(f"{folder}/calls/{os.path.basename(files[0])}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            for at in range(0, os.fstat(sources[0]).st_size, len(room)):
+                n = min(os.preadv(fd, [room], at) for fd in sources)
+                os.pwrite(out, memoryview(room)[:n], at)
+            for fd in [*sources, out]:
+                os.close(fd)
+
+    files, cores = list(zip(*(shards(folder, n) for n in NAMES))), len(os.sched_getaffinity(0))
+    threads = [threading.Thread(target=some, args=(files[i::cores],)) for i in range(cores)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def timed(work, *arguments):
-    start = time.perf_counter()
+    return clocked(work, *arguments)[0]
+
+
+def clocked(work, *arguments):
+    """Seconds on the clock, and of processors, which a busy machine changes less."""
+    start, before = time.perf_counter(), os.times()
     work(*arguments)
-    return time.perf_counter() - start
+    return time.perf_counter() - start, sum(os.times()[:4]) - sum(before[:4])
 
 
 def same(folder):
@@ -105,17 +134,28 @@ def drop(folder):
 
 
 def warm(a, size):
-    copies, peers, ours = [], [], []
-    from_, to = np.ones(size, np.uint8), np.zeros(size, np.uint8)
+    copies, calls, peers, ours = [], [], [], []
+    from_, to = np.ones(256 << 20, np.uint8), np.zeros(256 << 20, np.uint8)
+
+    def empty():
+        for name in ["calls", "numpy", "out"]:
+            shutil.rmtree(f"{a.folder}/{name}", ignore_errors=True)
+
     for _ in range(a.rounds):
-        copies.append(2 * size / timed(np.copyto, to, from_) / 1e9)
-        peers.append(timed(numpy_merge, a.folder))
-        shutil.rmtree(f"{a.folder}/out", ignore_errors=True)
-        ours.append(timed(heddle_merge, a.heddle, a.folder, *a.more))
-    rate = 4 * size / statistics.median(ours) / 1e9
-    copy = statistics.median(copies)
-    print(f"copy {copy:.1f} GB/s; heddle {statistics.median(ours):.2f} s = {rate:.2f} GB/s, {100 * rate / copy:.0f} % of it;"
-          f" numpy {statistics.median(peers):.2f} s, {statistics.median([p / o for p, o in zip(peers, ours)]):.1f} times as long")
+        took, busy = clocked(lambda: [np.copyto(to, from_) for _ in range(8)])
+        copies.append((16 * to.size / took / 1e9, 16 * to.size / busy / 1e9))
+        empty()
+        calls.append(clocked(calls_alone, a.folder))
+        empty()
+        if not a.alone:
+            peers.append(clocked(numpy_merge, a.folder))
+            empty()
+        ours.append(clocked(heddle_merge, a.heddle, a.folder, *a.more))
+    moved, by = 4 * size / 1e9, [("heddle", ours), ("calls alone", calls), ("numpy", peers)]
+    for k, unit in enumerate(["seconds", "seconds of processors"]):
+        print(f"{unit}: copy {statistics.median(c[k] for c in copies):.1f} GB/s; " + "; ".join(
+            f"{what} {statistics.median(t[k] for t in s):.2f} = {statistics.median(100 * moved / t[k] / c[k] for t, c in zip(s, copies)):.0f} % of copying,"
+            f" {statistics.median(t[k] / o[k] for t, o in zip(s, ours)):.2f} times heddle" for what, s in by if s))
 
 
 def cold(a, size):
@@ -140,12 +180,14 @@ def main():
     p.add_argument("--folder", required=True)
     p.add_argument("--mib", type=int, default=1024)
     p.add_argument("--rounds", type=int, default=5)
+    p.add_argument("--alone", action="store_true", help="without the script, which takes long and as much memory again")
     a, a.more = p.parse_known_args()
     shutil.rmtree(a.folder, ignore_errors=True)
     generate(a.folder, a.mib)
     try:
         (warm if a.mode == "warm" else cold)(a, a.mib << 20)
-        same(a.folder)
+        if not a.alone:
+            same(a.folder)
     finally:
         shutil.rmtree(a.folder)
 

@@ -1,5 +1,7 @@
 // Every CPU kernel against its formula in doubles, through the door: awkward sizes, strides, dtypes, optional tensors
 // present and absent, guard pages, one and two threads. Without HEDDLE_ISA the program runs itself once per tier.
+#include <bit>
+
 #include "kernel_case.h"
 
 using namespace test;
@@ -577,6 +579,46 @@ void adamw() {
   expect_error("adamw", {&g, nullptr, &g, &m, &m, nullptr}, hd_AdamwParams{}, "master is needed");
 }
 
+constexpr double kFullNaN = std::bit_cast<double>(int64_t{0x7fffffffffffffff});  // one more would be -0
+
+// Everything of one type: every number of 16 bits as base, beside others of all sizes, near to it, and the same. Decimal weights put one
+// element in ten half-way between two numbers, where the last bit of the sum in f64 decides.
+void sums_of_a_kind() {
+  const double sets[][4] = {{0.3, 0.4, 0.2, 0.1}, {0.7, -1.3, 0.05, 2},     {0.5, 0.25, 0.5, -0.5},
+                            {1, 1, -1, 1},        {0x1p-90, 1e30, 3e38, 1}, {0, kFullNaN, 1, 1}};
+  for (const int dtype : {HD_BF16, HD_F16}) {
+    const int64_t n = 65536;
+    Tensor base(dtype, {n}), near_by(dtype, {n}), any(dtype, {n}), shifted(dtype, {n}), same(dtype, {n}), y(dtype, {n});
+    Tensor* const sources[] = {&near_by, &any, &shifted, &same};
+    const auto bits = [&](Tensor& x, int64_t i, int64_t pattern) {
+      const uint16_t h = static_cast<uint16_t>(pattern);
+      x.set(i, read(reinterpret_cast<const char*>(&h), dtype));
+    };
+    for (int64_t i = 0; i < n; i++) {
+      bits(base, i, i), bits(near_by, i, i ^ (i * 2654435761 >> 20 & 0xff)), bits(any, i, i * 40503 + 977), bits(shifted, i, i + 1),
+          bits(same, i, i);
+    }
+    for (const int64_t count : {1, 2, 3, 4}) {
+      Tensor w(HD_F64, {count});
+      for (const auto& weights : sets) {
+        for (const bool with_base : {true, false}) {
+          context = text("linear_combination of a kind", dtype, static_cast<int>(count), n, with_base);
+          std::vector<Tensor*> operands = {when(with_base, base), &w};
+          for (int64_t k = 0; k < count; k++) w.set(k, weights[k]), operands.push_back(sources[k]);
+          operands.push_back(&y);
+          run("linear_combination", operands, hd_NoneParams{0});
+          for (int64_t i = 0; i < n; i++) {
+            const double z = with_base ? base[i] : 0;
+            double want = with_base ? z : weights[0] * (*sources[0])[i];
+            for (int64_t k = with_base ? 0 : 1; k < count; k++) want += weights[k] * ((*sources[k])[i] - z);
+            exact("y", i, y, with_base && count == 1 && weights[0] == 0 ? z : want);
+          }
+        }
+      }
+    }
+  }
+}
+
 // Sums in f64 beside and between numbers of 16 bits, denormal, too large and not numbers, each in every lane: rounded once.
 void rounded_once() {
   for (const int to : {HD_BF16, HD_F16, HD_F32}) {
@@ -589,7 +631,7 @@ void rounded_once() {
         hard.insert(hard.end(), {tie, std::nextafter(tie, 1e308), std::nextafter(tie, -1e308), tie * (1 + 0x1p-30)});
       }
     }
-    hard.insert(hard.end(), {std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()});
+    hard.insert(hard.end(), {std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN(), kFullNaN});
     const int64_t n = static_cast<int64_t>(hard.size()) * 34 + 5;  // lanes shift by two each time round
     Tensor x(HD_F64, {n}), w(HD_F64, {1}), y(to, {n});
     w.fill(1);
@@ -648,7 +690,7 @@ int main(int, char** argv) {
     if (std::string(tier) == tiers[i]) failures += simd[i]();
   }
   norm(), activation(), rotary(), embedding(), dropout(), softmax(), cross_entropy(), binary(), unary(), copy(), copy_exactness(), reduce();
-  scalars(), adamw(), linear_combination(), rounded_once(), attention();
+  scalars(), adamw(), linear_combination(), sums_of_a_kind(), rounded_once(), attention();
   std::printf("tier %s: %d checks, %d failed\n", tier, checks, failures);
   return failures == 0 ? 0 : 1;
 }

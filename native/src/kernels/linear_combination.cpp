@@ -8,14 +8,22 @@
 // bit when the dtypes agree, whatever the sources hold.
 // Cost: reads (n + 1) and writes 1 N elements; bandwidth-bound.
 // Deterministic: elements are independent.
+#include <limits>
+#include <type_traits>
+
 #include "check.h"
 #include "cpu/kernels.h"
-#include "wide.h"
+#include "pairs.h"
 
 namespace hd::HD_TIER {
 namespace {
 
 constexpr int64_t kBlock = 1024;  // two f64 blocks are 16 KiB: half of L1
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+// NaN with no payload: one of more bits than the result has would be rounded to a number.
+double plain(double w) { return w == w ? w : kNaN; }
+wide plain(wide x) { return {x.lo == x.lo ? x.lo : vd{} + kNaN, x.hi == x.hi ? x.hi : vd{} + kNaN}; }
 
 // f(pointer to element `from`).
 template <class F>
@@ -40,7 +48,7 @@ void combine_block(const Call& call, const double* weights, int64_t from, int64_
     });
   }
   for (int32_t k = 2; k + 1 < call.n; k++) {
-    const auto w = splat_wide(weights[k - 2]);
+    const auto w = splat_wide(plain(weights[k - 2]));
     with_source(*call.t[k], from, [&](auto p) {
       vectors(0, n, [&](int64_t i, auto mask) {
         if (call.has(0)) {
@@ -57,25 +65,39 @@ void combine_block(const Call& call, const double* weights, int64_t from, int64_
   with_source(y, from, [&](auto p) {
     using T = std::remove_const_t<std::remove_pointer_t<decltype(p)>>;
     T* out = const_cast<T*>(p);
-    vectors(0, n, [&](int64_t i, auto mask) { put_wide(out + i, get_wide(total + i, mask), mask); });
+    vectors(0, n, [&](int64_t i, auto mask) { put_wide(out + i, plain(get_wide(total + i, mask)), mask); });
   });
 }
 
 constexpr int32_t kFew = 8;  // sources whose addresses and weights stay in registers or L1
+
+#if defined(__AVX512F__)
+inline pairs pairs_of(const bf16* const* source, const wide* weight, int32_t count, int64_t at) {
+  pairs total = weight[0].lo * get_pairs(source[0] + at);
+  for (int32_t k = 1; k < count; k++) total = total + weight[k].lo * get_pairs(source[k] + at);
+  return total;
+}
+inline pairs pairs_of(const bf16* base, const bf16* const* source, const wide* weight, int32_t count, int64_t at) {
+  const pairs b = get_pairs(base + at);
+  pairs total = b;
+  for (int32_t k = 0; k < count; k++) total = total + weight[k].lo * (get_pairs(source[k] + at) - b);
+  return total;
+}
+#endif
 
 // The usual case: everything of one dtype and few sources, summed in registers.
 template <class T>
 void combine_alike(const Call& call, const double* weights, int64_t from, int64_t to) {
   const int32_t count = call.n - 3;
   const T* source[kFew];
-  decltype(splat_wide(0)) weight[kFew];
+  wide weight[kFew];
   for (int32_t k = 0; k < count; k++) {
     source[k] = call.data<const T>(2 + k);
-    weight[k] = splat_wide(weights[k]);
+    weight[k] = splat_wide(plain(weights[k]));
   }
   const T* base = call.data<const T>(0);
   T* y = call.data<T>(call.n - 1);
-  vectors(from, to, [&](int64_t i, auto mask) {
+  const auto sum = [&](int64_t i, auto mask) {
     if (base == nullptr) {
       auto total = weight[0] * get_wide(source[0] + i, mask);
       for (int32_t k = 1; k < count; k++) total = total + weight[k] * get_wide(source[k] + i, mask);
@@ -86,7 +108,16 @@ void combine_alike(const Call& call, const double* weights, int64_t from, int64_
       for (int32_t k = 0; k < count; k++) total = total + weight[k] * (get_wide(source[k] + i, mask) - b);
       put_wide(y + i, total, mask);
     }
-  });
+  };
+#if defined(__AVX512F__)
+  if constexpr (std::is_same_v<T, bf16>) {
+    for (; from + kPairs <= to; from += kPairs) {
+      const pairs total = base == nullptr ? pairs_of(source, weight, count, from) : pairs_of(base, source, weight, count, from);
+      if (!put_pairs(y + from, total)) vectors(from, from + kPairs, sum);
+    }
+  }
+#endif
+  vectors(from, to, sum);
 }
 
 void combine_piece(const Call& call, const double* weights, bool alike, int64_t from, int64_t to) {

@@ -100,35 +100,41 @@ inline void put_wide(T* p, wide x, Mask mask) {
   put(p, narrow_odd(x), mask);
 }
 #if defined(__AVX512F__)
-// x with its `bits` leading bits, rounded to nearest even in place: what is left fits f32 and a 16 bit type, where those are normal.
+constexpr int kRare = 0x01 | 0x80 | 0x08 | 0x10 | 0x20;  // NaN, quiet or not, infinities, denormals
+constexpr int16_t kLargestBf16 = 0x7f7f;
+
+// x with its `bits` leading bits rounded to nearest even, and bits below them that mean nothing: f32 is cut off there, not rounded, so
+// that they do not carry. What is too large for f32 becomes its largest number. NaN stays NaN if its payload has no more than `bits` bits.
 template <int bits>
 inline __m256 narrow_to(vd x) {
   constexpr int dropped = 53 - bits;
-  const __m512i v = _mm512_castpd_si512((__m512d)x);
-  const __m512i odd = _mm512_and_si512(_mm512_srli_epi64(v, dropped), _mm512_set1_epi64(1));
+  const __m512i v = _mm512_castpd_si512((__m512d)x), half = _mm512_set1_epi64(int64_t{1} << (dropped - 1));
+  const __mmask8 odd = _mm512_test_epi64_mask(v, _mm512_set1_epi64(int64_t{1} << dropped));
   const __m512i up = _mm512_add_epi64(v, _mm512_set1_epi64((int64_t{1} << (dropped - 1)) - 1));
-  const __m512i rounded = _mm512_and_si512(_mm512_add_epi64(up, odd), _mm512_set1_epi64(-(int64_t{1} << dropped)));
-  return _mm512_cvtpd_ps(_mm512_castsi512_pd(rounded));
+  const __m512i rounded = _mm512_mask_add_epi64(up, odd, v, half);
+  return _mm512_cvt_roundpd_ps(_mm512_castsi512_pd(rounded), _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
 }
-// Half the work of narrow_odd and a second rounding; those do what is denormal or not finite.
+// Half the work of narrow_odd and a second rounding; those do what is denormal, not finite or may overflow.
 inline void put_wide(bf16* p, wide x, Full) {
-  constexpr int kRare = 0x01 | 0x80 | 0x08 | 0x10 | 0x20;  // NaN, quiet or not, infinities, denormals
   const __m256 lo = narrow_to<8>(x.lo), hi = narrow_to<8>(x.hi);
-  if ((_mm256_fpclass_ps_mask(lo, kRare) | _mm256_fpclass_ps_mask(hi, kRare)) != 0) {
-    return put(p, narrow_odd(x), Full{});
-  }
   const __m512i upper =
       _mm512_set_epi16(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 47, 45, 43, 41, 39, 37, 35, 33, 15, 13, 11, 9, 7, 5, 3, 1);
-  const __m512i both =
-      _mm512_permutex2var_epi16(_mm512_castps_si512(_mm512_castps256_ps512(lo)), upper, _mm512_castps_si512(_mm512_castps256_ps512(hi)));
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_castsi512_si256(both));
+  const __m256i both = _mm512_castsi512_si256(
+      _mm512_permutex2var_epi16(_mm512_castps_si512(_mm512_castps256_ps512(lo)), upper, _mm512_castps_si512(_mm512_castps256_ps512(hi))));
+  const __m256i size = _mm256_and_si256(both, _mm256_set1_epi16(0x7fff));
+  if ((_mm256_fpclass_ps_mask(lo, kRare) | _mm256_fpclass_ps_mask(hi, kRare)) != 0 ||
+      _mm256_cmpeq_epi16_mask(size, _mm256_set1_epi16(kLargestBf16)) != 0) {
+    return put(p, narrow_odd(x), Full{});
+  }
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), both);
 }
 inline void put_wide(f16* p, wide x, Full) {
   const __m512 y = _mm512_insertf32x8(_mm512_castps256_ps512(narrow_to<11>(x.lo)), narrow_to<11>(x.hi), 1);
-  const __m512i least = _mm512_castps_si512(_mm512_set1_ps(0x1p-14f)), infinity = _mm512_set1_epi32(0x7f800000);
+  // From the least normal number of f16 up to where infinity begins.
+  const __m512i least = _mm512_castps_si512(_mm512_set1_ps(0x1p-14f)), end = _mm512_castps_si512(_mm512_set1_ps(65536.0f));
   const __m512i above = _mm512_sub_epi32(_mm512_castps_si512(_mm512_abs_ps(y)), least);
-  if (_mm512_cmpge_epu32_mask(above, _mm512_sub_epi32(infinity, least)) != 0) return put(p, narrow_odd(x), Full{});
-  store(p, (vf)y);
+  if (_mm512_cmpge_epu32_mask(above, _mm512_sub_epi32(end, least)) != 0) return put(p, narrow_odd(x), Full{});
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(y, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC));
 }
 #endif
 inline void put_wide(double* p, wide x, Full) {

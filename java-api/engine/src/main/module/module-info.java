@@ -4,6 +4,7 @@
  */
 module io.heddle.engine {
   requires jdk.jfr;
+  requires jdk.unsupported; // reads past the page cache
   requires static transitive org.jspecify;
 
   exports io.heddle.autograd;

@@ -42,7 +42,7 @@ final class MergeFilesContest extends Contest {
   private final List<Checkpoint> models = new ArrayList<>();
 
   MergeFilesContest(String backendName, DType type, int threads) {
-    this.backend = own(Backends.open(backendName, new BackendOptions(0, threads)));
+    this.backend = own(Backends.open(backendName, new BackendOptions(0, 1)));
     this.type = type;
     this.threads = threads;
     try {

@@ -32,16 +32,16 @@ final class InspectCommand implements Callable<Integer> {
   private boolean json;
 
   @Option(
-      names = "--sha256",
-      description = "Print the SHA-256 of what it holds alone, as the metadata of merges has it.")
-  private boolean sha256;
+      names = "--digest",
+      description = "Print the digest of what it holds alone, as the metadata of merges has it.")
+  private boolean digest;
 
   InspectCommand() {}
 
   @Override
   public Integer call() throws IOException {
     var writer = spec.commandLine().getOut();
-    if (sha256) {
+    if (digest) {
       try (Checkpoint checkpoint = Checkpoint.open(file)) {
         writer.println(Digests.of(checkpoint));
       }

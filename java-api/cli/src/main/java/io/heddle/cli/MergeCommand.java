@@ -124,7 +124,7 @@ final class MergeCommand implements Callable<Integer> {
       description = "When vocabularies differ in size: error (default), base, extend.")
   private Alignment.Vocabulary vocabulary = Alignment.Vocabulary.ERROR;
 
-  @Option(names = "--no-hash", description = "Do not record the SHA-256 of the inputs.")
+  @Option(names = "--no-hash", description = "Do not record the digests of the inputs.")
   private boolean noHash;
 
   @Option(names = "--dry-run", description = "Print what would be done, from the headers alone.")
@@ -136,7 +136,8 @@ final class MergeCommand implements Callable<Integer> {
   public Integer call() throws IOException {
     List<Checkpoint> open = new ArrayList<>();
     PrintWriter print = spec.commandLine().getOut();
-    try (Backend backend = session.open()) {
+    // The merge has threads of its own, each of which calls the backend.
+    try (Backend backend = session.open(1)) {
       Merge merge = recipe == null ? fromOptions(open) : fromRecipe(recipe, open, print);
       merge.align(new Alignment(missing, extra, tied, vocabulary)).seed(seed);
       StorageType type = type();

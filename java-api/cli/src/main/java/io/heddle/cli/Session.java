@@ -33,6 +33,11 @@ final class Session {
   Session() {}
 
   Backend open() {
+    return open(threads);
+  }
+
+  /** Opens the backend with another number of threads. */
+  Backend open(int threads) {
     return Backends.open(backend, new BackendOptions(device, threads));
   }
 

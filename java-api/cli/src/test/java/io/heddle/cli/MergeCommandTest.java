@@ -117,11 +117,11 @@ class MergeCommandTest {
     expect("layers.1.mlp.w", 0.4, 0.6, StorageType.F32);
     assertTrue(Files.exists(folder.resolve("out/config.json")));
     assertTrue(out.toString().startsWith("wrote "), out.toString());
-    assertEquals(0, run("inspect", "--sha256", path("math")));
+    assertEquals(0, run("inspect", "--digest", path("math")));
     String digest = out.toString().strip();
     assertEquals(0, run("inspect", "--json", path("out")));
     JsonNode metadata = new ObjectMapper().readTree(out.toString()).get("metadata");
-    assertEquals(digest, metadata.get("heddle.merge.source.1.sha256").asText());
+    assertEquals(digest, metadata.get("heddle.merge.source.1.digest").asText());
     assertEquals("math weight=0.4", metadata.get("heddle.merge.source.1").asText());
     assertEquals(64, digest.length());
   }

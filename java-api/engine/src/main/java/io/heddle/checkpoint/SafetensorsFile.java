@@ -15,6 +15,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A safetensors file, mapped for reading and checked in full when it is opened: after that, every
@@ -27,6 +28,7 @@ import java.util.Map;
 public final class SafetensorsFile implements TensorFile {
   private final Path path;
   private final FileChannel channel;
+  private final @Nullable DirectReads direct;
   private final Storage storage;
   private final Header header;
   private final Map<String, TensorEntry> byName = new HashMap<>();
@@ -34,6 +36,7 @@ public final class SafetensorsFile implements TensorFile {
   private SafetensorsFile(Path path, FileChannel channel, Storage storage, Header header) {
     this.path = path;
     this.channel = channel;
+    this.direct = DirectReads.of(path, storage.segment());
     this.storage = storage;
     this.header = header;
     for (TensorEntry entry : header.entries()) {
@@ -128,7 +131,10 @@ public final class SafetensorsFile implements TensorFile {
     return view(entry).named(name);
   }
 
-  /** Reads without the mapping, so that memory does not fill with the file's pages. */
+  /**
+   * Reads without the mapping, so that memory does not fill with the file's pages; past the page
+   * cache what is not in it.
+   */
   @Override
   public void read(String name, long offset, MemorySegment into) throws IOException {
     TensorEntry entry = entry(name);
@@ -136,7 +142,9 @@ public final class SafetensorsFile implements TensorFile {
       throw new IllegalArgumentException(
           "bytes [" + offset + ", " + (offset + into.byteSize()) + ") of " + entry);
     }
-    FileReads.fully(channel, path, entry.begin() + offset, into);
+    long at = entry.begin() + offset;
+    long done = direct != null && direct.wants(at, into.byteSize()) ? direct.read(at, into) : 0;
+    FileReads.fully(channel, path, at + done, into.asSlice(done));
   }
 
   @Override
@@ -167,6 +175,9 @@ public final class SafetensorsFile implements TensorFile {
     storage.close();
     try {
       channel.close();
+      if (direct != null) {
+        direct.close();
+      }
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

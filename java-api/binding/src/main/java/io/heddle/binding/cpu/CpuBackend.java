@@ -13,7 +13,8 @@ import org.jspecify.annotations.Nullable;
 
 /** The CPU kernels of libheddle, and matrix products through oneDNN. */
 public final class CpuBackend extends NativeBackend {
-  private final Gemm gemm = new Gemm();
+  // Made with the first product: loading oneDNN takes longer than a small merge.
+  private @Nullable Gemm gemm;
 
   /** Opens a context with the threads of {@code options}. */
   public CpuBackend(Door door, BackendOptions options) {
@@ -37,7 +38,16 @@ public final class CpuBackend extends NativeBackend {
       return;
     }
     door.check(transport.useThreads(context));
-    gemm.run(product, a.address(), b.address(), bias == null ? 0 : bias.address(), c.address());
+    gemm().run(product, a.address(), b.address(), bias == null ? 0 : bias.address(), c.address());
+  }
+
+  private synchronized Gemm gemm() {
+    Gemm made = gemm;
+    if (made == null) {
+      made = new Gemm();
+      gemm = made;
+    }
+    return made;
   }
 
   @Override

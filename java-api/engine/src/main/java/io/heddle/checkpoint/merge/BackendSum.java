@@ -15,62 +15,121 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** Linear combinations by a backend: the same numbers as {@link LinearKernel}'s, sooner. */
-final class BackendSum {
-  private BackendSum() {}
+/**
+ * Linear combinations by a backend: the same numbers as {@link LinearKernel}'s, sooner. What a call
+ * needs is made once for all calls alike. Belongs to one thread.
+ */
+final class BackendSum implements AutoCloseable {
+  private final Backend backend;
+  private final Arena arena;
+  private final boolean supported;
+  private final boolean device;
+  private MemorySegment weights = MemorySegment.NULL;
+  private @Nullable Call call;
 
-  /** Computes a chunk; false when the backend does not do that. */
-  static boolean run(
-      Backend backend,
-      LinearKernel kernel,
-      TensorPlan tensor,
-      long count,
-      Executor.Buffers buffers) {
-    if (!backend.supports(OpCode.LINEAR_COMBINATION) || count == 0) {
-      return false;
-    }
-    List<@Nullable Tensor> operands = new ArrayList<>();
-    if (!kernel.hasBase()) {
-      operands.add(null);
-    }
-    for (int i = 0; i < buffers.operands().size(); i++) {
-      DType dtype = tensor.inputs().get(i).type().dtype();
-      if (dtype == null) {
-        return false;
+  /** The operands of calls for one kernel on the same memory. */
+  private final class Call implements AutoCloseable {
+    final LinearKernel kernel;
+    final Buffers buffers;
+    final List<Tensor> here = new ArrayList<>(); // operands in our memory, then the result
+    final List<Tensor> there = new ArrayList<>(); // the same in the backend's
+    final Scope scope = new Scope(backend.memory());
+    final @Nullable Tensor[] tensors;
+
+    Call(LinearKernel kernel, TensorPlan tensor, DType[] types, long count, Buffers buffers) {
+      this.kernel = kernel;
+      this.buffers = buffers;
+      for (int i = 0; i < types.length; i++) {
+        boolean last = i == types.length - 1;
+        here.add(view(last ? buffers.out() : buffers.operands().get(i), types[i], count));
+        there.add(device ? scope.tensor(types[i], count) : here.getLast());
       }
-      operands.add(view(buffers.operands().get(i), dtype, count));
-    }
-    DType written = tensor.type().dtype();
-    if (written == null) {
-      return false;
-    }
-    Tensor out = view(buffers.out(), written, count);
-    double[] weights = kernel.weights();
-    try (Arena arena = Arena.ofShared();
-        Scope scope = new Scope(backend.memory())) {
-      Tensor values = view(arena.allocate(8L * weights.length, 64), DType.F64, weights.length);
-      operands.add(1, values.copyFrom(weights));
-      boolean device = scope.tensor(DType.U8, 1).storage().device() >= 0;
-      @Nullable Tensor[] call = new Tensor[operands.size() + 1];
-      for (int i = 0; i < operands.size(); i++) {
-        Tensor operand = operands.get(i);
-        call[i] = operand == null || !device ? operand : brought(backend, scope, operand);
+      there.getLast().named(tensor.name());
+      double[] w = kernel.weights();
+      if (weights.byteSize() < 8L * w.length) {
+        weights = arena.allocate(8L * w.length, 64);
       }
-      Tensor result = device ? scope.tensor(written, count) : out;
-      call[operands.size()] = result.named(tensor.name());
-      backend.run(OpCode.LINEAR_COMBINATION, new Params.None(), call);
+      Tensor values = view(weights, DType.F64, w.length).copyFrom(w);
       if (device) {
-        backend.transfer(result, out);
+        Tensor brought = scope.tensor(DType.F64, w.length);
+        backend.transfer(values, brought);
+        values = brought;
+      }
+      List<@Nullable Tensor> all = new ArrayList<>(there);
+      if (!kernel.hasBase()) {
+        all.addFirst(null);
+      }
+      all.add(1, values);
+      tensors = all.toArray(new Tensor[0]);
+    }
+
+    void run() {
+      for (int i = 0; device && i < here.size() - 1; i++) {
+        backend.transfer(here.get(i), there.get(i));
+      }
+      backend.run(OpCode.LINEAR_COMBINATION, new Params.None(), tensors);
+      if (device) {
+        backend.transfer(there.getLast(), here.getLast());
       }
       backend.synchronize();
     }
+
+    @Override
+    public void close() {
+      scope.close();
+    }
+  }
+
+  /**
+   * For one thread.
+   *
+   * @param arena gives memory for the weights
+   */
+  BackendSum(Backend backend, Arena arena) {
+    this.backend = backend;
+    this.arena = arena;
+    this.supported = backend.supports(OpCode.LINEAR_COMBINATION);
+    this.device = isDevice(backend);
+  }
+
+  /** Whether the backend's memory is not the host's. */
+  static boolean isDevice(Backend backend) {
+    try (Scope scope = new Scope(backend.memory())) {
+      return scope.tensor(DType.U8, 1).storage().device() >= 0;
+    }
+  }
+
+  /** Computes a part of a tensor; false when the backend does not do that. */
+  boolean run(LinearKernel kernel, TensorPlan tensor, long count, Buffers buffers) {
+    if (!supported || count == 0) {
+      return false;
+    }
+    if (call == null || call.kernel != kernel || call.buffers != buffers) {
+      DType[] types = types(tensor);
+      if (types == null) {
+        return false;
+      }
+      close();
+      call = new Call(kernel, tensor, types, count, buffers);
+    }
+    call.run();
     return true;
   }
 
-  private static Tensor brought(Backend backend, Scope scope, Tensor from) {
-    Tensor to = scope.tensor(from.dtype(), from.size());
-    backend.transfer(from, to);
-    return to;
+  /** Of the operands and the result; null when a backend's tensors cannot hold one of them. */
+  private static DType @Nullable [] types(TensorPlan tensor) {
+    List<StorageType> all = new ArrayList<>();
+    tensor.inputs().forEach(input -> all.add(input.type()));
+    all.add(tensor.type());
+    DType[] types = new DType[all.size()];
+    for (int i = 0; i < types.length; i++) {
+      DType type = all.get(i).dtype();
+      if (type == null) {
+        return null;
+      }
+      types[i] = type;
+    }
+    return types;
   }
 
   private static Tensor view(MemorySegment memory, DType dtype, long count) {
@@ -84,6 +143,14 @@ final class BackendSum {
     long bad = dtype == null || !FloatCodec.has(type) ? -1 : NonFinite.find(out, dtype, count);
     if (bad >= 0) {
       throw Compute.nonFinite(tensor, first + bad);
+    }
+  }
+
+  @Override
+  public void close() {
+    if (call != null) {
+      call.close();
+      call = null;
     }
   }
 }

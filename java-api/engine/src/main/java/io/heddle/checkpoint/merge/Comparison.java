@@ -131,7 +131,7 @@ public record Comparison(
     Inputs inputs = new Inputs(plan, Map.of());
     try (Workers workers = new Workers(options.workers());
         Workers readers = new Workers(n + 1);
-        Compute compute = new Compute(workers, null);
+        Compute compute = new Compute(workers);
         Arena arena = Arena.ofShared()) {
       Chunks chunks = new Chunks(options);
       MemorySegment memory = arena.allocate(0);
@@ -147,12 +147,7 @@ public record Comparison(
             memory = arena.allocate(Chunks.bytes(tensor, length), 64);
           }
           List<MemorySegment> parts = read(inputs, readers, tensor, first, length, memory);
-          compute.observe(
-              tensor,
-              kernel,
-              first,
-              length,
-              new Executor.Buffers(0, parts, MemorySegment.NULL, List.of()));
+          compute.observe(tensor, kernel, first, length, new Buffers(parts, MemorySegment.NULL));
         }
         int layer = LayerNames.layer(tensor.name());
         Vectors ofTensor = new Vectors(n);

@@ -1,55 +1,71 @@
 package io.heddle.checkpoint.merge;
 
-import io.heddle.backend.Backend;
 import io.heddle.checkpoint.FloatCodec;
 import io.heddle.checkpoint.StorageType;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/** The arithmetic of a chunk: blocks of doubles out of bytes, and back. */
+/** The arithmetic of a part of a tensor: blocks of doubles out of bytes, and back. */
 final class Compute implements AutoCloseable {
-  private final Workers workers;
-  private final @Nullable Backend backend;
+  private final @Nullable Workers workers;
   private final @Nullable Block[] blocks;
 
-  Compute(Workers workers, @Nullable Backend backend) {
+  /** Blocks are shared among workers. */
+  Compute(Workers workers) {
     this.workers = workers;
-    this.backend = backend;
     this.blocks = new Block[workers.count()];
   }
 
+  /** For so many threads, each of which does parts of its own. */
+  Compute(int threads) {
+    this.workers = null;
+    this.blocks = new Block[threads];
+  }
+
   /** A pass of statistics over elements {@code first} to {@code first + count}. */
-  void observe(TensorPlan tensor, Kernel kernel, long first, long count, Executor.Buffers buffers) {
+  void observe(TensorPlan tensor, Kernel kernel, long first, long count, Buffers buffers) {
     // Where something follows, that is where NaN is looked for.
     boolean last = kernel instanceof ComparisonKernel;
     each(tensor, kernel, first, count, buffers, last, kernel::observe);
   }
 
-  /** Fills the chunk's result. */
-  void apply(TensorPlan tensor, Kernel kernel, long first, long count, Executor.Buffers buffers) {
-    if (backend != null
-        && kernel instanceof LinearKernel linear
-        && BackendSum.run(backend, linear, tensor, count, buffers)) {
-      BackendSum.check(tensor, first, count, buffers.out());
-      return;
-    }
-    StorageType type = tensor.type();
-    long limit = Double.doubleToRawLongBits(limit(type));
-    boolean check = !(kernel instanceof LinearKernel); // there NaN stays NaN; selection may hide it
+  /** Fills the result of a part. */
+  void apply(TensorPlan tensor, Kernel kernel, long first, long count, Buffers buffers) {
     each(
         tensor,
         kernel,
         first,
         count,
         buffers,
-        check,
-        block -> {
-          kernel.apply(block);
-          checkRange(tensor, block, limit);
-          FloatCodec.encode(
-              block.out, buffers.out(), (block.first - first) * type.bits() / 8, type, block.n);
-        });
+        checked(kernel),
+        writing(tensor, kernel, first, buffers));
+  }
+
+  /** The same by the calling thread alone, which is {@code worker}. */
+  void applyAlone(
+      int worker, TensorPlan tensor, Kernel kernel, long first, long count, Buffers buffers) {
+    Step step = writing(tensor, kernel, first, buffers);
+    long length = kernel.blockLength();
+    for (long i = first / length; i * length < first + count; i++) {
+      one(worker, i, tensor, kernel, first, count, buffers, checked(kernel), step);
+    }
+  }
+
+  private static boolean checked(Kernel kernel) {
+    return !(kernel instanceof LinearKernel); // there NaN stays NaN; selection may hide it
+  }
+
+  private static Step writing(TensorPlan tensor, Kernel kernel, long first, Buffers buffers) {
+    StorageType type = tensor.type();
+    long limit = Double.doubleToRawLongBits(limit(type));
+    return block -> {
+      kernel.apply(block);
+      checkRange(tensor, block, limit);
+      FloatCodec.encode(
+          block.out, buffers.out(), (block.first - first) * type.bits() / 8, type, block.n);
+    };
   }
 
   private interface Step {
@@ -61,34 +77,48 @@ final class Compute implements AutoCloseable {
       Kernel kernel,
       long first,
       long count,
-      Executor.Buffers buffers,
+      Buffers buffers,
       boolean check,
       Step step) {
     long length = kernel.blockLength();
     if (count == 0 || length == 0) {
       return;
     }
+    Objects.requireNonNull(workers)
+        .forEach(
+            first / length,
+            (first + count + length - 1) / length,
+            (worker, index) ->
+                one(worker, index, tensor, kernel, first, count, buffers, check, step));
+  }
+
+  /** The block of this number. */
+  private void one(
+      int worker,
+      long index,
+      TensorPlan tensor,
+      Kernel kernel,
+      long first,
+      long count,
+      Buffers buffers,
+      boolean check,
+      Step step) {
+    long length = kernel.blockLength();
     boolean base = tensor.base() != null;
-    long begin = first / length;
-    workers.forEach(
-        begin,
-        (first + count + length - 1) / length,
-        (worker, index) -> {
-          Block block = block(worker, tensor.sources().size(), base, Math.toIntExact(length));
-          block.index = Math.toIntExact(index);
-          block.first = index * length;
-          block.n = (int) Math.min(length, first + count - block.first);
-          for (int i = 0; i < buffers.operands().size(); i++) {
-            double[] row = base ? (i == 0 ? block.base : block.source[i - 1]) : block.source[i];
-            StorageType type = tensor.inputs().get(i).type();
-            MemorySegment from = buffers.operands().get(i);
-            FloatCodec.decode(from, (block.first - first) * type.bits() / 8, type, row, block.n);
-            if (check) {
-              checkFinite(tensor, i, row, block);
-            }
-          }
-          step.run(block);
-        });
+    Block block = block(worker, tensor.sources().size(), base, Math.toIntExact(length));
+    block.index = Math.toIntExact(index);
+    block.first = index * length;
+    block.n = (int) Math.min(length, first + count - block.first);
+    for (int i = 0; i < buffers.operands().size(); i++) {
+      double[] row = base ? (i == 0 ? block.base : block.source[i - 1]) : block.source[i];
+      StorageType type = tensor.inputs().get(i).type();
+      MemorySegment from = buffers.operands().get(i);
+      FloatCodec.decode(from, (block.first - first) * type.bits() / 8, type, row, block.n);
+      if (check) {
+        checkFinite(tensor, i, row, block);
+      }
+    }
+    step.run(block);
   }
 
   private Block block(int worker, int sources, boolean base, int length) {

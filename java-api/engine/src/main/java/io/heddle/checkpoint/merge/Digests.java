@@ -15,8 +15,9 @@ import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
- * SHA-256 of what models hold, whatever files it lies in: of one line per tensor, in the order of
- * the names, {@code name dtype [shape] sha256-of-its-bytes}, each ended by a line feed.
+ * What tells models apart by what they hold, whatever files it lies in: SHA-256 of one line per
+ * tensor, in the order of the names, {@code name dtype [shape] digest}, each ended by a line feed,
+ * with the digest of the tensor's bytes as {@link RunSums} has it.
  */
 public final class Digests {
   /** Characters of a digest. */
@@ -40,13 +41,6 @@ public final class Digests {
 
   static String hex(MessageDigest digest) {
     return HexFormat.of().formatHex(digest.digest());
-  }
-
-  /** Takes a segment of any size. */
-  static void update(MessageDigest digest, MemorySegment bytes) {
-    for (long at = 0; at < bytes.byteSize(); at += PIECE) {
-      digest.update(bytes.asSlice(at, Math.min(PIECE, bytes.byteSize() - at)).asByteBuffer());
-    }
   }
 
   static String key(int model, String tensor) {
@@ -79,17 +73,17 @@ public final class Digests {
   }
 
   private static String of(Checkpoint checkpoint, TensorEntry entry) throws IOException {
-    MessageDigest digest = sha256();
+    RunSums sums = new RunSums(entry.type(), entry.elements());
     try (Arena arena = Arena.ofConfined()) {
-      long size = entry.type().bytes(entry.shape());
+      long size = entry.bytes();
       MemorySegment buffer = arena.allocate(Math.clamp(size, 1, PIECE));
       for (long at = 0; at < size; at += PIECE) {
         MemorySegment piece = buffer.asSlice(0, Math.min(PIECE, size - at));
         checkpoint.read(entry.name(), at, piece);
-        digest.update(piece.asByteBuffer());
+        sums.update(at, piece);
       }
     }
-    return hex(digest);
+    return sums.digest();
   }
 
   /** The digest of a checkpoint; reads all of it. */

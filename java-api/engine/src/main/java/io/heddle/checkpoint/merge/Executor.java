@@ -12,12 +12,14 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Runs a plan chunk by chunk: while one chunk is computed on, the next is read, by one thread per
- * operand, and the last is written. A tensor that fits one chunk is read once, however many passes
- * its method takes; a larger one is read again for each pass.
+ * Runs a plan. What one pass makes goes through {@link Lanes}. The rest goes chunk by chunk: while
+ * one chunk is computed on, the next is read, by one thread per operand, and the last is written. A
+ * tensor that fits one chunk is read once, however many passes its method takes; a larger one is
+ * read again for each pass.
  */
 final class Executor implements AutoCloseable {
   private final MergePlan plan;
@@ -32,14 +34,19 @@ final class Executor implements AutoCloseable {
   private final MemorySegment[] sets = new MemorySegment[Chunks.SETS];
   private final List<@Nullable Future<?>> writes = new ArrayList<>();
   private int nextSet;
-  private long bytesWritten;
+  private int end; // of the tensors that the chunks go through
+  private final AtomicLong bytesWritten = new AtomicLong();
 
   /** A chunk of a tensor on its way. */
   private record Load(
-      int index, @Nullable Kernel kernel, long first, long count, boolean apply, Buffers buffers) {}
-
-  /** The memory of a chunk: one part per operand, and the result's. */
-  record Buffers(int set, List<MemorySegment> operands, MemorySegment out, List<Future<?>> reads) {}
+      int index,
+      @Nullable Kernel kernel,
+      long first,
+      long count,
+      boolean apply,
+      int set,
+      Buffers buffers,
+      List<Future<?>> reads) {}
 
   Executor(MergePlan plan, MergeOutput output) {
     this.plan = plan;
@@ -48,7 +55,7 @@ final class Executor implements AutoCloseable {
     this.inputs = new Inputs(plan, output.digests());
     this.chunks = new Chunks(options);
     this.workers = new Workers(options.workers());
-    this.compute = new Compute(workers, options.backend());
+    this.compute = new Compute(workers);
     this.writer = Executors.newSingleThreadExecutor(thread("write"));
     for (int i = 0; i < Chunks.SETS; i++) {
       sets[i] = MemorySegment.NULL;
@@ -65,14 +72,35 @@ final class Executor implements AutoCloseable {
   }
 
   long bytesWritten() {
-    return bytesWritten;
+    return bytesWritten.get();
   }
 
   /** Brings all tensors to the output and commits it. */
   void run() throws IOException {
-    Load load = tensor(0);
+    List<TensorPlan> all = plan.tensors();
+    for (int from = 0, to; from < all.size(); from = to) {
+      boolean together = chunks.runs(plan, all.get(from));
+      to = from + 1;
+      while (to < all.size() && chunks.runs(plan, all.get(to)) == together) {
+        to++;
+      }
+      if (together) {
+        try (Lanes lanes = new Lanes(plan, inputs, output, chunks, from, to)) {
+          bytesWritten.addAndGet(lanes.run());
+        }
+      } else {
+        end = to;
+        chunkByChunk(from);
+      }
+    }
+    inputs.checkUnchanged();
+    output.commit(plan.hashes(inputs.digests()));
+  }
+
+  private void chunkByChunk(int from) throws IOException {
+    Load load = tensor(from);
     while (load != null) {
-      await(load.buffers.reads);
+      await(load.reads);
       Load next = lookAhead(load);
       process(load);
       load = next == null ? after(load) : next;
@@ -80,17 +108,15 @@ final class Executor implements AutoCloseable {
     for (Future<?> write : writes) {
       await(write == null ? List.of() : List.of(write));
     }
-    inputs.checkUnchanged();
-    output.commit(plan.hashes(inputs.digests()));
   }
 
   /** The first chunk of the first tensor from {@code index} on that is not there yet. */
   private @Nullable Load tensor(int index) throws IOException {
     int i = index;
-    while (i < plan.tensors().size() && output.has(i)) {
+    while (i < end && output.has(i)) {
       i++;
     }
-    if (i == plan.tensors().size()) {
+    if (i == end) {
       return null;
     }
     TensorPlan tensor = plan.tensors().get(i);
@@ -114,15 +140,11 @@ final class Executor implements AutoCloseable {
     if (sets[set].byteSize() < need) {
       sets[set] = arena.allocate(need, 64);
     }
-    List<MemorySegment> operands = new ArrayList<>();
+    Buffers buffers = Buffers.of(tensor, n, sets[set]);
     List<Future<?>> reads = new ArrayList<>();
-    long at = 0;
-    for (TensorPlan.Input input : tensor.inputs()) {
-      int slot = operands.size();
-      MemorySegment part = sets[set].asSlice(at, n * input.type().bits() / 8);
-      operands.add(part);
-      at += Chunks.room(input.type(), n);
-      while (readers.size() <= slot) {
+    for (int i = 0; i < buffers.operands().size(); i++) {
+      int slot = i;
+      if (readers.size() <= slot) {
         readers.add(Executors.newSingleThreadExecutor(thread("read-" + slot)));
       }
       reads.add(
@@ -130,12 +152,13 @@ final class Executor implements AutoCloseable {
               .get(slot)
               .submit(
                   () -> {
+                    MemorySegment part = buffers.operands().get(slot);
                     inputs.read(tensor, slot, first, n, part);
+                    inputs.advance(part.byteSize());
                     return null;
                   }));
     }
-    MemorySegment out = sets[set].asSlice(at, n * tensor.type().bits() / 8);
-    return new Load(index, kernel, first, n, apply, new Buffers(set, operands, out, reads));
+    return new Load(index, kernel, first, n, apply, set, buffers, reads);
   }
 
   private boolean isLast(Load load) {
@@ -163,10 +186,10 @@ final class Executor implements AutoCloseable {
   private void process(Load load) throws IOException {
     TensorPlan tensor = plan.tensors().get(load.index);
     Kernel kernel = load.kernel;
-    MemorySegment result = load.buffers.out;
+    MemorySegment result = load.buffers.out();
     if (kernel == null) {
-      inputs.checkSame(tensor, load.buffers.operands, load.first);
-      result = load.buffers.operands.getFirst();
+      inputs.checkSame(tensor, load.buffers.operands(), load.first);
+      result = load.buffers.operands().getFirst();
     } else if (!load.apply) {
       compute.observe(tensor, kernel, load.first, load.count, load.buffers);
       if (isLast(load)) {
@@ -186,9 +209,9 @@ final class Executor implements AutoCloseable {
   private void write(Load load, TensorPlan tensor, MemorySegment result) {
     boolean last = isLast(load);
     Map<String, String> digests = last ? inputs.finish(tensor) : Map.of();
-    bytesWritten += result.byteSize();
+    bytesWritten.addAndGet(result.byteSize());
     writes.set(
-        load.buffers.set,
+        load.set,
         writer.submit(
             () -> {
               output.write(load.index, load.first * tensor.type().bits() / 8, result);

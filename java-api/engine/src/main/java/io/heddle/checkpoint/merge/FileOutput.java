@@ -13,8 +13,8 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
-import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,7 +32,8 @@ final class FileOutput implements MergeOutput {
   private final Shards shards;
   private final List<@Nullable FileChannel> channels = new ArrayList<>();
   private final Journal journal;
-  private CRC32C crc = new CRC32C();
+  private final Map<Integer, RunSums> sums = new ConcurrentHashMap<>();
+  private final Flusher flusher = new Flusher();
   private boolean committed;
 
   private FileOutput(MergePlan plan, Path target) throws IOException {
@@ -131,21 +132,26 @@ final class FileOutput implements MergeOutput {
   }
 
   @Override
+  public int file(int tensor) {
+    return shards.of(plan.tensors().get(tensor).name()).shard();
+  }
+
+  @Override
   public Map<String, String> digests() {
     return journal.digests();
   }
 
   @Override
   public void write(int tensor, long offset, MemorySegment bytes) throws IOException {
-    Shards.Place place = shards.of(plan.tensors().get(tensor).name());
-    if (offset == 0) {
-      crc = new CRC32C();
-    }
+    TensorPlan of = plan.tensors().get(tensor);
+    Shards.Place place = shards.of(of.name());
+    sums.computeIfAbsent(tensor, key -> new RunSums(of.type(), of.elements()))
+        .update(offset, bytes);
     for (long at = 0; at < bytes.byteSize(); at += PIECE) {
       ByteBuffer piece = bytes.asSlice(at, Math.min(PIECE, bytes.byteSize() - at)).asByteBuffer();
-      crc.update(piece.duplicate());
       writeFully(place.shard(), place.begin() + offset + at, piece);
     }
+    flusher.wrote(channel(place.shard()), bytes.byteSize());
   }
 
   private void writeFully(int shard, long at, ByteBuffer piece) throws IOException {
@@ -176,14 +182,16 @@ final class FileOutput implements MergeOutput {
 
   @Override
   public void finish(int tensor, Map<String, String> digests) throws IOException {
-    if (plan.tensors().get(tensor).bytes() == 0) {
-      crc = new CRC32C();
+    RunSums of = sums.remove(tensor);
+    if (of == null || !of.isWhole()) {
+      throw new IllegalStateException(plan.tensors().get(tensor).name() + " was not written");
     }
-    journal.add(tensor, crc.getValue(), digests);
+    journal.add(tensor, of.digest(), digests);
   }
 
   @Override
   public void commit(Map<String, String> metadata) throws IOException {
+    flusher.finish();
     for (int i = 0; i < channels.size(); i++) {
       writeFully(i, 0, ByteBuffer.wrap(shards.header(i, metadata)));
       channel(i).truncate(shards.all().get(i).layout().bytes());
@@ -219,6 +227,7 @@ final class FileOutput implements MergeOutput {
   }
 
   private void closeChannels() throws IOException {
+    flusher.close();
     for (int i = 0; i < channels.size(); i++) {
       FileChannel channel = channels.get(i);
       if (channel != null) {

@@ -5,7 +5,6 @@ import io.heddle.checkpoint.merge.TensorPlan.Input;
 import io.heddle.checkpoint.merge.TensorPlan.Piece;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import java.security.MessageDigest;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -17,16 +16,10 @@ final class Inputs {
   private final MergePlan plan;
   private final boolean hash;
   private final Digests digests;
-  private final Map<String, Running> running = new ConcurrentHashMap<>();
+  private final Map<String, RunSums> running = new ConcurrentHashMap<>();
   private final AtomicLong read = new AtomicLong();
-  private final AtomicLong done = new AtomicLong();
+  private long done;
   private final long total;
-
-  /** A digest of what was read of a tensor so far. Used by one thread at a time. */
-  private static final class Running {
-    final MessageDigest digest = Digests.sha256();
-    long next;
-  }
 
   Inputs(MergePlan plan, Map<String, String> digests) {
     this.plan = plan;
@@ -43,8 +36,10 @@ final class Inputs {
     return read.get();
   }
 
-  void advance(long bytes) {
-    plan.merge().options().progress().advance(Math.min(total, done.addAndGet(bytes)), total);
+  /** Says that so many more bytes were read or written. */
+  synchronized void advance(long bytes) {
+    done += bytes;
+    plan.merge().options().progress().advance(Math.min(total, done), total);
   }
 
   /** Reads elements of an operand. */
@@ -64,7 +59,6 @@ final class Inputs {
     if (hash && input.pieces().size() == 1) {
       digest(tensor, slot, input, first, into);
     }
-    advance(into.byteSize());
   }
 
   private void digest(TensorPlan tensor, int slot, Input input, long first, MemorySegment bytes) {
@@ -72,10 +66,11 @@ final class Inputs {
     if (digests.has(piece.model(), piece.tensor())) {
       return;
     }
-    Running of = running.computeIfAbsent(tensor.name() + " " + slot, key -> new Running());
-    if (of.next == first) { // another pass reads the same again
-      Digests.update(of.digest, bytes);
-      of.next = first + bytes.byteSize() * 8 / input.type().bits();
+    RunSums sums =
+        running.computeIfAbsent(
+            tensor.name() + " " + slot, key -> new RunSums(input.type(), piece.count()));
+    if (!sums.isWhole()) { // else another pass reads the same again
+      sums.update(first * input.type().bits() / 8, bytes);
     }
   }
 
@@ -83,14 +78,14 @@ final class Inputs {
   Map<String, String> finish(TensorPlan tensor) {
     Map<String, String> out = new HashMap<>();
     for (int slot = 0; slot < tensor.inputs().size(); slot++) {
-      Running of = running.remove(tensor.name() + " " + slot);
-      if (of == null) {
+      RunSums sums = running.remove(tensor.name() + " " + slot);
+      if (sums == null) {
         continue;
       }
       Piece piece = tensor.inputs().get(slot).pieces().getFirst();
       // Rows of a larger tensor are not the tensor.
-      if (of.next == plan.elements(piece.model(), piece.tensor())) {
-        String digest = Digests.hex(of.digest);
+      if (sums.isWhole() && piece.count() == plan.elements(piece.model(), piece.tensor())) {
+        String digest = sums.digest();
         digests.put(piece.model(), piece.tensor(), digest);
         out.put(Digests.key(piece.model(), piece.tensor()), digest);
       }

@@ -1,6 +1,7 @@
 package io.heddle.checkpoint.merge;
 
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
@@ -14,7 +15,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,7 +29,7 @@ final class Journal implements AutoCloseable {
   private final MergePlan plan;
   private final Shards shards;
   private final FileChannel channel;
-  private final Map<Integer, Long> checksums = new TreeMap<>();
+  private final Map<Integer, String> checksums = new TreeMap<>();
   private final Map<String, String> digests = new HashMap<>();
   private long bytesReused;
 
@@ -103,7 +103,7 @@ final class Journal implements AutoCloseable {
   // "tensor checksum model:tensor:digest ...", with numbers for the names
   private void take(String line) {
     String[] words = line.split(" ", -1);
-    checksums.put(Integer.valueOf(words[0]), Long.valueOf(words[1], 16));
+    checksums.put(Integer.valueOf(words[0]), words[1]);
     for (int i = 2; i < words.length; i++) {
       String[] parts = words[i].split(":", -1);
       int model = Integer.parseInt(parts[0]);
@@ -114,15 +114,13 @@ final class Journal implements AutoCloseable {
 
   /** Drops what does not have its checksum any more. */
   void verify(List<@Nullable FileChannel> files) throws IOException {
-    ByteBuffer buffer = ByteBuffer.allocateDirect(PIECE);
+    MemorySegment buffer = MemorySegment.ofBuffer(ByteBuffer.allocateDirect(PIECE));
     for (int tensor : List.copyOf(checksums.keySet())) {
       TensorPlan of = plan.tensors().get(tensor);
       Shards.Place place = shards.of(of.name());
       FileChannel file = files.get(place.shard());
-      Long checksum = checksums.get(tensor);
       if (file == null
-          || checksum == null
-          || checksum(file, place.begin(), of.bytes(), buffer) != checksum) {
+          || !checksum(file, place.begin(), of, buffer).equals(checksums.get(tensor))) {
         checksums.remove(tensor);
       } else {
         bytesReused += of.bytes();
@@ -130,19 +128,19 @@ final class Journal implements AutoCloseable {
     }
   }
 
-  private static long checksum(FileChannel file, long begin, long bytes, ByteBuffer buffer)
+  private static String checksum(FileChannel file, long begin, TensorPlan of, MemorySegment buffer)
       throws IOException {
-    CRC32C crc = new CRC32C();
-    for (long at = 0; at < bytes; ) {
-      buffer.clear().limit((int) Math.min(PIECE, bytes - at));
-      int n = file.read(buffer, begin + at);
+    RunSums sums = new RunSums(of.type(), of.elements());
+    for (long at = 0; at < of.bytes(); ) {
+      MemorySegment piece = buffer.asSlice(0, Math.min(PIECE, of.bytes() - at));
+      int n = file.read(piece.asByteBuffer(), begin + at);
       if (n < 0) {
-        return -1; // the file is too short
+        return ""; // the file is too short
       }
-      crc.update(buffer.flip());
+      sums.update(at, piece.asSlice(0, n));
       at += n;
     }
-    return crc.getValue();
+    return sums.digest();
   }
 
   boolean has(int tensor) {
@@ -162,9 +160,9 @@ final class Journal implements AutoCloseable {
   }
 
   /** Notes that a tensor is whole. */
-  void add(int tensor, long checksum, Map<String, String> taken) throws IOException {
+  void add(int tensor, String checksum, Map<String, String> taken) throws IOException {
     StringBuilder line = new StringBuilder();
-    line.append(tensor).append(' ').append(Long.toHexString(checksum));
+    line.append(tensor).append(' ').append(checksum);
     taken.forEach(
         (key, digest) -> {
           int space = key.indexOf(' ');

@@ -9,8 +9,9 @@ import org.jspecify.annotations.Nullable;
  * @param maxMemory most bytes of buffers, off and on the heap
  * @param shardSize most bytes of tensors in one file; larger models become several with an index
  * @param threads that compute; 0 is one per core
- * @param hash whether the SHA-256 of all inputs is taken and recorded
- * @param backend computes linear combinations where it can; null leaves them to Java
+ * @param hash whether digests of all inputs are taken and recorded, as {@link Digests} has them
+ * @param backend computes linear combinations where it can, called by all threads of the merge: one
+ *     thread of its own is best; null leaves them to Java
  * @param progress is told of bytes read and written
  */
 public record MergeOptions(

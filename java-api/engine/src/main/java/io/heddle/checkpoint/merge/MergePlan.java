@@ -61,6 +61,11 @@ public final class MergePlan {
     Chunks chunks = new Chunks(merge.options());
     long most = 0;
     for (TensorPlan tensor : tensors) {
+      if (chunks.runs(this, tensor)) {
+        long tile = Chunks.bytes(tensor, chunks.tile(tensor));
+        most = Math.max(most, chunks.lanes(List.of(tensor)) * tile);
+        continue;
+      }
       long count =
           tensor.work() == TensorPlan.Work.COMBINE
               ? chunks.elements(tensor, kernel(tensor, merge.options().workers()))
@@ -224,7 +229,7 @@ public final class MergePlan {
     int source = 1;
     for (int i = 0; merge.options().hash() && i < models.size(); i++) {
       boolean ofBase = i == 0 && merge.base() != null;
-      out.add(RECIPE + (ofBase ? "base" : "source." + source++) + ".sha256");
+      out.add(RECIPE + (ofBase ? "base" : "source." + source++) + ".digest");
     }
     return out;
   }

@@ -82,8 +82,8 @@ class MergeFilesTest {
           assertArrayEquals(expected, SmallModels.values(one, name), name);
         }
         assertEquals("a weight=0.4", one.metadata().get("heddle.merge.source.1"));
-        assertEquals(Digests.of(models), one.metadata().get("heddle.merge.base.sha256"));
-        assertEquals(Digests.of(first), many.metadata().get("heddle.merge.source.1.sha256"));
+        assertEquals(Digests.of(models), one.metadata().get("heddle.merge.base.digest"));
+        assertEquals(Digests.of(first), many.metadata().get("heddle.merge.source.1.digest"));
       }
     }
     List<String> shards = names(folder.resolve("sharded"));
