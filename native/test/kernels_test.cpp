@@ -591,8 +591,10 @@ void sums_of_a_kind() {
     Tensor base(dtype, {n}), near_by(dtype, {n}), any(dtype, {n}), shifted(dtype, {n}), same(dtype, {n}), y(dtype, {n});
     Tensor* const sources[] = {&near_by, &any, &shifted, &same};
     const auto bits = [&](Tensor& x, int64_t i, int64_t pattern) {
+      char image[8] = {};  // as wide as the widest type that read knows
       const uint16_t h = static_cast<uint16_t>(pattern);
-      x.set(i, read(reinterpret_cast<const char*>(&h), dtype));
+      std::memcpy(image, &h, sizeof h);
+      x.set(i, read(image, dtype));
     };
     for (int64_t i = 0; i < n; i++) {
       bits(base, i, i), bits(near_by, i, i ^ (i * 2654435761 >> 20 & 0xff)), bits(any, i, i * 40503 + 977), bits(shifted, i, i + 1),

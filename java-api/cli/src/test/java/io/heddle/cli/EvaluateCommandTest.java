@@ -26,8 +26,8 @@ class EvaluateCommandTest {
   private static final String[] STEMS = {"the loom", "the thread", "a warp", "lifts the", "cross"};
   private static final String[] OPTIONS = {"the warp", "thread", "lifts the thread; the loom"};
 
-  @TempDir private Path folder;
-  @TempDir private Path questions;
+  @TempDir private Path folder = Path.of("");
+  @TempDir private Path questions = Path.of("");
   private TinyModel model;
 
   @BeforeEach

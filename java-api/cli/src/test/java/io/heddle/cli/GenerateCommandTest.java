@@ -18,7 +18,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The verb generate: what each option changes, seen from outside. */
 class GenerateCommandTest {
-  @TempDir private Path folder;
+  @TempDir private Path folder = Path.of("");
   private TinyModel model;
 
   @BeforeEach

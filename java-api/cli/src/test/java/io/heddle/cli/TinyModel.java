@@ -47,7 +47,7 @@ final class TinyModel {
 
   /** Runs {@code verb --model FOLDER --backend reference --quiet} with more arguments. */
   int run(String verb, String... more) {
-    return main(
+    return heddle(
         java.util.stream.Stream.concat(
                 java.util.stream.Stream.of(
                     verb, "--model", folder.toString(), "--backend", "reference", "--quiet"),
@@ -56,7 +56,7 @@ final class TinyModel {
   }
 
   /** Runs any arguments. */
-  int main(String... arguments) {
+  int heddle(String... arguments) {
     out.getBuffer().setLength(0);
     err.getBuffer().setLength(0);
     return Main.run(new PrintWriter(out), new PrintWriter(err, true), arguments);

@@ -36,7 +36,9 @@ public final class AutoModel {
 
   /** A model with random weights; the draw of each parameter depends on the seed and its name. */
   public static Model random(ModelConfig config, Backend backend, DType dtype, long seed) {
-    return built(config, new Parameters(backend, dtype), seed);
+    Model model = built(config, Parameters.awaiting(backend, dtype, false), seed);
+    model.parameters().drawAll();
+    return model;
   }
 
   /** A model whose parameters wait for their values, see {@link Parameters#awaiting}. */

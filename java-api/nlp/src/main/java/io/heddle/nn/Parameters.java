@@ -187,6 +187,17 @@ public final class Parameters implements AutoCloseable {
     awaited(name).accept(get(name));
   }
 
+  /**
+   * Draws all that still wait, on all processors, and settles: each draw depends on its seed and
+   * name alone.
+   */
+  public void drawAll() {
+    if (unfilled != null) {
+      unfilled.entrySet().parallelStream().forEach(e -> e.getValue().accept(get(e.getKey())));
+      unfilled = null;
+    }
+  }
+
   private Consumer<Tensor> awaited(String name) {
     Consumer<Tensor> values = unfilled == null ? null : unfilled.remove(name);
     if (values == null) {

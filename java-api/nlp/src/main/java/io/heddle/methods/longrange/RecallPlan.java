@@ -126,7 +126,7 @@ public record RecallPlan(
       if (weight.rank() < 2 || name.startsWith("positions")) {
         continue;
       }
-      double wanted = name.startsWith("embed") ? 1 : 1 / Math.sqrt(weight.dim(1));
+      double wanted = name.startsWith("embed") ? 1 : 1 / Math.sqrt((double) weight.dim(1));
       float[] values = weight.toFloats();
       double squares = 0;
       for (float value : values) {
