@@ -1,26 +1,32 @@
-// Sums over rows, per column: the gradients of biases and norm weights. A block of 32 x 8 threads owns 32 packs of columns and one
-// chunk of the rows; its 8 rows of threads join in shared memory, and the chunks' sums are added in order by a second kernel. Chunks
-// depend on the shape alone, so the result does not depend on the GPU.
+// Sums over rows, per column: the gradients of biases and norm weights. A block of 256 threads owns up to 256 packs of neighbouring columns
+// (as many as fit: memory is fastest in long runs) and one chunk of the rows; if the columns are few its rows of threads join in shared
+// memory, and the chunks' sums are added in order by a second kernel. Chunks depend on the shape alone, so the result does not depend on
+// the GPU.
 #pragma once
 #include "device.h"
 
 namespace hd {
 
-constexpr int kColumnRows = 8;
-inline const dim3 kColumnBlock(32, kColumnRows);
-
 struct ColumnGrid {
   int64_t rows, columns;  // columns counts elements
   int64_t each, chunks;   // rows of a chunk, the last may have fewer; chunks
+  int32_t wide, tall;     // threads of a block along columns and rows
 
   // width: columns of a thread. sums: partial sums are wanted, so chunks should be few; else there are as many as fill a GPU a few times.
   // Either way a thread has several rows, or what it does before the first would be most of its work.
-  ColumnGrid(int64_t row_count, int64_t column_count, int width, bool sums) : rows(row_count), columns(column_count) {
-    const int64_t wanted = sums ? 256 : most(1, 4096 / most(1, ceil_div(column_count, 32 * width)));
-    each = most(sums ? 8 * kColumnRows : 2 * kColumnRows, ceil_div(ceil_div(row_count, wanted), kColumnRows) * kColumnRows);
+  ColumnGrid(int64_t row_count, int64_t column_count, int width, bool sums) : rows(row_count), columns(column_count), wide(32) {
+    while (wide < kThreads && wide * width < column_count) wide *= 2;
+    tall = kThreads / wide;
+    const int64_t wanted = sums ? 256 : most(1, 4096 / most(1, ceil_div(column_count, wide * width)));
+    each = most((sums ? 8 : 2) * tall, ceil_div(ceil_div(row_count, wanted), tall) * tall);
     chunks = most(1, ceil_div(row_count, each));
   }
-  dim3 grid(int width) const { return dim3(static_cast<unsigned>(ceil_div(columns, 32 * width)), static_cast<unsigned>(chunks)); }
+  dim3 block() const { return dim3(static_cast<unsigned>(wide), static_cast<unsigned>(tall)); }
+  dim3 grid(int width) const { return dim3(static_cast<unsigned>(ceil_div(columns, wide * width)), static_cast<unsigned>(chunks)); }
+  template <int W>
+  __device__ int64_t column() const {
+    return (static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) * W;
+  }
   __device__ int64_t first_row() const { return blockIdx.y * each + threadIdx.y; }
   __device__ int64_t end_row() const { return least(rows, (blockIdx.y + 1) * each); }
 };
@@ -28,16 +34,16 @@ struct ColumnGrid {
 // Joins the block's sums and stores those of its columns at to[0..n). All threads of the block must call it.
 template <int W>
 __device__ void store_column_sums(const float (&x)[W], float* to, int64_t column, int64_t n) {
-  __shared__ float parts[kColumnRows][32 * W + 1];
+  __shared__ float parts[kThreads * W];
+  const unsigned line = blockDim.x * W;
 #pragma unroll
-  for (int i = 0; i < W; i++) parts[threadIdx.y][i * 32 + threadIdx.x] = x[i];
+  for (int i = 0; i < W; i++) parts[threadIdx.y * line + i * blockDim.x + threadIdx.x] = x[i];
   __syncthreads();
   if (threadIdx.y == 0) {
 #pragma unroll
     for (int i = 0; i < W; i++) {
       float total = 0;
-#pragma unroll
-      for (int r = 0; r < kColumnRows; r++) total += parts[r][i * 32 + threadIdx.x];
+      for (unsigned r = 0; r < blockDim.y; r++) total += parts[r * line + i * blockDim.x + threadIdx.x];
       if (column + i < n) to[column + i] = total;
     }
   }

@@ -1,8 +1,8 @@
 // bias_act_fwd, bias_act_bwd, glu_fwd, glu_bwd: y = f(x + bias) and y = f(g + bias_g) * (u + bias_u) (Shazeer 2020), with gradients.
 // Shapes: x [N..,F] (glu: [N..,2F] = (g, u)); bias [F] or [2F]; y, dy [N..,F]; dbias like bias.
-// Work: blocks of 32 x 8 threads over (packs of columns, rows): the bias of a pack is read once per thread; backward sums dbias on the way
+// Work: blocks of 256 threads over (packs of columns, rows): the bias of a pack is read once per thread; backward sums dbias on the way
 // (column_sums.h), so dx and dbias cost one pass.
-// On chip: packs in registers, 8 x 32 packs of f32 in shared memory for the column sums; no spills (README.md has the counts).
+// On chip: packs in registers, a pack of f32 for each thread in shared memory for the column sums; no spills (README.md has the counts).
 // Several rows of a thread are loaded before the first is used.
 // Numerics: f32; for 16-bit tensors the sigmoid is formed with the units for exponentials and reciprocals, good to 2^-20. Cost: bandwidth:
 // 2 N F forward, 3 N F backward (glu: 3 and 5). Deterministic: column sums are added in an order that depends on the shape alone. Checked
@@ -133,49 +133,49 @@ __device__ void load_bias(const Work<T>& w, int64_t at, int64_t end, float (&b)[
   }
 }
 
-// The bits of a pack of up to kBatch rows from r on, kColumnRows apart.
+// The bits of a pack of up to kBatch rows from r on, one for each row of threads apart.
 template <class T>
 __device__ void load_rows(const Lines<const T>& x, int64_t r, int64_t end, int64_t offset, int64_t column, int64_t n, bool vector,
                           Bits<T> (&bits)[kBatch]) {
 #pragma unroll
   for (int k = 0; k < kBatch; k++) {
-    if (r + k * kColumnRows < end) bits[k] = load_bits(x.row(r + k * kColumnRows) + offset, column, n, vector);
+    if (r + k * blockDim.y < end) bits[k] = load_bits(x.row(r + k * blockDim.y) + offset, column, n, vector);
   }
 }
 
 template <class T, class F>
-__global__ void __launch_bounds__(kThreads) bias_act_kernel(Work<T> w) {
+__global__ void __launch_bounds__(kThreads, 3) bias_act_kernel(Work<T> w) {
   constexpr int W = kWidth<T>;
-  const int64_t column = (static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x) * W, n = w.features, end = w.grid.end_row();
+  const int64_t column = w.grid.template column<W>(), n = w.features, end = w.grid.end_row(), step = blockDim.y;
   float b[W], x[W];
   load_bias(w, column, n, b);
-  for (int64_t r = w.grid.first_row(); r < end; r += kColumnRows * kBatch) {
+  for (int64_t r = w.grid.first_row(); r < end; r += step * kBatch) {
     Bits<T> xs[kBatch];
     load_rows(w.x, r, end, 0, column, n, w.x.vector, xs);
 #pragma unroll
     for (int k = 0; k < kBatch; k++) {
-      if (r + k * kColumnRows >= end) continue;
+      if (r + k * step >= end) continue;
       unpack(xs[k], x);
 #pragma unroll
       for (int i = 0; i < W; i++) x[i] = F::template at<T>(x[i] + b[i]).x;
-      store_pack(w.y.row(r + k * kColumnRows), column, n, w.y.vector, x);
+      store_pack(w.y.row(r + k * step), column, n, w.y.vector, x);
     }
   }
 }
 
 template <class T, class F>
-__global__ void __launch_bounds__(kThreads, 2) bias_act_gradient(Work<T> w) {
+__global__ void __launch_bounds__(kThreads, std::is_same_v<F, Gelu> ? 2 : 3) bias_act_gradient(Work<T> w) {
   constexpr int W = kWidth<T>;
-  const int64_t column = (static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x) * W, n = w.features, end = w.grid.end_row();
+  const int64_t column = w.grid.template column<W>(), n = w.features, end = w.grid.end_row(), step = blockDim.y;
   float b[W], x[W], dy[W], total[W] = {};
   load_bias(w, column, n, b);
-  for (int64_t r = w.grid.first_row(); r < end; r += kColumnRows * kBatch) {
+  for (int64_t r = w.grid.first_row(); r < end; r += step * kBatch) {
     Bits<T> xs[kBatch], dys[kBatch];
     load_rows(w.x, r, end, 0, column, n, w.x.vector, xs);
     load_rows(w.dy, r, end, 0, column, n, w.dy.vector, dys);
 #pragma unroll
     for (int k = 0; k < kBatch; k++) {
-      if (r + k * kColumnRows >= end) continue;
+      if (r + k * step >= end) continue;
       unpack(xs[k], x);
       unpack(dys[k], dy);
 #pragma unroll
@@ -183,7 +183,7 @@ __global__ void __launch_bounds__(kThreads, 2) bias_act_gradient(Work<T> w) {
         x[i] = dy[i] * F::template at<T>(x[i] + b[i]).y;
         total[i] += x[i];
       }
-      store_pack(w.y.row(r + k * kColumnRows), column, n, w.y.vector, x);
+      store_pack(w.y.row(r + k * step), column, n, w.y.vector, x);
     }
   }
   if (w.partial != nullptr) store_column_sums(total, w.partial + blockIdx.y * n, column, n);
@@ -203,22 +203,22 @@ __device__ void load_glu_bias(const Work<T>& w, int64_t column, bool half, float
 template <class T, class F>
 __global__ void __launch_bounds__(kThreads) glu_kernel(Work<T> w) {
   constexpr int W = kWidth<T>;
-  const int64_t column = (static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x) * W, n = w.features, end = w.grid.end_row();
+  const int64_t column = w.grid.template column<W>(), n = w.features, end = w.grid.end_row(), step = blockDim.y;
   const bool half = n % W == 0;
   float bg[W], bu[W], g[W], u[W];
   load_glu_bias(w, column, half, bg, bu);
-  for (int64_t r = w.grid.first_row(); r < end; r += kColumnRows * kBatch) {
+  for (int64_t r = w.grid.first_row(); r < end; r += step * kBatch) {
     Bits<T> gs[kBatch], us[kBatch];
     load_rows(w.x, r, end, 0, column, n, w.x.vector, gs);
     load_rows(w.x, r, end, n, column, n, w.x.vector && half, us);
 #pragma unroll
     for (int k = 0; k < kBatch; k++) {
-      if (r + k * kColumnRows >= end) continue;
+      if (r + k * step >= end) continue;
       unpack(gs[k], g);
       unpack(us[k], u);
 #pragma unroll
       for (int i = 0; i < W; i++) g[i] = F::template at<T>(g[i] + bg[i]).x * (u[i] + bu[i]);
-      store_pack(w.y.row(r + k * kColumnRows), column, n, w.y.vector, g);
+      store_pack(w.y.row(r + k * step), column, n, w.y.vector, g);
     }
   }
 }
@@ -235,18 +235,18 @@ constexpr int kGluBlocks = std::is_same_v<F, Gelu> ? 1 : 2;
 template <class T, class F>
 __global__ void __launch_bounds__(kThreads, kGluBlocks<F>) glu_gradient(Work<T> w) {
   constexpr int W = kWidth<T>;
-  const int64_t column = (static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x) * W, n = w.features, end = w.grid.end_row();
+  const int64_t column = w.grid.template column<W>(), n = w.features, end = w.grid.end_row(), step = blockDim.y;
   const bool half = n % W == 0;
   float bg[W], bu[W], g[W], u[W], dy[W], total_g[W] = {}, total_u[W] = {};
   load_glu_bias(w, column, half, bg, bu);
-  for (int64_t r = w.grid.first_row(); r < end; r += kColumnRows * kBatch) {
+  for (int64_t r = w.grid.first_row(); r < end; r += step * kBatch) {
     Bits<T> gs[kBatch], us[kBatch], dys[kBatch];
     load_rows(w.x, r, end, 0, column, n, w.x.vector, gs);
     load_rows(w.x, r, end, n, column, n, w.x.vector && half, us);
     load_rows(w.dy, r, end, 0, column, n, w.dy.vector, dys);
 #pragma unroll
     for (int k = 0; k < kBatch; k++) {
-      const int64_t row = r + k * kColumnRows;
+      const int64_t row = r + k * step;
       if (row >= end) continue;
       unpack(gs[k], g);
       unpack(us[k], u);
@@ -317,7 +317,7 @@ hd_status run(const Call& call, void (*kernel)(Work<T>), const Slots& s) {
     w.x = lines<const T>(call.data<const T>(s.x) + at[1], stride[1]);
     w.dy = lines<const T>(call.data<const T>(dy_index) + at[2], stride[2]);
     if (sums) w.partial = partial + i * w.grid.chunks * width;
-    const hd_status status = launch(call, kernel, w.grid.grid(kWidth<T>), kColumnBlock, 0, w);
+    const hd_status status = launch(call, kernel, w.grid.grid(kWidth<T>), w.grid.block(), 0, w);
     if (status != HD_OK) return status;
   }
   return sums ? finish_columns(call, partial, slices.count * w.grid.chunks, s.dbias, -1, width, p.accumulate != 0) : HD_OK;

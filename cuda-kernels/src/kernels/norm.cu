@@ -393,9 +393,9 @@ __global__ void __launch_bounds__(kThreads) norm_gradient(Backward<T> w) {
 template <class T>
 __global__ void __launch_bounds__(kThreads) norm_weight_gradient(Backward<T> w) {
   constexpr int W = kWidth<T>;
-  const int64_t column = (static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x) * W, n = w.features;
+  const int64_t column = w.grid.template column<W>(), n = w.features;
   float dy[W], s[W], dweight[W] = {}, dbias[W] = {};
-  for (int64_t r = w.grid.first_row(); r < w.grid.end_row(); r += kColumnRows) {
+  for (int64_t r = w.grid.first_row(); r < w.grid.end_row(); r += blockDim.y) {
     const float mean = w.mean_of(r), rstd = *w.rstd.row(r);
     load_pack(w.dy.row(r), column, n, w.dy.vector, dy);
     load_pack(w.s.row(r), column, n, w.s.vector, s);
@@ -491,7 +491,7 @@ hd_status backward(const Call& call) {
   if (status != HD_OK || !sums) return status;
   w.partial = static_cast<float*>(workspace(call, w.grid.chunks * 2 * features * 4));
   if (w.partial == nullptr) return HD_NO_MEMORY;
-  status = launch(call, norm_weight_gradient<T>, w.grid.grid(kWidth<T>), kColumnBlock, 0, w);
+  status = launch(call, norm_weight_gradient<T>, w.grid.grid(kWidth<T>), w.grid.block(), 0, w);
   return status != HD_OK ? status : finish_columns(call, w.partial, w.grid.chunks, 7, 8, features, w.p.accumulate != 0);
 }
 }  // namespace

@@ -4,6 +4,7 @@ import static org.bytedeco.cuda.global.nvml.NVML_CLOCK_SM;
 import static org.bytedeco.cuda.global.nvml.NVML_FEATURE_ENABLED;
 import static org.bytedeco.cuda.global.nvml.NVML_SUCCESS;
 
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -11,7 +12,6 @@ import java.util.StringJoiner;
 import org.bytedeco.cuda.global.nvml;
 import org.bytedeco.cuda.nvml.nvmlDevice_st;
 import org.bytedeco.cuda.nvml.nvmlMemory_t;
-import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerPointer;
 
 /** What a benchmark's reader wants to know of a GPU and CUDA does not tell: NVML's facts. */
@@ -44,10 +44,10 @@ final class GpuFacts {
 
   private static String line(String uuid) {
     StringJoiner line = new StringJoiner(", ");
-    try (BytePointer version = new BytePointer(DRIVER_CHARS)) {
-      if (nvml.nvmlSystemGetDriverVersion(version, DRIVER_CHARS) == NVML_SUCCESS) {
-        line.add("driver " + version.getString());
-      }
+    byte[] version = new byte[DRIVER_CHARS];
+    if (nvml.nvmlSystemGetDriverVersion(version, DRIVER_CHARS) == NVML_SUCCESS) {
+      String text = new String(version, StandardCharsets.US_ASCII);
+      line.add("driver " + text.substring(0, text.indexOf('\0')));
     }
     try (PointerPointer<nvmlDevice_st> found = new PointerPointer<>(1)) {
       int status = nvml.nvmlDeviceGetHandleByUUID(uuid, found);
