@@ -52,6 +52,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       MergeCommand.class,
       ConvertCommand.class,
       ReproduceCommand.class,
+      PlanCommand.class,
       CompareCommand.class,
       InspectCommand.class,
       TokenizeCommand.class

@@ -18,6 +18,7 @@ final class ReproduceCommand implements Runnable {
 
   @Override
   public void run() {
-    throw new ParameterException(spec.commandLine(), "no paper is given; there are: dem, masformer");
+    throw new ParameterException(
+        spec.commandLine(), "no paper is given; there are: dem, masformer");
   }
 }
