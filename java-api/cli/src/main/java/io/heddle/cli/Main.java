@@ -53,6 +53,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       MergeCommand.class,
       ConvertCommand.class,
       ReproduceCommand.class,
+      PlanCommand.class,
       CompareCommand.class,
       InspectCommand.class,
       TokenizeCommand.class

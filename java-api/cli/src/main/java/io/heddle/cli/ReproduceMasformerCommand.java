@@ -2,8 +2,9 @@ package io.heddle.cli;
 
 import io.heddle.backend.Backend;
 import io.heddle.methods.longrange.MasformerReproduction;
-import io.heddle.methods.longrange.RecallFindings;
 import io.heddle.methods.longrange.RecallPlan;
+import io.heddle.methods.longrange.TextPlan;
+import io.heddle.methods.longrange.TextReproduction;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
@@ -24,8 +25,10 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "masformer",
     description = {
-      "MASFormer (arXiv 2310.12442) at small scale: full attention in some layers, blocks or windows in the rest,",
-      "by number and place of the full layers; recall over long distances, local perplexity, cost, and the",
+      "MASFormer (arXiv 2310.12442) at small scale: full attention in some layers, blocks or"
+          + " windows in the rest,",
+      "by number and place of the full layers; recall over long distances, local perplexity, cost,"
+          + " and the",
       "conversion of a model with full attention. Interrupted, the same command goes on."
     })
 final class ReproduceMasformerCommand implements Callable<Integer> {
@@ -48,43 +51,111 @@ final class ReproduceMasformerCommand implements Callable<Integer> {
   @Option(names = "--quick", description = "A tenth of the steps: to see that it runs.")
   private boolean quick;
 
+  @Option(
+      names = "--data",
+      description = {
+        "File or folder of long texts: adds, in OUT/text, three models on rows of 4096 tokens, with"
+            + " full",
+        "attention everywhere, in the bottom quarter of the layers, and nowhere (for a GPU)."
+      })
+  private @Nullable Path data;
+
+  @Option(names = "--text-only", description = "With --data: leave the recall experiment out.")
+  private boolean textOnly;
+
+  @Option(
+      names = "--text-seeds",
+      defaultValue = "1",
+      description = "Seeds of the models on text (default: 1).")
+  private int textSeeds;
+
+  @Option(
+      names = "--text-steps",
+      defaultValue = "300",
+      description = "Steps of each model on text (default: 300).")
+  private long textSteps;
+
+  @Option(
+      names = "--text-batch",
+      defaultValue = "8",
+      description = "Rows of a batch of text (default: 8).")
+  private int textBatch;
+
+  @Option(
+      names = "--sparse",
+      defaultValue = "window:256",
+      description = "Attention of sparse layers on text (default: window:256).")
+  private String sparse = "window:256";
+
   ReproduceMasformerCommand() {}
 
   @Override
   public Integer call() {
-    if (seeds < 1) {
-      throw new ParameterException(spec.commandLine(), "--seeds is " + seeds + "; one is needed");
+    if (seeds < 1 || textSeeds < 1) {
+      throw new ParameterException(
+          spec.commandLine(), "--seeds and --text-seeds must be at least 1");
     }
-    RecallPlan plan = quick ? RecallPlan.FULL.quick() : RecallPlan.FULL;
-    plan = steps == null ? plan : plan.sized(plan.title(), steps);
+    if (textOnly && data == null) {
+      throw new ParameterException(spec.commandLine(), "--text-only needs --data");
+    }
     try (Backend backend = session.open()) {
-      MasformerReproduction reproduction =
-          new MasformerReproduction(
-              plan,
-              LongStream.rangeClosed(1, seeds).boxed().toList(),
-              backend,
-              out,
-              session.progress());
-      List<RecallFindings> findings =
-          Session.interruptible(reproduction::stop, () -> findings(reproduction));
-      if (findings == null) {
+      if (!textOnly && !recall(backend)) {
         return INTERRUPTED;
       }
-      PrintWriter print = spec.commandLine().getOut();
-      print.print(Files.readString(out.resolve("results.md")));
-      print.println("\nreport: " + out.resolve("report.html"));
-      print.flush();
+      if (data != null && !text(backend, data)) {
+        return INTERRUPTED;
+      }
       return 0;
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
     }
   }
 
-  private static @Nullable List<RecallFindings> findings(MasformerReproduction reproduction) {
-    try {
-      return reproduction.run();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
+  private boolean recall(Backend backend) {
+    RecallPlan plan = quick ? RecallPlan.FULL.quick() : RecallPlan.FULL;
+    plan = steps == null ? plan : plan.sized(plan.title(), steps);
+    MasformerReproduction reproduction =
+        new MasformerReproduction(plan, seeds(seeds), backend, out, session.progress());
+    return finished(reproduction::stop, reproduction::run, out);
+  }
+
+  private boolean text(Backend backend, Path texts) {
+    TextPlan plan =
+        TextPlan.LARGE.sized(quick ? Math.max(1, textSteps / 10) : textSteps, textBatch, sparse);
+    Path folder = out.resolve("text");
+    TextReproduction reproduction =
+        new TextReproduction(plan, texts, seeds(textSeeds), backend, folder, session.progress());
+    return finished(reproduction::stop, reproduction::run, folder);
+  }
+
+  private static List<Long> seeds(int count) {
+    return LongStream.rangeClosed(1, count).boxed().toList();
+  }
+
+  private interface Study {
+    @Nullable Object run() throws IOException;
+  }
+
+  // False when it was interrupted; prints the results otherwise.
+  private boolean finished(Runnable stop, Study study, Path folder) {
+    Boolean done =
+        Session.interruptible(
+            stop,
+            () -> {
+              try {
+                return study.run() != null;
+              } catch (IOException e) {
+                throw new UncheckedIOException(e);
+              }
+            });
+    if (done) {
+      PrintWriter print = spec.commandLine().getOut();
+      try {
+        print.print(Files.readString(folder.resolve("results.md")));
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+      print.println("\nreport: " + folder.resolve("report.html"));
+      print.flush();
     }
+    return done;
   }
 }

@@ -23,7 +23,8 @@ import io.heddle.train.TrainConfig;
  * @param testRows rows that are scored
  * @param convertSteps steps after a conversion
  * @param convertRate their peak learning rate
- * @param timed whether attention is timed at full length
+ * @param clock tokens at which attention is timed, on a GPU also twice and four times as many; 0
+ *     not to
  */
 public record RecallPlan(
     String title,
@@ -41,7 +42,7 @@ public record RecallPlan(
     int testRows,
     long convertSteps,
     float convertRate,
-    boolean timed) {
+    int clock) {
   /** The published sizes: about 20 s a model on one CPU core. */
   public static final RecallPlan FULL =
       new RecallPlan(
@@ -60,7 +61,7 @@ public record RecallPlan(
           512,
           200,
           1e-3f,
-          true);
+          4096);
 
   /** A tenth of the steps and an eighth of the rows scored: to see that it runs. */
   public RecallPlan quick() {
@@ -86,7 +87,7 @@ public record RecallPlan(
         testRows,
         Math.max(1, convertSteps * wanted / steps),
         convertRate,
-        timed && wanted == steps);
+        wanted == steps ? clock : Math.min(clock, 512));
   }
 
   private RecallPlan scored(int wanted) {
@@ -106,7 +107,7 @@ public record RecallPlan(
         wanted,
         convertSteps,
         convertRate,
-        timed);
+        clock);
   }
 
   /** The decoder: GPT-2's blocks with learned positions and an output layer of its own. */
@@ -117,8 +118,8 @@ public record RecallPlan(
 
   /**
    * The first weights: tokens of deviation 1, matrices of 1 / sqrt(inputs), positions as GPT-2's.
-   * With GPT-2's own deviation of 0.02 everywhere a model of this width learns to look up several
-   * times more slowly: none does within the steps given.
+   * With GPT-2's deviation of 0.02 everywhere a model of this width learns to look up more slowly:
+   * after 300 steps full attention recalled 20 %, while two full layers, so drawn, recalled 96 %.
    */
   static void first(Decoder model) {
     for (Tensor weight : model.parameters().values()) {

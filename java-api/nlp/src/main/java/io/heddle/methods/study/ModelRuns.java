@@ -21,11 +21,6 @@ public final class ModelRuns {
     }
   }
 
-  /** Whether it was asked to stop. */
-  public boolean stopped() {
-    return stopped;
-  }
-
   /** Trains one; null when it was asked to stop. */
   public @Nullable Trained fit(ModelRun run, Function<ModelRun, @Nullable Trained> fit) {
     running = run;

@@ -1,0 +1,181 @@
+package io.heddle.methods.longrange;
+
+import io.heddle.models.ModelConfig;
+import io.heddle.models.Schedule;
+import io.heddle.nn.StackConfig;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * What a schedule costs, counted from shapes and patterns: scored pairs, FLOPs, bytes of keys and
+ * values, bytes of activations. Per token and layer a product of d by F features costs 2 d F FLOPs,
+ * a scored pair 4 D FLOPs a head: with MLPs of 4 d that is 24 d^2 and, for causal attention over n
+ * tokens, 2 (n + 1) d.
+ */
+public final class CostModel {
+  private static final int F32 = 4;
+
+  private final Shape shape;
+  private final long length;
+  private final int bytes;
+  private final Map<String, Long> pairs = new HashMap<>();
+
+  /**
+   * A model's shape.
+   *
+   * @param layers blocks, L
+   * @param dim features of a token, d
+   * @param heads query heads, H
+   * @param kvHeads key/value heads, K
+   * @param headDim features of a head, D
+   * @param inner features inside an MLP
+   * @param gated whether an MLP has a gate
+   * @param vocabulary tokens of the output layer; 0 to leave that out
+   */
+  public record Shape(
+      int layers,
+      int dim,
+      int heads,
+      int kvHeads,
+      int headDim,
+      int inner,
+      boolean gated,
+      int vocabulary) {
+    /** Checks sizes. */
+    public Shape {
+      if (layers < 1 || dim < 1 || heads < 1 || kvHeads < 1 || headDim < 1 || inner < 1) {
+        throw new IllegalArgumentException(
+            "layers, features and heads of a model must be at least 1");
+      }
+      if (vocabulary < 0) {
+        throw new IllegalArgumentException("a vocabulary of " + vocabulary);
+      }
+    }
+
+    /** GPT's: as many key heads as heads, MLPs of 4 d, the output layer left out. */
+    public static Shape plain(int layers, int dim, int heads) {
+      if (heads < 1 || dim % heads != 0) {
+        throw new IllegalArgumentException(
+            dim + " features cannot be divided among " + heads + " heads");
+      }
+      return new Shape(layers, dim, heads, heads, dim / heads, 4 * dim, false, 0);
+    }
+
+    /** That of a decoder. */
+    public static Shape of(ModelConfig config) {
+      StackConfig stack = config.stack();
+      return new Shape(
+          stack.layers(),
+          stack.hidden(),
+          stack.heads().count(),
+          stack.heads().kv(),
+          stack.heads().dim(),
+          stack.mlp().inner(),
+          stack.mlp().gated(),
+          config.vocabulary());
+    }
+
+    private double attentionInputs() {
+      return (double) (heads + 2 * kvHeads) * headDim;
+    }
+
+    /** FLOPs of a token's forward pass, attention scores left out. */
+    double linear() {
+      double block =
+          2.0 * dim * attentionInputs()
+              + 2.0 * dim * heads * headDim
+              + 2.0 * dim * inner * (gated ? 3 : 2);
+      return layers * block + 2.0 * dim * vocabulary;
+    }
+  }
+
+  /**
+   * What one sequence costs under a schedule.
+   *
+   * @param letters of the schedule, see {@link Schedule#letters}
+   * @param pairs scored pairs of all layers and heads
+   * @param attention these as a share of full attention's
+   * @param flops of a forward pass; a training step takes three times as many
+   * @param model these as a share of the fully attending model's
+   * @param cache bytes of keys and values when all tokens have been read
+   * @param cached these as a share of the fully attending model's
+   * @param activations bytes that a training step keeps until its way back; no schedule changes
+   *     them
+   * @param recomputed the same when blocks are run again on the way back
+   */
+  public record Cost(
+      String letters,
+      long pairs,
+      double attention,
+      double flops,
+      double model,
+      long cache,
+      double cached,
+      long activations,
+      long recomputed) {}
+
+  /**
+   * Costs of sequences.
+   *
+   * @param length tokens of a sequence, n
+   * @param bytes of an element: 2 for bf16, 4 for f32
+   */
+  public CostModel(Shape shape, long length, int bytes) {
+    if (length < 1 || bytes < 1) {
+      throw new IllegalArgumentException(
+          "a sequence of " + length + " tokens with elements of " + bytes + " bytes");
+    }
+    this.shape = shape;
+    this.length = length;
+    this.bytes = bytes;
+  }
+
+  /** What a sequence costs; {@code schedule} as {@link Schedule} writes it. */
+  public Cost of(String schedule) {
+    return of(Schedule.parse(schedule, shape.layers, shape.heads));
+  }
+
+  /** What a sequence costs. */
+  public Cost of(Schedule schedule) {
+    long scored = 0;
+    long columns = 0;
+    for (int layer = 0; layer < schedule.layers(); layer++) {
+      scored += Pairs.of(schedule, layer, length, pairs);
+      columns += Math.min(length, schedule.reach(layer));
+    }
+    double all = length * (length + 1.0) / 2 * shape.heads * shape.layers;
+    double linear = length * shape.linear();
+    double flops = linear + 4.0 * shape.headDim * scored;
+    long column = 2L * shape.kvHeads * shape.headDim * bytes;
+    return new Cost(
+        schedule.letters(),
+        scored,
+        scored / all,
+        flops,
+        flops / (linear + 4.0 * shape.headDim * all),
+        columns * column,
+        (double) columns / (length * shape.layers),
+        length * (shape.layers * block() + ends()),
+        length * (shape.layers * 2L * shape.dim * bytes + block() + ends()));
+  }
+
+  // Of a token, in a block: two norms with the sums that they normalise, queries, keys and values,
+  // heads, their product, what goes into the MLP's activation and comes out, and its product.
+  private long block() {
+    long d = shape.dim;
+    long features =
+        4 * d
+            + (long) shape.attentionInputs()
+            + (long) shape.heads * shape.headDim
+            + d
+            + (long) shape.inner * (shape.gated ? 3 : 2)
+            + d;
+    long statistics = 4L * F32 + (long) shape.heads * F32;
+    return features * bytes + statistics;
+  }
+
+  // The embedding, the last norm and what the output layer gives back.
+  private long ends() {
+    return 4L * shape.dim * bytes;
+  }
+}

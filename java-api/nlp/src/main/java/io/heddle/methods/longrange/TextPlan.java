@@ -1,0 +1,70 @@
+package io.heddle.methods.longrange;
+
+import io.heddle.models.ModelConfig;
+import io.heddle.models.Schedule;
+import io.heddle.models.Schedule.Placement;
+import io.heddle.tensor.DType;
+import io.heddle.train.TrainConfig;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * Sizes of the comparison on text.
+ *
+ * @param layers blocks; a quarter of them are full in the mixed model
+ * @param dim features of a token
+ * @param heads attention heads
+ * @param vocabulary tokens of the tokenizer
+ * @param length tokens of a row, n
+ * @param sparse pattern of sparse layers, as {@link Schedule} writes it
+ * @param rows rows of a batch
+ * @param steps of each model
+ * @param rate peak learning rate
+ * @param dtype of weights and activations
+ * @param holdOut share of each document's last lines that is scored
+ */
+public record TextPlan(
+    int layers,
+    int dim,
+    int heads,
+    int vocabulary,
+    int length,
+    String sparse,
+    int rows,
+    long steps,
+    float rate,
+    DType dtype,
+    double holdOut) {
+  /** A model of 28 million parameters on rows of 4096 tokens: under a minute on a large GPU. */
+  public static final TextPlan LARGE =
+      new TextPlan(8, 512, 8, 4096, 4096, "window:256", 8, 300, 1.5e-3f, DType.BF16, 0.05);
+
+  /** The same for another number of steps, rows of a batch, and sparse pattern. */
+  public TextPlan sized(long wanted, int batch, String pattern) {
+    return new TextPlan(
+        layers, dim, heads, vocabulary, length, pattern, batch, wanted, rate, dtype, holdOut);
+  }
+
+  /** Number of full layers of the mixed model. */
+  int full() {
+    return Math.max(1, layers / 4);
+  }
+
+  /** The models by name, as schedules. */
+  Map<String, String> patterns() {
+    Map<String, String> out = new LinkedHashMap<>();
+    out.put(TextFindings.FULL, "full");
+    out.put(TextFindings.MIXED, Schedule.mixed(layers, full(), Placement.BOTTOM, sparse));
+    out.put(TextFindings.SPARSE, sparse);
+    return out;
+  }
+
+  ModelConfig shape(String schedule, int tokens) {
+    int inner = (dim * 8 / 3 + 31) / 32 * 32;
+    return ModelConfig.llama(tokens, dim, layers, heads, heads, inner, length, schedule);
+  }
+
+  TrainConfig loop(long seed) {
+    return TrainConfig.of(steps, rate, seed).every(0, Math.max(1, steps / 2));
+  }
+}
