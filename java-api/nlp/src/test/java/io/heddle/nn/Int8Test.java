@@ -85,7 +85,7 @@ class Int8Test {
           assertThrows(
                   IllegalArgumentException.class, () -> Int8.round(exact.named("w"), bytes, scales))
               .getMessage();
-      assertTrue(message.contains("no number"), message);
+      assertTrue(String.valueOf(message).contains("no number"), message);
     }
   }
 
@@ -137,7 +137,8 @@ class Int8Test {
       p.settle();
       assertEquals(DType.U8, p.get("a.weight").dtype());
       String message = assertThrows(IllegalStateException.class, p::trainable).getMessage();
-      assertTrue(message.contains("cannot be trained: load it without int8"), message);
+      assertTrue(
+          String.valueOf(message).contains("cannot be trained: load it without int8"), message);
       assertThrows(IllegalStateException.class, () -> Lora.attach(p, "a", 2, 2, 1));
     }
   }

@@ -17,7 +17,11 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The four layouts, in small and as staged. */
 class QuestionFilesTest {
-  @TempDir private Path folder;
+  private final Path folder;
+
+  QuestionFilesTest(@TempDir Path folder) {
+    this.folder = folder;
+  }
 
   private Path write(String name, String text) throws IOException {
     Path file = folder.resolve(name);
@@ -32,9 +36,11 @@ class QuestionFilesTest {
   }
 
   private static final String MMLU =
-      "question,choice0,choice1,choice2,choice3,answer\n"
-          + "\"Warp, or weft?\",warp,weft,\"both, always\",neither,2\n"
-          + "Who lifts?,the heddle,the reed,the beam,the shuttle,0\n";
+      """
+      question,choice0,choice1,choice2,choice3,answer
+      "Warp, or weft?",warp,weft,"both, always",neither,2
+      Who lifts?,the heddle,the reed,the beam,the shuttle,0
+      """;
 
   @Test
   void mmluIsAskedByLetter() throws IOException {
@@ -46,9 +52,22 @@ class QuestionFilesTest {
     assertEquals(2, set.questions().getFirst().answer());
     assertEquals(List.of("A", "B", "C", "D"), set.questions().getFirst().options());
     assertEquals(
-        "The following are multiple choice questions (with answers) about hand weaving.\n\n"
-            + "Which is soft?\nA. wool\nB. iron\nC. glass\nD. slate\nAnswer: A\n\n"
-            + "Warp, or weft?\nA. warp\nB. weft\nC. both, always\nD. neither\nAnswer:",
+        """
+        The following are multiple choice questions (with answers) about hand weaving.
+
+        Which is soft?
+        A. wool
+        B. iron
+        C. glass
+        D. slate
+        Answer: A
+
+        Warp, or weft?
+        A. warp
+        B. weft
+        C. both, always
+        D. neither
+        Answer:""",
         set.asked(1, 0).prompts().getFirst());
   }
 
@@ -126,7 +145,9 @@ class QuestionFilesTest {
     assertEquals(1, set.asked(0, 1).questions().size());
     String message =
         assertThrows(IllegalArgumentException.class, () -> set.asked(2, 0)).getMessage();
-    assertTrue(message.contains("weaving has 2 questions: too few for 2 examples"), message);
+    assertTrue(
+        String.valueOf(message).contains("weaving has 2 questions: too few for 2 examples"),
+        message);
   }
 
   @Test
@@ -143,12 +164,15 @@ class QuestionFilesTest {
         }) {
       Path file = write(c[0], c[1]);
       String message = assertThrows(Exception.class, () -> QuestionFiles.read(file)).getMessage();
-      assertTrue(message.contains(c[0]) && message.contains(c[2]), message);
+      assertTrue(
+          String.valueOf(message).contains(c[0]) && String.valueOf(message).contains(c[2]),
+          message);
     }
     Path empty = Files.createDirectory(folder.resolve("empty"));
     String message =
         assertThrows(IllegalArgumentException.class, () -> QuestionFiles.read(empty)).getMessage();
-    assertTrue(message.contains("no file ends in .csv, .tsv, .jsonl or .json"), message);
+    assertTrue(
+        String.valueOf(message).contains("no file ends in .csv, .tsv, .jsonl or .json"), message);
   }
 
   private static int questions(List<QuestionSet> sets) {

@@ -233,7 +233,7 @@ class PretrainingTest {
                   IllegalArgumentException.class,
                   () -> MaskedLanguage.objective(model).run(t, masked(0), 0))
               .getMessage();
-      assertTrue(message.contains("no head 'head'; it has [tokens]"), message);
+      assertTrue(String.valueOf(message).contains("no head 'head'; it has [tokens]"), message);
     }
   }
 }
