@@ -33,7 +33,7 @@ public final class BenchCommand implements Verb {
   @Parameters(
       paramLabel = "WORK",
       description =
-          "attention, step, gemm, norm, loss, optimizer, merge, merge-files, door, or all.")
+          "attention, step, decode, gemm, norm, loss, optimizer, merge, merge-files, door, or all.")
   private String work = "";
 
   @Option(

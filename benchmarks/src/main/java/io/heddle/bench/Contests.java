@@ -10,7 +10,16 @@ import java.util.function.Supplier;
 public final class Contests {
   static final List<String> WORKS =
       List.of(
-          "attention", "step", "gemm", "norm", "loss", "optimizer", "merge", "merge-files", "door");
+          "attention",
+          "step",
+          "decode",
+          "gemm",
+          "norm",
+          "loss",
+          "optimizer",
+          "merge",
+          "merge-files",
+          "door");
 
   private Contests() {}
 
@@ -52,6 +61,12 @@ public final class Contests {
           contests.add(() -> new GemmContest(1024, 3072, 768, backend, type, threads));
         }
         case "step" -> steps(contests, type, backend, threads, quick);
+        case "decode" -> {
+          for (boolean prefill : new boolean[] {true, false}) {
+            DecodeContest.Spec one = DecodeContest.Spec.small(prefill, quick);
+            contests.add(() -> new DecodeContest(one, backend, type, threads));
+          }
+        }
         case "norm" ->
             contests.add(() -> new MemoryContests.Norm(8192, 2048, backend, type, threads));
         case "loss" ->

@@ -9,9 +9,10 @@ import io.heddle.op.pattern.Patterns;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
-import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
@@ -78,11 +79,13 @@ final class StepContest extends CpuContest {
   }
 
   private void enterTorch() {
-    List<String> names = new ArrayList<>(model.parameters().byName().keySet());
+    List<String> names = List.copyOf(model.parameters().byName().keySet());
+    Map<String, org.bytedeco.pytorch.Tensor> byName = new HashMap<>();
     TensorVector weights = new TensorVector();
     for (String name : names) {
       var weight = Torch.view(model.parameters().get(name));
       weight.set_requires_grad(true);
+      byName.put(name, weight);
       weights.push_back(weight);
     }
     var tokens = Torch.keep(Torch.view(ids).to(torch.ScalarType.Long));
@@ -93,11 +96,21 @@ final class StepContest extends CpuContest {
             : new TensorOptional(
                 Torch.view(
                     AttentionContest.mask(scope, spec.seq, Patterns.window(spec.window - 1, 0))));
+    var decoder = new TorchDecoder(spec.layers, spec.hidden, spec.heads, byName);
+    TorchDecoder.Attention attention =
+        (layer, qkv) ->
+            decoder.attention(
+                decoder.part(qkv, 0),
+                decoder.part(qkv, 1),
+                decoder.part(qkv, 2),
+                mask,
+                spec.window == 0);
     enter(
         Torch.contestant(
             true,
             () -> {
-              var value = new TorchDecoder(names, weights, mask).loss(tokens, wanted);
+              var logits = decoder.logits(decoder.hidden(tokens, 0, attention));
+              var value = torch.cross_entropy_loss(logits, wanted);
               TensorVector gradients = torch.grad(new TensorVector(value), weights);
               List<org.bytedeco.pytorch.Tensor> results = new ArrayList<>(List.of(value));
               for (String name : COMPARED) {
@@ -105,67 +118,6 @@ final class StepContest extends CpuContest {
               }
               return results;
             }));
-  }
-
-  /** The decoder in libtorch's operators. */
-  private final class TorchDecoder {
-    private final List<String> names;
-    private final TensorVector weights;
-    private final TensorOptional mask;
-
-    TorchDecoder(List<String> names, TensorVector weights, TensorOptional mask) {
-      this.names = names;
-      this.weights = weights;
-      this.mask = mask;
-    }
-
-    private org.bytedeco.pytorch.Tensor weight(String name) {
-      return weights.get(names.indexOf(name));
-    }
-
-    private org.bytedeco.pytorch.Tensor norm(String name, org.bytedeco.pytorch.Tensor x) {
-      return torch.layer_norm(
-          x,
-          new long[] {spec.hidden},
-          new TensorOptional(weight(name + ".weight")),
-          new TensorOptional(weight(name + ".bias")),
-          1e-5,
-          false);
-    }
-
-    private org.bytedeco.pytorch.Tensor linear(String name, org.bytedeco.pytorch.Tensor x) {
-      return torch.linear(x, weight(name + ".weight"), new TensorOptional(weight(name + ".bias")));
-    }
-
-    private org.bytedeco.pytorch.Tensor attention(org.bytedeco.pytorch.Tensor qkv) {
-      org.bytedeco.pytorch.Tensor[] parts = new org.bytedeco.pytorch.Tensor[3];
-      for (int i = 0; i < 3; i++) {
-        parts[i] =
-            qkv.narrow(1, (long) i * spec.hidden, spec.hidden)
-                .view(1, spec.seq, spec.heads, spec.hidden / spec.heads)
-                .transpose(1, 2);
-      }
-      boolean causal = spec.window == 0;
-      return torch
-          .scaled_dot_product_attention(
-              parts[0], parts[1], parts[2], mask, 0, causal, new DoubleOptional(), false)
-          .transpose(1, 2)
-          .reshape(spec.seq, spec.hidden);
-    }
-
-    org.bytedeco.pytorch.Tensor loss(
-        org.bytedeco.pytorch.Tensor tokens, org.bytedeco.pytorch.Tensor wanted) {
-      var x = torch.embedding(weight("embed.weight"), tokens).add(weight("positions.weight"));
-      for (int i = 0; i < spec.layers; i++) {
-        String layer = "layers." + i + ".";
-        var heads = attention(linear(layer + "qkv", norm(layer + "norm1", x)));
-        x = x.add(linear(layer + "out", heads));
-        var up = torch.gelu(linear(layer + "up", norm(layer + "norm2", x)), "tanh");
-        x = x.add(linear(layer + "down", up));
-      }
-      var logits = torch.linear(norm("norm", x), weight("embed.weight"));
-      return torch.cross_entropy_loss(logits, wanted);
-    }
   }
 
   @Override

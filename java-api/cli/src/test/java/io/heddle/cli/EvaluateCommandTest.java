@@ -17,7 +17,6 @@ import io.heddle.text.Tokenizers;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -26,13 +25,14 @@ class EvaluateCommandTest {
   private static final String[] STEMS = {"the loom", "the thread", "a warp", "lifts the", "cross"};
   private static final String[] OPTIONS = {"the warp", "thread", "lifts the thread; the loom"};
 
-  @TempDir private Path folder = Path.of("");
-  @TempDir private Path questions = Path.of("");
-  private TinyModel model;
+  private final Path folder;
+  private final Path questions;
+  private final TinyModel model;
 
-  @BeforeEach
-  void make() throws IOException {
-    model = new TinyModel(folder);
+  EvaluateCommandTest(@TempDir Path folder, @TempDir Path questions) throws IOException {
+    this.folder = folder;
+    this.questions = questions;
+    this.model = new TinyModel(folder);
     StringBuilder table = new StringBuilder("Question Stem\tChoices\tAnswer Key\n");
     for (int i = 0; i < STEMS.length; i++) {
       table.append(STEMS[i]).append("\t(A) ").append(OPTIONS[0]);

@@ -12,18 +12,17 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The verb generate: what each option changes, seen from outside. */
 class GenerateCommandTest {
-  @TempDir private Path folder = Path.of("");
-  private TinyModel model;
+  private final Path folder;
+  private final TinyModel model;
 
-  @BeforeEach
-  void make() throws IOException {
-    model = new TinyModel(folder);
+  GenerateCommandTest(@TempDir Path folder) throws IOException {
+    this.folder = folder;
+    this.model = new TinyModel(folder);
   }
 
   private List<JsonNode> generate(String... more) throws IOException {

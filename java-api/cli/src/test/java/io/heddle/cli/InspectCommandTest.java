@@ -18,12 +18,16 @@ class InspectCommandTest {
   private static final long BLOCK =
       2 * (16 + 16) + (48 * 16 + 48) + (16 * 16 + 16) + (64 * 16 + 64) + (16 * 64 + 16);
 
-  @TempDir private Path folder = Path.of("");
+  private final Path folder;
+
+  InspectCommandTest(@TempDir Path folder) {
+    this.folder = folder;
+  }
 
   @Test
   void shapeMemoryAndAttentionAreSaid() throws IOException {
     TinyModel model = new TinyModel(folder);
-    assertEquals(0, model.heddle("inspect", folder.toString()));
+    assertEquals(0, model.verb("inspect", folder.toString()));
     String text = model.out();
     assertTrue(text.contains("GPT2LMHeadModel (gpt2)"), text);
     assertTrue(text.contains("3 of 16 features, 2 heads of 8, 64 inner features"), text);
@@ -36,7 +40,7 @@ class InspectCommandTest {
   @Test
   void jsonHasTheSameNumbers() throws IOException {
     TinyModel model = new TinyModel(folder);
-    assertEquals(0, model.heddle("inspect", "--json", folder.toString()));
+    assertEquals(0, model.verb("inspect", "--json", folder.toString()));
     JsonNode json = new ObjectMapper().readTree(model.out());
     int vocabulary = json.at("/model/vocabulary").asInt();
     long count = 16L * vocabulary + 16 * 64 + 3 * BLOCK + 32;
@@ -56,10 +60,10 @@ class InspectCommandTest {
   void aFolderOfAnotherKindIsStillListed() throws IOException {
     TinyModel model = new TinyModel(folder);
     Files.writeString(folder.resolve("config.json"), "{\"model_type\": \"abacus\"}");
-    assertEquals(0, model.heddle("inspect", folder.toString()));
+    assertEquals(0, model.verb("inspect", folder.toString()));
     assertTrue(model.out().contains("not a model that heddle runs: "), model.out());
     assertTrue(model.out().contains("'abacus' is not known"), model.out());
-    assertEquals(0, model.heddle("inspect", "--json", folder.toString()));
+    assertEquals(0, model.verb("inspect", "--json", folder.toString()));
     assertTrue(new ObjectMapper().readTree(model.out()).has("not_a_model"), model.out());
   }
 

@@ -47,7 +47,7 @@ final class TinyModel {
 
   /** Runs {@code verb --model FOLDER --backend reference --quiet} with more arguments. */
   int run(String verb, String... more) {
-    return heddle(
+    return verb(
         java.util.stream.Stream.concat(
                 java.util.stream.Stream.of(
                     verb, "--model", folder.toString(), "--backend", "reference", "--quiet"),
@@ -55,8 +55,8 @@ final class TinyModel {
             .toArray(String[]::new));
   }
 
-  /** Runs any arguments. */
-  int heddle(String... arguments) {
+  /** Runs a verb with its arguments. */
+  int verb(String... arguments) {
     out.getBuffer().setLength(0);
     err.getBuffer().setLength(0);
     return Main.run(new PrintWriter(out), new PrintWriter(err, true), arguments);

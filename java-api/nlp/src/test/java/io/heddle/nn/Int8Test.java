@@ -82,12 +82,10 @@ class Int8Test {
     for (float bad : new float[] {Float.NaN, Float.NEGATIVE_INFINITY}) {
       exact.set(bad, 1, 2);
       String message =
-          String.valueOf(
-              assertThrows(
-                      IllegalArgumentException.class,
-                      () -> Int8.round(exact.named("w"), bytes, scales))
-                  .getMessage());
-      assertTrue(message.contains("no number"), message);
+          assertThrows(
+                  IllegalArgumentException.class, () -> Int8.round(exact.named("w"), bytes, scales))
+              .getMessage();
+      assertTrue(String.valueOf(message).contains("no number"), message);
     }
   }
 
@@ -138,9 +136,9 @@ class Int8Test {
       p.draw("a.bias");
       p.settle();
       assertEquals(DType.U8, p.get("a.weight").dtype());
-      String message =
-          String.valueOf(assertThrows(IllegalStateException.class, p::trainable).getMessage());
-      assertTrue(message.contains("cannot be trained: load it without int8"), message);
+      String message = assertThrows(IllegalStateException.class, p::trainable).getMessage();
+      assertTrue(
+          String.valueOf(message).contains("cannot be trained: load it without int8"), message);
       assertThrows(IllegalStateException.class, () -> Lora.attach(p, "a", 2, 2, 1));
     }
   }

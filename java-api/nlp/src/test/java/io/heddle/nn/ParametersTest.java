@@ -62,30 +62,24 @@ class ParametersTest {
       create(p);
       p.filled("a.weight");
       p.draw("a.bias");
-      String message =
-          String.valueOf(assertThrows(IllegalStateException.class, p::settle).getMessage());
-      assertTrue(message.contains("'b.weight'"), message);
+      String message = assertThrows(IllegalStateException.class, p::settle).getMessage();
+      assertTrue(String.valueOf(message).contains("'b.weight'"), message);
       p.filled("b.weight");
       p.settle();
-      message =
-          String.valueOf(
-              assertThrows(IllegalStateException.class, () -> p.draw("b.weight")).getMessage());
-      assertTrue(message.contains("'b.weight' does not wait"), message);
+      message = assertThrows(IllegalStateException.class, () -> p.draw("b.weight")).getMessage();
+      assertTrue(String.valueOf(message).contains("'b.weight' does not wait"), message);
       assertEquals(3, p.constant("later", 3, 1).get(0), "once settled, drawn at once");
     }
-  }
-
-  private static long seed() {
-    return 9; // a call, for as a constant the product would be said to overflow
   }
 
   @Test
   void aDrawGoesOnOverItsParts() {
     try (Parameters p = new Parameters(backend, DType.F32)) {
       int size = (1 << 20) + 3;
-      float[] drawn = p.normal("table", 0.02, seed(), size).toFloats();
+      long seed = 9;
+      float[] drawn = p.normal("table", 0.02, seed, size).toFloats();
       SplittableRandom random =
-          new SplittableRandom(seed() * 0x9E3779B97F4A7C15L + "table".hashCode());
+          new SplittableRandom(seed * 0x9E3779B97F4A7C15L + "table".hashCode());
       for (float value : drawn) {
         assertEquals((float) (random.nextGaussian() * 0.02), value);
       }

@@ -17,7 +17,11 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The four layouts, in small and as staged. */
 class QuestionFilesTest {
-  @TempDir private Path folder = Path.of("");
+  private final Path folder;
+
+  QuestionFilesTest(@TempDir Path folder) {
+    this.folder = folder;
+  }
 
   private Path write(String name, String text) throws IOException {
     Path file = folder.resolve(name);
@@ -140,9 +144,10 @@ class QuestionFilesTest {
     assertTrue(asked.prompts().getFirst().contains("Answer: C\n\nWho lifts?"));
     assertEquals(1, set.asked(0, 1).questions().size());
     String message =
-        String.valueOf(
-            assertThrows(IllegalArgumentException.class, () -> set.asked(2, 0)).getMessage());
-    assertTrue(message.contains("weaving has 2 questions: too few for 2 examples"), message);
+        assertThrows(IllegalArgumentException.class, () -> set.asked(2, 0)).getMessage();
+    assertTrue(
+        String.valueOf(message).contains("weaving has 2 questions: too few for 2 examples"),
+        message);
   }
 
   @Test
@@ -158,17 +163,16 @@ class QuestionFilesTest {
           {"g.txt", "x", "in no layout of questions"},
         }) {
       Path file = write(c[0], c[1]);
-      String message =
-          String.valueOf(
-              assertThrows(Exception.class, () -> QuestionFiles.read(file)).getMessage());
-      assertTrue(message.contains(c[0]) && message.contains(c[2]), message);
+      String message = assertThrows(Exception.class, () -> QuestionFiles.read(file)).getMessage();
+      assertTrue(
+          String.valueOf(message).contains(c[0]) && String.valueOf(message).contains(c[2]),
+          message);
     }
     Path empty = Files.createDirectory(folder.resolve("empty"));
     String message =
-        String.valueOf(
-            assertThrows(IllegalArgumentException.class, () -> QuestionFiles.read(empty))
-                .getMessage());
-    assertTrue(message.contains("no file ends in .csv, .tsv, .jsonl or .json"), message);
+        assertThrows(IllegalArgumentException.class, () -> QuestionFiles.read(empty)).getMessage();
+    assertTrue(
+        String.valueOf(message).contains("no file ends in .csv, .tsv, .jsonl or .json"), message);
   }
 
   private static int questions(List<QuestionSet> sets) {

@@ -229,12 +229,11 @@ class PretrainingTest {
     try (Encoder model = (Encoder) load("bert_token");
         Tape t = Tape.inference(backend)) {
       String message =
-          String.valueOf(
-              assertThrows(
-                      IllegalArgumentException.class,
-                      () -> MaskedLanguage.objective(model).run(t, masked(0), 0))
-                  .getMessage());
-      assertTrue(message.contains("no head 'head'; it has [tokens]"), message);
+          assertThrows(
+                  IllegalArgumentException.class,
+                  () -> MaskedLanguage.objective(model).run(t, masked(0), 0))
+              .getMessage();
+      assertTrue(String.valueOf(message).contains("no head 'head'; it has [tokens]"), message);
     }
   }
 }
