@@ -44,8 +44,7 @@ final class ChildJvm {
   }
 
   /** Runs a command for at most so many minutes. */
-  static Ended run(
-      List<String> command, Path folder, Map<String, String> environment, long minutes)
+  static Ended run(List<String> command, Path folder, Map<String, String> environment, long minutes)
       throws IOException, InterruptedException {
     Path log = folder.resolve("log");
     ProcessBuilder builder = new ProcessBuilder(command);
