@@ -28,8 +28,8 @@ inline pairs get_pairs(const bf16* p) {
 
 // False, and nothing stored, if something is denormal, not finite or may overflow.
 inline bool put_pairs(bf16* p, const pairs& x) {
-  const __m512 even = _mm512_insertf32x8(_mm512_castps256_ps512(narrow_to<8>(x.even[0])), narrow_to<8>(x.even[1]), 1);
-  const __m512 odd = _mm512_insertf32x8(_mm512_castps256_ps512(narrow_to<8>(x.odd[0])), narrow_to<8>(x.odd[1]), 1);
+  const __m512 even = _mm512_insertf32x8(_mm512_castps256_ps512(narrow_to_8(x.even[0])), narrow_to_8(x.even[1]), 1);
+  const __m512 odd = _mm512_insertf32x8(_mm512_castps256_ps512(narrow_to_8(x.odd[0])), narrow_to_8(x.odd[1]), 1);
   const __m512i both = _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_srli_epi32(_mm512_castps_si512(even), 16), _mm512_castps_si512(odd));
   const __m512i size = _mm512_and_si512(both, _mm512_set1_epi16(0x7fff));
   if ((_mm512_fpclass_ps_mask(even, kRare) | _mm512_fpclass_ps_mask(odd, kRare)) != 0) return false;

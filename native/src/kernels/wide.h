@@ -103,20 +103,26 @@ inline void put_wide(T* p, wide x, Mask mask) {
 constexpr int kRare = 0x01 | 0x80 | 0x08 | 0x10 | 0x20;  // NaN, quiet or not, infinities, denormals
 constexpr int16_t kLargestBf16 = 0x7f7f;
 
-// x with its `bits` leading bits rounded to nearest even, and bits below them that mean nothing: f32 is cut off there, not rounded, so
-// that they do not carry. What is too large for f32 becomes its largest number. NaN stays NaN if its payload has no more than `bits` bits.
-template <int bits>
-inline __m256 narrow_to(vd x) {
-  constexpr int dropped = 53 - bits;
+// x with its 8 leading bits rounded to nearest even, and bits below them that mean nothing: f32 is cut off there, not rounded, so that they
+// do not carry. What is too large for f32 becomes its largest number. NaN stays NaN if its payload has no more than 8 bits.
+inline __m256 narrow_to_8(vd x) {
+  constexpr int dropped = 45;
   const __m512i v = _mm512_castpd_si512((__m512d)x), half = _mm512_set1_epi64(int64_t{1} << (dropped - 1));
   const __mmask8 odd = _mm512_test_epi64_mask(v, _mm512_set1_epi64(int64_t{1} << dropped));
   const __m512i up = _mm512_add_epi64(v, _mm512_set1_epi64((int64_t{1} << (dropped - 1)) - 1));
   const __m512i rounded = _mm512_mask_add_epi64(up, odd, v, half);
   return _mm512_cvt_roundpd_ps(_mm512_castsi512_pd(rounded), _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
 }
+// x cut off to f32, whose last bit is set where bits were lost: rounded to odd, except for numbers that are denormal in f32.
+inline __m256 narrow_sticky(vd x) {
+  const __m512i v = _mm512_castpd_si512((__m512d)x);
+  const __mmask8 lost = _mm512_test_epi64_mask(v, _mm512_set1_epi64((int64_t{1} << 29) - 1));
+  const __m512i odd = _mm512_mask_or_epi64(v, lost, v, _mm512_set1_epi64(int64_t{1} << 29));
+  return _mm512_cvt_roundpd_ps(_mm512_castsi512_pd(odd), _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+}
 // Half the work of narrow_odd and a second rounding; those do what is denormal, not finite or may overflow.
 inline void put_wide(bf16* p, wide x, Full) {
-  const __m256 lo = narrow_to<8>(x.lo), hi = narrow_to<8>(x.hi);
+  const __m256 lo = narrow_to_8(x.lo), hi = narrow_to_8(x.hi);
   const __m512i upper =
       _mm512_set_epi16(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 47, 45, 43, 41, 39, 37, 35, 33, 15, 13, 11, 9, 7, 5, 3, 1);
   const __m256i both = _mm512_castsi512_si256(
@@ -128,13 +134,9 @@ inline void put_wide(bf16* p, wide x, Full) {
   }
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), both);
 }
+// The least number of f16 is far above what is denormal in f32: one rounding more, by the processor, gives all of f16's.
 inline void put_wide(f16* p, wide x, Full) {
-  const __m512 y = _mm512_insertf32x8(_mm512_castps256_ps512(narrow_to<11>(x.lo)), narrow_to<11>(x.hi), 1);
-  // From the least normal number of f16 up to where infinity begins.
-  const __m512i least = _mm512_castps_si512(_mm512_set1_ps(0x1p-14f)), end = _mm512_castps_si512(_mm512_set1_ps(65536.0f));
-  const __m512i above = _mm512_sub_epi32(_mm512_castps_si512(_mm512_abs_ps(y)), least);
-  if (_mm512_cmpge_epu32_mask(above, _mm512_sub_epi32(end, least)) != 0) return put(p, narrow_odd(x), Full{});
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(y, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC));
+  store(p, (vf)_mm512_insertf32x8(_mm512_castps256_ps512(narrow_sticky(x.lo)), narrow_sticky(x.hi), 1));
 }
 #endif
 inline void put_wide(double* p, wide x, Full) {

@@ -40,11 +40,17 @@ final class ChildJvm {
   /** Runs a command for at most a minute. */
   static Ended run(List<String> command, Path folder, Map<String, String> environment)
       throws IOException, InterruptedException {
+    return run(command, folder, environment, 1);
+  }
+
+  /** Runs a command for at most so many minutes. */
+  static Ended run(List<String> command, Path folder, Map<String, String> environment, long minutes)
+      throws IOException, InterruptedException {
     Path log = folder.resolve("log");
     ProcessBuilder builder = new ProcessBuilder(command);
     builder.environment().putAll(environment);
     Process process = builder.redirectErrorStream(true).redirectOutput(log.toFile()).start();
-    if (!process.waitFor(60, TimeUnit.SECONDS)) {
+    if (!process.waitFor(minutes, TimeUnit.MINUTES)) {
       process.destroyForcibly();
       throw new AssertionError(command + " did not end");
     }

@@ -244,7 +244,10 @@ class InterruptedMergeTest {
     String memory = Long.toString(MEMORY);
     ChildJvm.Ended ended =
         ChildJvm.run(
-            child(folder.toString(), Method.DEM.id(), out.toString(), memory), folder, Map.of());
+            child(folder.toString(), Method.DEM.id(), out.toString(), memory),
+            folder,
+            Map.of(),
+            TENSORS == 96 ? 1 : 60);
     assertEquals(0, ended.status(), ended.output());
     long peak = // kB; the JVM's own memory is in it
         Long.parseLong(ended.output().replaceAll("(?s).*VmHWM:\\s*(\\d+) kB.*", "$1"));

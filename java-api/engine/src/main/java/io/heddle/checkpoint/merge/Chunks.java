@@ -12,7 +12,7 @@ final class Chunks {
   static final int SETS = 3; // one is read, one computed on, one written
 
   // Lanes beyond one per core wait for disks, which take many requests at a time.
-  private static final int WAITING = 6;
+  private static final int WAITING = 2;
   // Bytes of an operand that a lane takes: with less, calls of the system cost more than they
   // bring, with more, three operands and a result do not stay in the caches. A device wants more.
   private static final long TILE = 512 << 10;
