@@ -4,19 +4,18 @@ import io.heddle.backend.Backend;
 import io.heddle.data.LabelledText;
 import io.heddle.data.WordVectors;
 import io.heddle.models.Classifier;
-import io.heddle.models.Classifiers;
+import io.heddle.models.TaskEncoder;
 import io.heddle.models.TextCnn;
 import io.heddle.progress.ProgressListener;
 import io.heddle.text.Tokenizer;
-import io.heddle.text.Tokenizers;
-import io.heddle.text.WordPieceTrainer;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** Options that say which classifier is trained, and with which tokenizer. */
+/** Options that say which classifier is trained. */
 final class ClassifierOptions {
   /** Models that start from nothing. */
   enum Arch {
@@ -24,49 +23,13 @@ final class ClassifierOptions {
     TRANSFORMER
   }
 
-  @Option(
-      names = "--model",
-      description = "Model folder to start from: an encoder in Hugging Face's layout.")
-  private @Nullable Path model;
+  @Mixin private EncoderOptions encoder = new EncoderOptions();
 
   @Option(
       names = "--arch",
       defaultValue = "TEXTCNN",
       description = "Without --model: textcnn or transformer, from nothing (default: textcnn).")
   private Arch arch = Arch.TEXTCNN;
-
-  @Option(
-      names = "--tokenizer",
-      defaultValue = "",
-      description =
-          "Tokenizer folder, or what is learnt from the training texts: words or wordpiece"
-              + " (default: the model's; without one words for textcnn, wordpiece for"
-              + " transformer).")
-  private String tokenizer = "";
-
-  @Option(
-      names = "--vocab",
-      defaultValue = "20000",
-      description = "Most tokens of a learnt tokenizer (default: 20000).")
-  private int vocab;
-
-  @Option(
-      names = "--min-count",
-      defaultValue = "2",
-      description = "Words seen less often are unknown (default: 2).")
-  private int minCount;
-
-  @Option(
-      names = "--dim",
-      defaultValue = "128",
-      description = "Features of a token (default: 128).")
-  private int dim;
-
-  @Option(names = "--layers", defaultValue = "2", description = "Blocks (default: 2).")
-  private int layers;
-
-  @Option(names = "--heads", defaultValue = "4", description = "Attention heads (default: 4).")
-  private int heads;
 
   @Option(
       names = "--widths",
@@ -104,67 +67,34 @@ final class ClassifierOptions {
   ClassifierOptions() {}
 
   @Nullable Path model() {
-    return model;
+    return encoder.model();
+  }
+
+  private boolean cnn() {
+    return encoder.model() == null && arch == Arch.TEXTCNN;
   }
 
   /** The learning rate that is usual for the model. */
   float usualRate() {
-    return model != null ? 5e-5f : arch == Arch.TEXTCNN ? 1e-3f : 5e-4f;
+    return cnn() ? 1e-3f : encoder.usualRate();
   }
 
-  /**
-   * The tokenizer: the one given, the model's, or one learnt and kept in the run directory.
-   *
-   * @param kept where a learnt one is kept
-   */
+  /** As {@link EncoderOptions#tokenizer}; a text CNN learns words. */
   Tokenizer tokenizer(Path kept, List<LabelledText> texts, ProgressListener progress)
       throws IOException {
-    boolean words = tokenizer.equals("words") || (tokenizer.isEmpty() && arch == Arch.TEXTCNN);
-    boolean learnt = tokenizer.equals("words") || tokenizer.equals("wordpiece");
-    if (!tokenizer.isEmpty() && !learnt) {
-      return Tokenizers.load(Path.of(tokenizer));
-    }
-    if (model != null && !learnt) {
-      return Tokenizers.load(model);
-    }
-    if (java.nio.file.Files.exists(kept.resolve("vocab.txt"))) {
-      return Tokenizers.load(kept);
-    }
-    WordPieceTrainer trainer = new WordPieceTrainer(vocab, true, progress);
-    for (LabelledText text : texts) {
-      trainer.add(text.first());
-      if (text.second() != null) {
-        trainer.add(text.second());
-      }
-    }
-    Tokenizer out = words ? trainer.words(minCount) : trainer.train();
-    out.save(kept);
-    return out;
+    return encoder.tokenizer(kept, texts, cnn(), progress);
   }
 
   /** The model. */
   Classifier classifier(Backend backend, List<String> labels, Tokenizer tokens, TuneOptions tune)
       throws IOException {
-    if (model != null) {
-      return Classifiers.from(model, labels, tune.dropout(0.1f), backend, tune.dtype());
-    }
-    if (arch == Arch.TRANSFORMER) {
-      return Classifiers.bert(
-          tokens.vocabularySize(),
-          dim,
-          layers,
-          heads,
-          tune.maxLength(),
-          tune.dropout(0.1f),
-          labels,
-          backend,
-          tune.dtype(),
-          tune.seed());
+    if (!cnn()) {
+      return encoder.encoder(backend, TaskEncoder.Task.CLASSIFY, labels, tokens, tune);
     }
     TextCnn.Shape shape =
         new TextCnn.Shape(
             tokens.vocabularySize(),
-            dim,
+            encoder.dim(),
             widths,
             filters,
             mean,

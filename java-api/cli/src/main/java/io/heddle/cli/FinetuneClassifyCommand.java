@@ -10,6 +10,7 @@ import io.heddle.methods.finetune.ClassifyData;
 import io.heddle.methods.finetune.FinetuneRun;
 import io.heddle.models.Classifier;
 import io.heddle.models.Classifiers;
+import io.heddle.models.TaskEncoder;
 import io.heddle.progress.ProgressListener;
 import io.heddle.text.Tokenizer;
 import io.heddle.text.Tokenizers;
@@ -22,8 +23,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
-import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
@@ -162,16 +161,20 @@ final class FinetuneClassifyCommand implements Callable<Integer> {
       if (!outcome.finished()) {
         return INTERRUPTED;
       }
-      print(labels, train, part, outcome, to);
+      PrintWriter screen = spec.commandLine().getOut();
+      screen.printf(
+          "%d examples of %d labels, %d steps%n",
+          train.rows().size(), labels.size(), outcome.steps());
+      TuneOptions.print(screen, held.size(), outcome, to);
       if (predict != null) {
         Path file = to.resolve("predictions.jsonl");
         try (PrintWriter writer =
             new PrintWriter(Files.newBufferedWriter(file, StandardCharsets.UTF_8))) {
           write(model, tokens, predict, writer);
         }
-        spec.commandLine().getOut().printf("predictions: %s%n", file);
+        screen.printf("predictions: %s%n", file);
       }
-      spec.commandLine().getOut().flush();
+      screen.flush();
       return 0;
     }
   }
@@ -197,31 +200,11 @@ final class FinetuneClassifyCommand implements Callable<Integer> {
     }
   }
 
-  private void print(
-      List<String> labels,
-      ClassifyData train,
-      @Nullable ClassifyData part,
-      FinetuneRun.Outcome outcome,
-      Path to) {
-    PrintWriter writer = spec.commandLine().getOut();
-    writer.printf(
-        "%d examples of %d labels, %d steps%n",
-        train.rows().size(), labels.size(), outcome.steps());
-    if (part != null) {
-      StringBuilder line = new StringBuilder();
-      for (Map.Entry<String, Double> e : outcome.measures().entrySet()) {
-        line.append(line.isEmpty() ? "" : ", ").append(e.getKey());
-        line.append(String.format(Locale.ROOT, " %.4f", e.getValue()));
-      }
-      writer.printf("development part of %d: %s%n", part.rows().size(), line);
-    }
-    writer.printf("model: %s%nreport: %s%n", outcome.model(), to.resolve("report.html"));
-  }
-
   private Integer label(Path folder, Path file) throws IOException {
     Tokenizer tokens = Tokenizers.load(folder);
     try (Backend backend = session.open();
-        Classifier model = Classifiers.load(folder, backend, tune.dtype())) {
+        Classifier model =
+            Classifiers.load(folder, TaskEncoder.Task.CLASSIFY, backend, tune.dtype())) {
       if (out == null) {
         PrintWriter writer = spec.commandLine().getOut();
         write(model, tokens, file, writer);

@@ -52,7 +52,9 @@ final class TrainLmCommand implements Callable<Integer> {
   @Option(names = "--out", required = true, description = "Run directory.")
   private Path out = Path.of("");
 
-  @Option(names = "--start", description = "Model folder to continue from; its tokenizer is used.")
+  @Option(
+      names = {"--start", "--model"},
+      description = "Model folder to continue from; its tokenizer is used.")
   private @Nullable Path start;
 
   @Option(

@@ -1,11 +1,15 @@
 package io.heddle.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.heddle.methods.finetune.FinetuneRun;
 import io.heddle.nn.Parameters;
 import io.heddle.tensor.DType;
 import io.heddle.train.RunDirectory;
 import io.heddle.train.TrainConfig;
+import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.ToIntFunction;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -177,6 +181,21 @@ final class TuneOptions {
           return found.matches() ? Integer.parseInt(found.group(1)) + 1 : 0;
         };
     return parameters.byName().keySet().stream().mapToInt(number).max().orElse(0);
+  }
+
+  /** Says what a run gave. */
+  static void print(PrintWriter writer, int held, FinetuneRun.Outcome outcome, Path run) {
+    if (held > 0) {
+      StringBuilder line = new StringBuilder();
+      outcome
+          .measures()
+          .forEach(
+              (name, value) ->
+                  line.append(line.isEmpty() ? "" : ", ")
+                      .append(String.format(Locale.ROOT, "%s %.4f", name, value)));
+      writer.printf("development part of %d: %s%n", held, line);
+    }
+    writer.printf("model: %s%nreport: %s%n", outcome.model(), run.resolve("report.html"));
   }
 
   /** What a run is: all options but those that change nothing about its outcome. */

@@ -7,7 +7,7 @@ import io.heddle.tensor.Tensor;
 import java.nio.file.Path;
 import java.util.List;
 
-/** A model that gives each row of a batch a score for every label. */
+/** A model that gives each row of a batch, or each of its tokens, a score for every label. */
 public interface Classifier extends AutoCloseable {
   /** The labels, in the order of the scores. */
   List<String> labels();
@@ -29,7 +29,7 @@ public interface Classifier extends AutoCloseable {
   /**
    * The scores of rows.
    *
-   * @return [B, labels], differentiable
+   * @return [B, labels], of a tagger [B*T, labels]; differentiable
    */
   Tensor logits(Tape t, Encoder.Batch batch);
 

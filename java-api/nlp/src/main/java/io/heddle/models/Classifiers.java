@@ -10,7 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 
-/** Classifiers: new ones, encoders that become ones, and saved ones. */
+/** Classifiers and taggers: new ones, encoders that become ones, and saved ones. */
 public final class Classifiers {
   private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -28,12 +28,13 @@ public final class Classifiers {
       int heads,
       int context,
       float dropout,
+      TaskEncoder.Task task,
       List<String> labels,
       Backend backend,
       DType dtype,
       long seed) {
     ObjectNode json = JSON.createObjectNode();
-    json.putArray("architectures").add("BertForSequenceClassification");
+    json.putArray("architectures").add("BertFor" + task.ending);
     json.put("model_type", "bert")
         .put("vocab_size", vocabulary)
         .put("hidden_size", hidden)
@@ -49,7 +50,7 @@ public final class Classifiers {
         .put("pad_token_id", 0);
     ModelConfig config = HuggingFace.read(Labels.put(json, labels), "the shape");
     Model model = AutoModel.random(config.withDropout(dropout), backend, dtype, seed);
-    return new EncoderClassifier((Encoder) model, labels);
+    return new TaskEncoder((Encoder) model, task, labels);
   }
 
   /**
@@ -59,10 +60,15 @@ public final class Classifiers {
    * @param folder in Hugging Face's layout
    */
   public static Classifier from(
-      Path folder, List<String> labels, float dropout, Backend backend, DType dtype) {
+      Path folder,
+      TaskEncoder.Task task,
+      List<String> labels,
+      float dropout,
+      Backend backend,
+      DType dtype) {
     ObjectNode json = config(folder);
-    if (isCnn(json)) {
-      Classifier known = load(folder, backend, dtype);
+    if (isCnn(json) && task == TaskEncoder.Task.CLASSIFY) {
+      Classifier known = load(folder, task, backend, dtype);
       if (known.labels().equals(labels)) {
         return known;
       }
@@ -71,27 +77,28 @@ public final class Classifiers {
           folder + " is a text CNN for the labels " + known.labels() + "; the data has " + labels);
     }
     String family = family(json, folder);
-    Labels.put(json, labels).putArray("architectures").add(family + "ForSequenceClassification");
+    Labels.put(json, labels).putArray("architectures").add(family + "For" + task.ending);
     ModelConfig config =
         HuggingFace.read(json, folder.resolve("config.json").toString()).withDropout(dropout);
-    return encoder(ModelFolder.loadAs(config, folder, backend, dtype), folder, labels);
+    return encoder(ModelFolder.loadAs(config, folder, backend, dtype), task, folder, labels);
   }
 
-  /** A classifier that was saved. */
-  public static Classifier load(Path folder, Backend backend, DType dtype) {
+  /** A classifier or tagger that was saved. */
+  public static Classifier load(Path folder, TaskEncoder.Task task, Backend backend, DType dtype) {
     ObjectNode json = config(folder);
     try {
-      return isCnn(json)
+      return isCnn(json) && task == TaskEncoder.Task.CLASSIFY
           ? TextCnn.load(folder, json, backend, dtype)
-          : encoder(AutoModel.load(folder, backend, dtype), folder, Labels.of(json));
+          : encoder(AutoModel.load(folder, backend, dtype), task, folder, Labels.of(json));
     } catch (IOException e) {
       throw new UncheckedIOException("cannot read " + folder + ": " + e.getMessage(), e);
     }
   }
 
-  private static Classifier encoder(Model model, Path folder, List<String> labels) {
+  private static Classifier encoder(
+      Model model, TaskEncoder.Task task, Path folder, List<String> labels) {
     if (model instanceof Encoder encoder) {
-      return new EncoderClassifier(encoder, labels);
+      return new TaskEncoder(encoder, task, labels);
     }
     String family = model.config().family();
     model.close();

@@ -129,7 +129,8 @@ class TextCnnTest {
       model.words(Map.of(8, new float[] {1, 2, 3, 4}));
       double[] expected = logits(model, ids, new int[] {3});
       model.save(folder);
-      try (Classifier read = Classifiers.load(folder, backend, DType.F32)) {
+      try (Classifier read =
+          Classifiers.load(folder, TaskEncoder.Task.CLASSIFY, backend, DType.F32)) {
         assertEquals(LABELS, read.labels());
         assertEquals(shape, ((TextCnn) read).shape());
         assertArrayEquals(expected, logits(read, ids, new int[] {3}));
@@ -137,7 +138,9 @@ class TextCnnTest {
       Exception e =
           assertThrows(
               IllegalArgumentException.class,
-              () -> Classifiers.from(folder, List.of("a", "b"), 0, backend, DType.F32));
+              () ->
+                  Classifiers.from(
+                      folder, TaskEncoder.Task.CLASSIFY, List.of("a", "b"), 0, backend, DType.F32));
       assertTrue(String.valueOf(e.getMessage()).contains("[no, yes]"), e.getMessage());
     }
   }

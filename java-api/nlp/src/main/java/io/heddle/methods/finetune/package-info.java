@@ -7,7 +7,13 @@
  * <p>Classification of texts and pairs: the cross-entropy of a {@link io.heddle.models.Classifier}
  * with label smoothing (Szegedy et al. 2016). Batches hold rows of about one length.
  *
- * <pre>heddle finetune classify --data FOLDER --out RUN</pre>
+ * <p>Tagging: the cross-entropy at the first piece of every word; chunks are scored as CoNLL's
+ * conlleval does.
+ *
+ * <pre>
+ * heddle finetune classify --data FOLDER --out RUN
+ * heddle finetune tag --data FOLDER --out RUN
+ * </pre>
  */
 @org.jspecify.annotations.NullMarked
 package io.heddle.methods.finetune;

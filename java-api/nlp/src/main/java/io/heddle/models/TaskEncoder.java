@@ -7,19 +7,35 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 
-/** A Hugging Face encoder with its head over whole rows. */
-public final class EncoderClassifier implements Classifier {
-  private static final String HEAD = "pooled";
+/** A Hugging Face encoder with the head of a task. */
+public final class TaskEncoder implements Classifier {
+  /** What a head is for. */
+  public enum Task {
+    /** A label for each row. */
+    CLASSIFY("SequenceClassification", "pooled"),
+    /** A label for each token. */
+    TAG("TokenClassification", "tokens");
+
+    final String ending;
+    final String head;
+
+    Task(String ending, String head) {
+      this.ending = ending;
+      this.head = head;
+    }
+  }
 
   private final Encoder encoder;
+  private final Task task;
   private final List<String> labels;
 
-  EncoderClassifier(Encoder encoder, List<String> labels) {
+  TaskEncoder(Encoder encoder, Task task, List<String> labels) {
     this.encoder = encoder;
+    this.task = task;
     this.labels = List.copyOf(labels);
-    if (!encoder.heads().containsKey(HEAD)) {
+    if (!encoder.heads().containsKey(task.head)) {
       throw new IllegalArgumentException(
-          "this " + encoder.config().family() + " model has no head for whole texts");
+          "this " + encoder.config().family() + " model has no head for " + task.ending);
     }
   }
 
@@ -54,7 +70,7 @@ public final class EncoderClassifier implements Classifier {
     boolean segments = encoder.config().embedding().types() > 1;
     Encoder.Batch given =
         segments ? batch : new Encoder.Batch(batch.ids(), batch.mask(), null, batch.globals());
-    return encoder.outputs(t, HEAD, encoder.hidden(t, given), batch.ids().length);
+    return encoder.outputs(t, task.head, encoder.hidden(t, given), batch.ids().length);
   }
 
   @Override
