@@ -156,7 +156,7 @@ public final class CostModel {
         columns * column,
         (double) columns / (length * shape.layers),
         length * (shape.layers * block() + ends()),
-        length * (shape.layers * 2L * shape.dim * bytes + block() + ends()));
+        length * recomputed());
   }
 
   // Of a token, in a block: two norms with the sums that they normalise, queries, keys and values,
@@ -172,6 +172,13 @@ public final class CostModel {
             + d;
     long statistics = 4L * F32 + (long) shape.heads * F32;
     return features * bytes + statistics;
+  }
+
+  // What passes from block to block, the first one, which is always kept, and the one that is run
+  // again.
+  private long recomputed() {
+    long between = (shape.layers - 1L) * 2 * shape.dim * bytes;
+    return between + Math.min(shape.layers, 2) * block() + ends();
   }
 
   // The embedding, the last norm and what the output layer gives back.
