@@ -79,18 +79,13 @@ struct alignas(16) Bits {
 // A pack as floats and back, two 16-bit elements at a time: one instruction per element to unpack, half of one to pack.
 template <class T>
 __device__ void unpack(const Bits<T>& bits, float (&x)[kWidth<T>]) {
-  if constexpr (sizeof(T) == 2) {
+  if constexpr (std::is_same_v<T, bf16>) {
     uint32_t word[4];
     memcpy(word, &bits, sizeof word);
 #pragma unroll
     for (int i = 0; i < 4; i++) {
-      if constexpr (std::is_same_v<T, bf16>) {
-        x[2 * i] = __uint_as_float(word[i] << 16);
-        x[2 * i + 1] = __uint_as_float(word[i] & 0xffff0000u);
-      } else {
-        x[2 * i] = __half2float(__ushort_as_half(static_cast<uint16_t>(word[i])));
-        x[2 * i + 1] = __half2float(__ushort_as_half(static_cast<uint16_t>(word[i] >> 16)));
-      }
+      x[2 * i] = __uint_as_float(word[i] << 16);
+      x[2 * i + 1] = __uint_as_float(word[i] & 0xffff0000u);
     }
   } else {
 #pragma unroll

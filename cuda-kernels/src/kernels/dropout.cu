@@ -18,7 +18,7 @@ struct Mask {
 };
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) dropout_kernel(const T* x, T* y, Nest<2> n, Mask mask, double factor, bool vector) {
+__global__ void __launch_bounds__(kThreads, 4) dropout_kernel(const T* x, T* y, Nest<2> n, Mask mask, double factor, bool vector) {
   constexpr int W = kWidth<T>;
   for (int64_t pack = first_item(); pack * W < n.count; pack += item_step()) {
     const int64_t from = pack * W;

@@ -4,10 +4,13 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.ServiceLoader;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 
 /** Finds backends on the module or class path. */
 public final class Backends {
+  private static final System.Logger LOG = System.getLogger("io.heddle");
+
   private Backends() {}
 
   /** All known providers, the most preferred first. */
@@ -20,10 +23,16 @@ public final class Backends {
 
   /**
    * Opens a backend by name; {@code auto} takes the most preferred one that is available. A named
-   * backend that is not available is an error: there is no silent fall-back.
+   * backend that is not available is an error, and that {@code auto} leaves nothing but the slow
+   * reference is a warning with the reasons: there is no silent fall-back.
    */
   public static Backend open(String name, BackendOptions options) {
     List<BackendProvider> all = providers();
+    return open(name, options, all, warning -> LOG.log(System.Logger.Level.WARNING, warning));
+  }
+
+  static Backend open(
+      String name, BackendOptions options, List<BackendProvider> all, Consumer<String> warn) {
     for (BackendProvider provider : all) {
       boolean wanted =
           name.equals("auto") ? provider.probe().available() : provider.name().equals(name);
@@ -34,6 +43,15 @@ public final class Backends {
       if (!probe.available()) {
         throw new IllegalStateException(
             "backend '" + name + "' is not available: " + probe.reason());
+      }
+      if (name.equals("auto") && all.size() > 1 && provider == all.getLast()) {
+        warn.accept(
+            all.stream()
+                .filter(other -> other != provider)
+                .map(other -> other.name() + " is not available: " + other.probe().reason())
+                .collect(
+                    Collectors.joining(
+                        "; ", "backend 'auto' is '" + provider.name() + "', which is slow: ", "")));
       }
       return provider.open(options);
     }
