@@ -142,12 +142,15 @@ public final class Main implements Runnable {
         && noVerb
         && !unmatched.isUnknownOption()
         && !unmatched.getUnmatched().isEmpty()) {
+      String typed = unmatched.getUnmatched().getFirst();
+      // Any two letters in common suggest a verb; a slip seldom takes the first one.
       String hint =
           unmatched.getSuggestions().stream()
+              .filter(verb -> verb.regionMatches(0, typed, 0, 1))
               .findFirst()
               .map(verb -> "; did you mean '" + verb + "'?")
               .orElse("");
-      return "there is no verb '" + unmatched.getUnmatched().getFirst() + "'" + hint;
+      return "there is no verb '" + typed + "'" + hint;
     }
     String message = String.valueOf(e.getMessage());
     return message.substring(0, 1).toLowerCase(Locale.ROOT) + message.substring(1);
