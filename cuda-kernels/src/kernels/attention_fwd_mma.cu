@@ -7,7 +7,7 @@
 // 128: 64, 256: 96 KiB with q); p goes from accumulator to operand within registers. Registers in README.md; no spills. Numerics: products
 // in bf16/f16 with f32 sums; p is rounded to the dtype of v, its total is not; exponentials base 2 by ex2.approx (2 ulp), scale * log2(e)
 // folded into the one FMA before it. Cost: 4 D FLOP per visible (query, key) pair, whole blocks counted; reads k and v once per query block
-// and head. Deterministic: no atomics; keys are summed in list order. Checked on: not yet; prediction in study/attention/NOTES.md.
+// and head. Deterministic: no atomics; keys are summed in list order. Checked on: see README.md; prediction in study/attention/NOTES.md.
 #include "mma_attention.h"
 
 namespace hd {
