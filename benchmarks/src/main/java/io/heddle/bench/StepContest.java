@@ -4,6 +4,7 @@ import io.heddle.autograd.Randomness;
 import io.heddle.autograd.Tape;
 import io.heddle.models.Decoder;
 import io.heddle.models.ModelConfig;
+import io.heddle.op.Losses;
 import io.heddle.op.pattern.BlockLayout;
 import io.heddle.op.pattern.Patterns;
 import io.heddle.tensor.DType;
@@ -54,11 +55,8 @@ final class StepContest extends CpuContest {
   private void step() {
     model.parameters().zeroGradients();
     try (Tape t = new Tape(backend, true, Randomness.NONE)) {
-      double sum = 0;
       Tensor hidden = model.hidden(t, ids, 1, null);
-      for (float one : model.losses(t, hidden, targets, 1.0f / spec.seq).toFloats()) {
-        sum += one;
-      }
+      double sum = Losses.sum(model.losses(t, hidden, targets, 1.0f / spec.seq));
       t.backward();
       loss = sum / spec.seq;
     }

@@ -8,11 +8,10 @@ import io.heddle.backend.BackendOptions;
 import io.heddle.backend.Backends;
 import io.heddle.data.TokenBatch;
 import io.heddle.methods.lm.LanguageModeling;
+import io.heddle.methods.longrange.CostModel;
 import io.heddle.models.AutoModel;
 import io.heddle.models.Decoder;
 import io.heddle.models.ModelConfig;
-import io.heddle.models.Schedule;
-import io.heddle.op.pattern.BlockLayout;
 import io.heddle.progress.ProgressListener;
 import io.heddle.tensor.DType;
 import io.heddle.train.Objective;
@@ -146,7 +145,10 @@ final class StepTimer {
   private static ObjectNode row(String backend, Decoder decoder, int batch, int seq, DType dtype) {
     ModelConfig config = decoder.config();
     int d = config.stack().hidden();
-    int heads = config.stack().heads().count();
+    CostModel.Shape shape = CostModel.Shape.of(config);
+    CostModel.Cost cost = new CostModel(shape, seq, dtype.bytes()).of(decoder.schedule());
+    // Three times the forward pass, and in the backward pass of attention the scores once more.
+    double flops = 3 * cost.flops() + 2.0 * shape.headDim() * cost.pairs();
     return JSON.createObjectNode()
         .put("op", "train_step")
         .put("backend", backend)
@@ -155,34 +157,16 @@ final class StepTimer {
             "shape",
             "B%d L%d d%d H%d V%d S%d %s"
                 .formatted(
-                    batch, config.layers(), d, heads, config.vocabulary(), seq, config.schedule()))
+                    batch,
+                    config.layers(),
+                    d,
+                    shape.heads(),
+                    config.vocabulary(),
+                    seq,
+                    config.schedule()))
         .put("parameters", decoder.parameters().count())
-        .put("pairs", pairs(decoder.schedule(), heads, seq) * batch)
-        .put("flops", flops(decoder, batch, seq));
-  }
-
-  /** Query-key pairs that are scored in one sequence, over all layers and heads. */
-  static double pairs(Schedule schedule, int heads, int seq) {
-    double pairs = 0;
-    for (int layer = 0; layer < schedule.layers(); layer++) {
-      var groups = schedule.groups(layer).stream().map(Schedule::pattern).toList();
-      int[] ofHead = schedule.headGroups(layer);
-      for (int g = 0; g < groups.size(); g++) {
-        int group = g;
-        long count = Arrays.stream(ofHead).filter(x -> x == group).count();
-        pairs += (double) count * BlockLayout.of(groups.get(g), 1, seq, seq).pairs(1);
-      }
-    }
-    return pairs;
-  }
-
-  /** Useful ones: 6 per weight of a product and token, 14 D per pair of attention. */
-  private static double flops(Decoder decoder, int batch, int seq) {
-    ModelConfig c = decoder.config();
-    double d = c.stack().hidden();
-    int heads = c.stack().heads().count();
-    double weights = 12.0 * c.layers() * d * d + c.vocabulary() * d;
-    return batch * (6 * weights * seq + 14 * (d / heads) * pairs(decoder.schedule(), heads, seq));
+        .put("pairs", cost.pairs() * batch)
+        .put("flops", flops * batch);
   }
 
   // Trainer tells of every step; a round's row comes after its last one.

@@ -134,7 +134,7 @@ final class FinetuneClassifyCommand implements Callable<Integer> {
     List<LabelledText> held = new ArrayList<>();
     read(Splits.of(from, match, dev), texts, held);
     RunDirectory directory = new RunDirectory(to);
-    directory.begin(TuneOptions.settings(spec, "classify"));
+    directory.begin(Session.settings(spec, "classify"));
     ProgressListener progress = session.progress();
     List<String> labels = ClassifyData.labels(texts);
     Tokenizer tokens = kind.tokenizer(to.resolve("tokenizer"), texts, progress);

@@ -131,7 +131,7 @@ final class FinetuneTagCommand implements Callable<Integer> {
       held = parts.get(1);
     }
     RunDirectory directory = new RunDirectory(to);
-    directory.begin(TuneOptions.settings(spec, "tag"));
+    directory.begin(Session.settings(spec, "tag"));
     ProgressListener progress = session.progress();
     List<String> tags = TagData.tags(train);
     List<LabelledText> texts =

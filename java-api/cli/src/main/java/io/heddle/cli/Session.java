@@ -1,10 +1,14 @@
 package io.heddle.cli;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.heddle.backend.Backend;
 import io.heddle.backend.BackendOptions;
 import io.heddle.backend.Backends;
 import io.heddle.progress.ProgressListener;
 import io.heddle.tensor.DType;
+import io.heddle.train.RunDirectory;
+import java.util.List;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 
 /** Options that verbs which compute have in common. */
@@ -56,6 +60,25 @@ final class Session {
       default ->
           throw new IllegalArgumentException("--dtype is '" + name + "'; it can be f32 or bf16");
     };
+  }
+
+  /** What a run is: all options but those that change nothing about its outcome. */
+  static ObjectNode settings(CommandSpec spec, String method) {
+    ObjectNode json = RunDirectory.object().put("method", method);
+    List<String> others =
+        List.of(
+            "--quiet",
+            "--threads",
+            "--out",
+            "--trace",
+            "--help",
+            "--version",
+            "--predict",
+            "--json");
+    spec.options().stream()
+        .filter(o -> !others.contains(o.longestName()))
+        .forEach(o -> json.put(o.longestName().substring(2), String.valueOf(o.<Object>getValue())));
+    return json;
   }
 
   /** Runs {@code stop} on Ctrl-C and keeps the process until {@code body} has saved its state. */

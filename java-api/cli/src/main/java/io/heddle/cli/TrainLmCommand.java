@@ -1,6 +1,5 @@
 package io.heddle.cli;
 
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.heddle.backend.Backend;
 import io.heddle.data.Document;
 import io.heddle.data.Texts;
@@ -215,7 +214,7 @@ final class TrainLmCommand implements Callable<Integer> {
       }
     }
     RunDirectory directory = new RunDirectory(out);
-    directory.begin(settings());
+    directory.begin(Session.settings(spec, "lm"));
     ProgressListener progress = session.progress();
     LmData tokens = LmData.of(tokenizer(train, progress), train, held);
     LmConfig config = config(tokens.tokenizer());
@@ -290,17 +289,6 @@ final class TrainLmCommand implements Callable<Integer> {
         batch,
         holdOut,
         Math.max(1, seq / 2));
-  }
-
-  private ObjectNode settings() {
-    ObjectNode json = RunDirectory.object().put("method", "lm");
-    spec.options().stream()
-        .filter(
-            o ->
-                !List.of("--quiet", "--threads", "--out", "--trace", "--help", "--version")
-                    .contains(o.longestName()))
-        .forEach(o -> json.put(o.longestName().substring(2), String.valueOf(o.<Object>getValue())));
-    return json;
   }
 
   private void print(LmData tokens, LmRun.Outcome outcome) {

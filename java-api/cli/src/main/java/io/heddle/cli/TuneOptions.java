@@ -1,21 +1,17 @@
 package io.heddle.cli;
 
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.heddle.methods.finetune.FinetuneRun;
 import io.heddle.nn.Parameters;
 import io.heddle.tensor.DType;
-import io.heddle.train.RunDirectory;
 import io.heddle.train.TrainConfig;
 import java.io.PrintWriter;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Locale;
 import java.util.function.ToIntFunction;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 
 /** Options that all kinds of fine-tuning have in common. */
@@ -196,24 +192,5 @@ final class TuneOptions {
       writer.printf("development part of %d: %s%n", held, line);
     }
     writer.printf("model: %s%nreport: %s%n", outcome.model(), run.resolve("report.html"));
-  }
-
-  /** What a run is: all options but those that change nothing about its outcome. */
-  static ObjectNode settings(CommandSpec spec, String method) {
-    ObjectNode json = RunDirectory.object().put("method", method);
-    List<String> others =
-        List.of(
-            "--quiet",
-            "--threads",
-            "--out",
-            "--trace",
-            "--help",
-            "--version",
-            "--predict",
-            "--json");
-    spec.options().stream()
-        .filter(o -> !others.contains(o.longestName()))
-        .forEach(o -> json.put(o.longestName().substring(2), String.valueOf(o.<Object>getValue())));
-    return json;
   }
 }

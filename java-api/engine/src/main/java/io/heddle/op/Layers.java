@@ -187,15 +187,26 @@ public final class Layers {
     }
     Params.Dropout params =
         new Params.Dropout(t.randomness().seed(), t.randomness().nextOffset(), p);
+    return symmetric(t, x, (from, to) -> t.run(OpCode.DROPOUT, params, from, to));
+  }
+
+  /** A linear function whose gradient is the same function of the output's gradient. */
+  @FunctionalInterface
+  interface Symmetric {
+    void apply(Tensor from, Tensor to);
+  }
+
+  /** {@code y = f(x)}, of one shape. */
+  static Tensor symmetric(Tape t, Tensor x, Symmetric f) {
     Tensor y = t.tensor(x.dtype(), x.shape());
-    t.run(OpCode.DROPOUT, params, x, y);
+    f.apply(x, y);
     if (t.wants(x)) {
       t.record(
           () -> {
             Tensor dy = t.gradient(y);
             if (dy != null) {
               Tensor dx = t.tensor(x.dtype(), x.shape());
-              t.run(OpCode.DROPOUT, params, dy, dx);
+              f.apply(dy, dx);
               t.give(x, dx);
             }
           },
@@ -254,22 +265,8 @@ public final class Layers {
 
   /** {@code alpha * x}. */
   public static Tensor scaled(Tape t, Tensor x, float alpha) {
-    Tensor y = t.tensor(x.dtype(), x.shape());
     Params.Unary params = new Params.Unary(0, alpha, 0);
-    t.run(OpCode.UNARY, params, x, y);
-    if (t.wants(x)) {
-      t.record(
-          () -> {
-            Tensor dy = t.gradient(y);
-            if (dy != null) {
-              Tensor dx = t.tensor(x.dtype(), x.shape());
-              t.run(OpCode.UNARY, params, dy, dx);
-              t.give(x, dx);
-            }
-          },
-          y);
-    }
-    return y;
+    return symmetric(t, x, (from, to) -> t.run(OpCode.UNARY, params, from, to));
   }
 
   /** A view of an activation to copy from, and where its gradient goes back to. */

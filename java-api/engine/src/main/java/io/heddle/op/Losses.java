@@ -141,4 +141,13 @@ public final class Losses {
     }
     return loss;
   }
+
+  /** The sum of losses, in double precision; waits for them. */
+  public static double sum(Tensor losses) {
+    double sum = 0;
+    for (float loss : losses.toFloats()) {
+      sum += loss;
+    }
+    return sum;
+  }
 }

@@ -124,22 +124,8 @@ public final class Sequences {
    */
   public static Tensor weighted(Tape t, Tensor x, Tensor weights) {
     Tensor spread = weights.view(weights.size(), 1).expand(x.shape());
-    Tensor y = t.tensor(x.dtype(), x.shape());
     Params times = new Params.Binary(2, 1, 1);
-    t.run(OpCode.BINARY, times, x, spread, y);
-    if (t.wants(x)) {
-      t.record(
-          () -> {
-            Tensor dy = t.gradient(y);
-            if (dy != null) {
-              Tensor dx = t.tensor(x.dtype(), x.shape());
-              t.run(OpCode.BINARY, times, dy, spread, dx);
-              t.give(x, dx);
-            }
-          },
-          y);
-    }
-    return y;
+    return Layers.symmetric(t, x, (from, to) -> t.run(OpCode.BINARY, times, from, spread, to));
   }
 
   /**

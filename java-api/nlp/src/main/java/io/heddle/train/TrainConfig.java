@@ -168,6 +168,15 @@ public record TrainConfig(
 
   /** The same with other intervals. */
   public TrainConfig every(long evaluate, long checkpoint) {
+    return copy(evaluate, checkpoint, recipe);
+  }
+
+  /** The same with another recipe. */
+  public TrainConfig with(Recipe other) {
+    return copy(evaluateEvery, checkpointEvery, other);
+  }
+
+  private TrainConfig copy(long evaluate, long checkpoint, Recipe other) {
     return new TrainConfig(
         steps,
         accumulation,
@@ -184,28 +193,6 @@ public record TrainConfig(
         seed,
         evaluate,
         checkpoint,
-        patience,
-        recipe);
-  }
-
-  /** The same with another recipe. */
-  public TrainConfig with(Recipe other) {
-    return new TrainConfig(
-        steps,
-        accumulation,
-        learningRate,
-        warmup,
-        decay,
-        finalRate,
-        beta1,
-        beta2,
-        eps,
-        weightDecay,
-        decayAll,
-        clip,
-        seed,
-        evaluateEvery,
-        checkpointEvery,
         patience,
         other);
   }

@@ -134,12 +134,8 @@ public final class Classification implements FinetuneRun.Task<Classification.Bat
       int n = batch.targets.length;
       Tensor logits = model.logits(t, batch.rows);
       Tensor targets = t.tensor(DType.I32, n).copyFrom(batch.targets);
-      double sum = 0;
-      for (float loss :
-          Losses.crossEntropy(t, logits, targets, smoothing, gradScale / n).toFloats()) {
-        sum += loss;
-      }
-      return new Objective.Loss(sum, n);
+      Tensor losses = Losses.crossEntropy(t, logits, targets, smoothing, gradScale / n);
+      return new Objective.Loss(Losses.sum(losses), n);
     };
   }
 

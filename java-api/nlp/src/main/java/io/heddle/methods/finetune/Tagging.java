@@ -122,11 +122,7 @@ public final class Tagging implements FinetuneRun.Task<Tagging.Batch> {
       Tape t, Classifier model, Batch batch, float smoothing, float gradScale) {
     Tensor logits = model.logits(t, batch.rows);
     Tensor targets = t.tensor(DType.I32, batch.targets.length).copyFrom(batch.targets);
-    double sum = 0;
-    for (float loss : Losses.crossEntropy(t, logits, targets, smoothing, gradScale).toFloats()) {
-      sum += loss;
-    }
-    return sum;
+    return Losses.sum(Losses.crossEntropy(t, logits, targets, smoothing, gradScale));
   }
 
   /**

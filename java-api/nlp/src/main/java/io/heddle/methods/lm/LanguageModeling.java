@@ -36,11 +36,7 @@ public final class LanguageModeling {
     Tensor ids = t.tensor(DType.I32, n).copyFrom(batch.ids());
     Tensor targets = t.tensor(DType.I32, n).copyFrom(batch.targets());
     Tensor hidden = model.hidden(t, ids, batch.rows(), batch.documents());
-    double sum = 0;
-    for (float loss : model.losses(t, hidden, targets, gradScale).toFloats()) {
-      sum += loss;
-    }
-    return sum;
+    return Losses.sum(model.losses(t, hidden, targets, gradScale));
   }
 
   /**

@@ -52,21 +52,17 @@ public final class MasformerReproduction {
     for (long seed : seeds) {
       studies.add(new RecallStudy(plan, backend, folder(seed), seed));
     }
-    long left = studies.stream().mapToLong(RecallStudy::left).sum();
-    List<RecallFindings> findings = new ArrayList<>();
+    long left = ModelRuns.left(studies);
     try (StageProgress overall = new StageProgress(progress, "reproduce masformer", left)) {
-      for (RecallStudy study : studies) {
-        RecallFindings one = study.run(runs, overall);
-        if (one == null) {
-          return null;
-        }
-        findings.add(one);
+      List<RecallFindings> findings = runs.all(studies, overall);
+      if (findings == null) {
+        return null;
       }
       overall.stage("attention on the clock");
       List<AttentionTimes.Time> times = times();
       RecallReport.write(root, plan, backend, findings, times, folder(seeds.getFirst()));
+      return findings;
     }
-    return findings;
   }
 
   private Path folder(long seed) {

@@ -170,11 +170,7 @@ final class RecallData {
 
   private static double sum(Tape t, Decoder model, Tensor hidden, int[] targets, float gradScale) {
     Tensor to = t.tensor(DType.I32, targets.length).copyFrom(targets);
-    double sum = 0;
-    for (float loss : model.losses(t, hidden, to, gradScale).toFloats()) {
-      sum += loss;
-    }
-    return sum;
+    return Losses.sum(model.losses(t, hidden, to, gradScale));
   }
 
   /** Scores a model. */

@@ -26,7 +26,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** One seed of the recall experiment: all patterns from scratch, then the conversions. */
-final class RecallStudy {
+final class RecallStudy implements ModelRuns.Study<RecallFindings> {
   static final String BLOCK = "block";
   static final String WINDOW = "window";
   private static final String SHORT = "full-at-half-length";
@@ -85,7 +85,8 @@ final class RecallStudy {
   }
 
   /** Optimiser steps that are not done yet. */
-  long left() {
+  @Override
+  public long left() {
     long left = 0;
     for (String name : patterns(plan).keySet()) {
       left += done(name) ? 0 : plan.steps();
@@ -110,7 +111,8 @@ final class RecallStudy {
   }
 
   /** Trains what is not trained yet, measures it; null when it was asked to stop. */
-  @Nullable RecallFindings run(ModelRuns runs, StageProgress progress) throws IOException {
+  @Override
+  public @Nullable RecallFindings run(ModelRuns runs, StageProgress progress) throws IOException {
     Map<String, String> patterns = patterns(plan);
     List<TokenBatch> test = data.test(plan.testRows());
     List<RecallFindings.Row> rows = new ArrayList<>();

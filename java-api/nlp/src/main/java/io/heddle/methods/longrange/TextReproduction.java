@@ -75,18 +75,14 @@ public final class TextReproduction {
     for (long seed : seeds) {
       studies.add(new TextStudy(plan, tokens, backend, root.resolve("seed-" + seed), seed));
     }
-    long left = studies.stream().mapToLong(TextStudy::left).sum();
-    List<TextFindings> findings = new ArrayList<>();
+    long left = ModelRuns.left(studies);
+    List<TextFindings> findings;
     try (StageProgress overall = new StageProgress(progress, "reproduce masformer on text", left)) {
-      for (TextStudy study : studies) {
-        TextFindings one = study.run(runs, overall);
-        if (one == null) {
-          return null;
-        }
-        findings.add(one);
-      }
+      findings = runs.all(studies, overall);
     }
-    TextReport.write(root, plan, backend, tokens, findings);
+    if (findings != null) {
+      TextReport.write(root, plan, backend, tokens, findings);
+    }
     return findings;
   }
 }

@@ -27,7 +27,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** One seed of the comparison on text: the same tokens, seeds and steps under each schedule. */
-final class TextStudy {
+final class TextStudy implements ModelRuns.Study<TextFindings> {
   private static final int KINDS = 5;
 
   private final TextPlan plan;
@@ -59,14 +59,16 @@ final class TextStudy {
   }
 
   /** Optimiser steps that are not done yet. */
-  long left() {
+  @Override
+  public long left() {
     return plan.patterns().keySet().stream()
         .mapToLong(name -> ModelRun.finished(folder.resolve(name)) == null ? plan.steps() : 0)
         .sum();
   }
 
   /** Trains what is not trained yet, measures it; null when it was asked to stop. */
-  @Nullable TextFindings run(ModelRuns runs, StageProgress progress) {
+  @Override
+  public @Nullable TextFindings run(ModelRuns runs, StageProgress progress) {
     List<TextFindings.Row> rows = new ArrayList<>();
     for (Map.Entry<String, String> pattern : plan.patterns().entrySet()) {
       String name = pattern.getKey();

@@ -59,7 +59,7 @@ public final class MaskedLanguage {
     Tensor hidden = model.hidden(t, batch.rows);
     Tensor targets = t.tensor(DType.I32, batch.targets.length).copyFrom(batch.targets);
     Tensor losses = head.losses(t, hidden, targets, gradScale / Math.max(1, count));
-    return new Objective.Loss(sum(losses), count);
+    return new Objective.Loss(Losses.sum(losses), count);
   }
 
   static Head head(Encoder model, String name) {
@@ -74,13 +74,5 @@ public final class MaskedLanguage {
               + model.heads().keySet());
     }
     return head;
-  }
-
-  static double sum(Tensor losses) {
-    double sum = 0;
-    for (float loss : losses.toFloats()) {
-      sum += loss;
-    }
-    return sum;
   }
 }

@@ -40,7 +40,7 @@ public final class ReplacedTokens {
       Tensor targets = t.tensor(DType.I32, batch.targets.length).copyFrom(batch.targets);
       Tensor losses =
           Losses.binaryCrossEntropy(t, outputs, targets, gradScale / Math.max(1, count));
-      return new Objective.Loss(MaskedLanguage.sum(losses), count);
+      return new Objective.Loss(Losses.sum(losses), count);
     };
   }
 

@@ -66,6 +66,6 @@ public final class SpanDenoising {
     Tensor hidden = model.hidden(t, batch.source, batch.mask, batch.before);
     Tensor targets = t.tensor(DType.I32, batch.targets.length).copyFrom(batch.targets);
     Tensor losses = model.losses(t, hidden, targets, gradScale / Math.max(1, count));
-    return new Objective.Loss(MaskedLanguage.sum(losses), count);
+    return new Objective.Loss(Losses.sum(losses), count);
   }
 }
