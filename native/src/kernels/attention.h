@@ -3,6 +3,7 @@
 #pragma once
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "cpu/context.h"
 #include "kernels/philox.h"
@@ -81,8 +82,10 @@ class BlockList {
 struct Panel {
   int64_t q, columns, k0, k1;
   const uint64_t* seen;
+
+  bool covers(int64_t query) const { return q <= query && query < q + columns; }
 };
-constexpr int64_t kStrip = 16;  // queries of the narrowest panel
+constexpr int64_t kStrip = 16;  // queries, and keys, of the narrowest panel
 
 inline void transpose_bits(uint64_t x[64]) {  // Hacker's Delight, 7-3
   uint64_t mask = 0x00000000ffffffffu;
@@ -95,52 +98,100 @@ inline void transpose_bits(uint64_t x[64]) {  // Hacker's Delight, 7-3
   }
 }
 
-// The panels of a tile: one over all of it when every pair is seen, else a strip per 16 queries with only the keys that one of them sees,
-// which leaves out most of what lies beyond a diagonal. Even bounds of keys where the tile is even: bf16 walks them in pairs.
+// A short list that lives where its owner does.
+template <class T, int Most>
+struct Few {
+  T items[Most];
+  int count = 0;
+
+  void add(const T& item) { items[count++] = item; }
+  T* begin() { return items; }
+  T* end() { return items + count; }
+  const T* begin() const { return items; }
+  const T* end() const { return items + count; }
+};
+
+// What of a tile is computed: all of it when most pairs are seen. Else its steps, 16 keys or several times that with the queries that see
+// one of them, the widest first; they leave out most of what lies beyond a diagonal, and their products stay wide. And its strips, 16
+// queries with all keys of the steps that cover them.
 class Panels {
  public:
   Panels(const uint64_t* mask, int64_t rows, int64_t keys) {
     const int64_t strips = ceil_div(rows, kStrip);
-    if (mask == nullptr) {
-      add({0, strips * kStrip, 0, keys, nullptr});
-      return;
-    }
-    for (int64_t r = 0; r < kBlock; r++) seen_[r] = r < rows ? mask[r] : 0;
-    transpose_bits(seen_);
-    int64_t work = 0;
-    for (int64_t s = 0; s < strips; s++) {
-      const uint64_t all = rows - s * kStrip >= kStrip ? 0xffff : (uint64_t{1} << (rows - s * kStrip)) - 1;
-      int64_t k0 = keys, k1 = 0;
-      bool whole = true;
-      for (int64_t k = 0; k < keys; k++) {
-        const uint64_t piece = seen_[k] >> (s * kStrip) & 0xffff;
-        if (piece == 0) continue;
-        k0 = least(k0, k);
-        whole = whole && piece == all && (k1 == 0 || k1 == k);
-        k1 = k + 1;
-      }
-      if (k0 >= k1) continue;
-      whole = whole && k0 % 2 == 0 && (k1 % 2 == 0 || k1 == keys);
-      k0 -= k0 % 2;
-      k1 = least(keys, k1 + k1 % 2);
-      work += k1 - k0;
-      add({s * kStrip, kStrip, k0, k1, whole ? nullptr : seen_});
-    }
-    // Four strips have the cost of one wide panel and more overhead: worth it where they leave something out.
-    if (strips > 1 && work * 8 > strips * keys * 7) {
-      count_ = 0;
-      add({0, strips * kStrip, 0, keys, seen_});
-    }
+    if (mask != nullptr && cut(mask, rows, keys)) return;
+    const Panel all = {0, strips * kStrip, 0, keys, mask == nullptr ? nullptr : seen(mask, rows)};
+    steps_.count = strips_.count = 0;
+    steps_.add(all);
+    strips_.add(all);
   }
-  const Panel* begin() const { return panels_; }
-  const Panel* end() const { return panels_ + count_; }
+  const Few<Panel, 4>& steps() const { return steps_; }
+  const Few<Panel, 4>& strips() const { return strips_; }
 
  private:
-  void add(const Panel& p) { panels_[count_++] = p; }
+  // False where all of the tile is as good.
+  bool cut(const uint64_t* mask, int64_t rows, int64_t keys) {
+    const int64_t strips = ceil_div(rows, kStrip);
+    uint64_t any[4] = {}, every[4];
+    for (int64_t s = 0; s < strips; s++) {
+      every[s] = ~uint64_t{0};
+      for (int64_t r = s * kStrip; r < least(rows, (s + 1) * kStrip); r++) any[s] |= mask[r], every[s] &= mask[r];
+    }
+    int64_t work = 0;
+    for (int64_t k = 0; k < keys; k += kStrip) {
+      const uint64_t bits = (keys - k < kStrip ? (uint64_t{1} << (keys - k)) - 1 : 0xffff) << k;
+      int64_t first = strips, end = 0;
+      for (int64_t s = 0; s < strips; s++) {
+        if ((any[s] & bits) != 0) first = least(first, s), end = s + 1;
+      }
+      if (end == 0) continue;
+      bool whole = true;
+      for (int64_t s = first; s < end; s++) whole = whole && (every[s] & bits) == bits;
+      const Panel step = {first * kStrip, (end - first) * kStrip, k, least(keys, k + kStrip), whole ? nullptr : seen_};
+      work += step.columns * (step.k1 - k);
+      add_step(step);
+    }
+    if (work * 8 > strips * kStrip * keys * 7) return false;
+    for (int64_t q = 0; q < strips * kStrip; q += kStrip) {
+      Panel strip = {q, kStrip, keys, 0, nullptr};
+      int64_t covered = 0;
+      for (const Panel& step : steps_) {
+        if (!step.covers(q)) continue;
+        strip.k0 = least(strip.k0, step.k0);
+        strip.k1 = step.k1;
+        covered += step.k1 - step.k0;
+      }
+      if (covered == 0) continue;
+      if (covered != strip.k1 - strip.k0) return false;  // keys between that no step computes
+      strips_.add(strip);
+    }
+    for (Panel& step : steps_) {
+      if (step.columns > steps_.items[0].columns) std::swap(step, steps_.items[0]);
+      if (step.seen != nullptr) seen(mask, rows);
+    }
+    return true;
+  }
+
+  void add_step(const Panel& step) {
+    Panel* last = steps_.count > 0 ? &steps_.items[steps_.count - 1] : nullptr;
+    if (last == nullptr || last->q != step.q || last->columns != step.columns || last->k1 != step.k0) {
+      steps_.add(step);
+      return;
+    }
+    last->k1 = step.k1;
+    if (step.seen != nullptr) last->seen = step.seen;
+  }
+
+  const uint64_t* seen(const uint64_t* mask, int64_t rows) {
+    if (turned_) return seen_;
+    for (int64_t r = 0; r < kBlock; r++) seen_[r] = r < rows ? mask[r] : 0;
+    transpose_bits(seen_);
+    turned_ = true;
+    return seen_;
+  }
 
   uint64_t seen_[kBlock];
-  Panel panels_[4];
-  int count_ = 0;
+  bool turned_ = false;
+  Few<Panel, 4> steps_, strips_;
 };
 
 // Where a tile of scores lies.

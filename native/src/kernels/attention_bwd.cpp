@@ -92,7 +92,7 @@ class Backward {
     const Broadcast fk = want_dq ? Ops::features_by_rows(key, k.stride[2], keys, w_.k_pairs, kf, a_) : Broadcast{};
     float *dk = w_.dk + (at.k0 - key_start_) * a_.row, *dv = w_.dv + (at.k0 - key_start_) * a_.row;
     const Panels panels(entry.mask, rows_, keys);
-    for (const Panel& p : panels) {
+    for (const Panel& p : panels.steps()) {
       const int64_t count = p.k1 - p.k0, corner = p.k0 * kBlock + p.q;
       const auto from_key = [&](const Broadcast& x) { return Broadcast{static_cast<const char*>(x.data) + p.k0 * x.row, x.row, x.step}; };
       multiply<Pair, Into::fresh>(w_.s + corner, kBlock, count, p.columns, from_key(kf), w_.qt + p.q, kBlock, Ops::units(a_));

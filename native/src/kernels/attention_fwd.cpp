@@ -79,6 +79,13 @@ void softmax_panel(const Work& w, float to_log2, const Panel& p, const float* ke
   }
 }
 
+// Multiplies the sums of values of some queries by shrink.
+void rescale(const Work& w, int64_t features, const Panel& p) {
+  for (int64_t d = 0; d < features; d++) {
+    for (int64_t q = p.q; q < p.q + p.columns; q += kLanes) store(w.o + d * kBlock + q, load(w.o + d * kBlock + q) * load(w.shrink + q));
+  }
+}
+
 template <bool Pair, class T>
 void forward_rows(const Call& call, const Attention& a, const Layout& layout, int64_t b, int64_t h, int64_t i) {
   using Ops = Operands<T, Pair>;
@@ -101,18 +108,28 @@ void forward_rows(const Call& call, const Attention& a, const Layout& layout, in
     const Broadcast wide = Pair ? Broadcast{} : Ops::rows_by_features(value, v.stride[2], keys, w.v, a);
     const Broadcast right = Ops::features_by_rows(value, v.stride[2], keys, w.v, wide, a);
     const Panels panels(entry.mask, rows, keys);
-    for (const Panel& p : panels) {
+    const float* keep = a.p.dropout > 0 ? w.keep : nullptr;
+    for (const Panel& p : panels.steps()) {
       const Broadcast seen_keys = {static_cast<const char*>(left.data) + p.k0 * left.row, left.row, left.step};
       multiply<Pair, Into::fresh>(w.s + p.k0 * kBlock + p.q, kBlock, p.k1 - p.k0, p.columns, seen_keys, w.qt + p.q, kBlock, Ops::units(a));
       finish_scores(w.s, nullptr, a, rule, at, p);
-      const float* keep = a.p.dropout > 0 ? w.keep : nullptr;
       if (keep != nullptr) dropout_panel(w.keep, a, at, p);
+    }
+    const Panel& widest = *panels.steps().begin();
+    for (const Panel& p : panels.strips()) {
       softmax_panel<Pair>(w, rule.to_log2, p, keep);
+      if (!widest.covers(p.q)) rescale(w, a.D, p);
+    }
+    for (const Panel& p : panels.steps()) {
       const int64_t from = p.k0 / Ops::kPer;
       const Broadcast seen_values = {static_cast<const char*>(right.data) + from * right.step, right.row, right.step};
       const float* weights = (Pair ? w.pairs : w.s) + from * kBlock + p.q;
-      multiply<Pair, Into::rescaled>(w.o + p.q, kBlock, a.D, p.columns, seen_values, weights, kBlock, Ops::terms(p.k1 - p.k0),
-                                     w.shrink + p.q);
+      const int64_t terms = Ops::terms(p.k1 - p.k0);
+      if (&p == &widest) {
+        multiply<Pair, Into::rescaled>(w.o + p.q, kBlock, a.D, p.columns, seen_values, weights, kBlock, terms, w.shrink + p.q);
+      } else {
+        multiply<Pair, Into::sum>(w.o + p.q, kBlock, a.D, p.columns, seen_values, weights, kBlock, terms);
+      }
     }
   }
   for (int64_t r = 0; r < kBlock; r++) w.shrink[r] = w.sum[r] == 0 ? 0 : 1 / w.sum[r];
@@ -176,8 +193,8 @@ hd_status attention_fwd(const Call& call) {
   const int64_t blocks = a.q_blocks();
   return with_operands(a, call.t[0]->dtype, [&](auto operands, auto type) {
     parallel(call.context, a.B * a.H * blocks, [&](int64_t task) {
-      // Longest rows first: under a causal mask these are the last ones.
-      const int64_t i = blocks - 1 - task / (a.B * a.H), bh = task % (a.B * a.H);
+      // Head by head, for neighbouring blocks of queries see the same keys; the longest rows first, under a causal mask the last ones.
+      const int64_t i = blocks - 1 - task % blocks, bh = task / blocks;
       forward_rows<(decltype(operands)::kPer > 1), decltype(type)>(call, a, layout, bh / a.H, bh % a.H, i);
     });
     return HD_OK;

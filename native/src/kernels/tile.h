@@ -40,7 +40,13 @@ inline void register_tile(float* c, int64_t ldc, Broadcast a, const float* b, in
 #pragma GCC unroll 4
     for (int w = 0; w < Wide; w++) sum[r][w] = vf{};
   }
-  auto unit = static_cast<const char*>(a.data);
+  // A pointer per four rows, which GCC must not see through: it would keep a multiple of `row` for each row and run out of registers.
+  const char* unit[(Rows + 3) / 4];
+#pragma GCC unroll 4
+  for (int i = 0; i < (Rows + 3) / 4; i++) {
+    unit[i] = static_cast<const char*>(a.data) + 4 * i * a.row;
+    asm("" : "+r"(unit[i]));
+  }
   for (int64_t t = 0; t < terms; t++) {
     vf right[Wide];
 #pragma GCC unroll 4
@@ -48,12 +54,13 @@ inline void register_tile(float* c, int64_t ldc, Broadcast a, const float* b, in
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; r++) {
       float one;
-      std::memcpy(&one, unit + r * a.row, 4);
+      std::memcpy(&one, unit[r / 4] + r % 4 * a.row, 4);
       const vf left = splat(one);
 #pragma GCC unroll 4
       for (int w = 0; w < Wide; w++) sum[r][w] = multiply_add<Pair>(left, right[w], sum[r][w]);
     }
-    unit += a.step;
+#pragma GCC unroll 4
+    for (const char*& at : unit) at += a.step;
     b += ldb;
   }
 #pragma GCC unroll 16
@@ -87,14 +94,18 @@ inline void column_of_tiles(float* c, int64_t ldc, int64_t rows, Broadcast a, co
 template <bool Pair, Into How>
 void multiply(float* c, int64_t ldc, int64_t rows, int64_t columns, Broadcast a, const float* b, int64_t ldb, int64_t terms,
               const float* factor = nullptr) {
-  constexpr int kWide = kLanes == 16 ? 4 : 2, kTall = kLanes == 16 ? 6 : 4;
+  constexpr int kWide = kLanes == 16 ? 4 : 2, kTall = kLanes == 16 ? 6 : 4, kNarrow = kLanes == 16 ? 16 : 8;
+  const auto from = [&](int64_t j) { return factor + (How == Into::rescaled ? j : 0); };
   int64_t j = 0;
   for (; j + kWide * kLanes <= columns; j += kWide * kLanes) {
-    column_of_tiles<Pair, How, kTall, kWide>(c + j, ldc, rows, a, b + j, ldb, terms, factor + (How == Into::rescaled ? j : 0));
+    column_of_tiles<Pair, How, kTall, kWide>(c + j, ldc, rows, a, b + j, ldb, terms, from(j));
   }
-  for (; j < columns; j += kLanes) {
-    column_of_tiles<Pair, How, 8, 1>(c + j, ldc, rows, a, b + j, ldb, terms, factor + (How == Into::rescaled ? j : 0));
+  const int64_t rest = (columns - j) / kLanes;
+  if constexpr (kWide > 2) {
+    if (rest == 3) column_of_tiles<Pair, How, 8, 3>(c + j, ldc, rows, a, b + j, ldb, terms, from(j));
+    if (rest == 2) column_of_tiles<Pair, How, 8, 2>(c + j, ldc, rows, a, b + j, ldb, terms, from(j));
   }
+  if (rest == 1) column_of_tiles<Pair, How, kNarrow, 1>(c + j, ldc, rows, a, b + j, ldb, terms, from(j));
 }
 
 // ---- transposition ----

@@ -54,7 +54,8 @@ public final class BenchCommand implements Verb {
   @Option(
       names = "--peer",
       description =
-          "Only rows beside this peer: libtorch; on cuda torch (default), sdpa, flex; none (step, door): ours alone.")
+          "Only rows beside this peer: libtorch; on cuda torch (default), sdpa, flex; none: ours alone"
+              + " (step: whole steps of the trainer).")
   private @Nullable String peer;
 
   @Option(names = "--quick", description = "Fewer shapes.")
@@ -201,6 +202,9 @@ public final class BenchCommand implements Verb {
         progress.println(
             "%d of %d: %s %s %s"
                 .formatted(i + 1, contests.size(), contest.op(), contest.dtype(), contest.shape()));
+        if ("none".equals(peer)) {
+          contest.alone();
+        }
         for (Row row : referee.judge(contest, backend)) {
           if (peer == null || row.peer().isEmpty() || row.peer().equals(peer)) {
             rows.add(row);
