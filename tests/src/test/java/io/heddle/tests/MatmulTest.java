@@ -110,6 +110,17 @@ class MatmulTest {
         long[] odd = {1031, 1027, 1035};
         all.add(Case.of(t, 0, odd, Lie.TURNED, Lie.PACKED, Lie.PADDED, true, 0.5f, -2));
       }
+      // A large second operand: the CPU packs it in f32, from few rows on where its rows are dense.
+      if (t[0] == DType.F32) {
+        long[] few = {24, 1031, 517};
+        all.add(Case.of(t, 0, few, Lie.PACKED, Lie.PACKED, Lie.PACKED, false, 1, 0));
+        all.add(Case.of(t, 0, few, Lie.TURNED, Lie.SHIFTED, Lie.PADDED, true, 1, 0));
+        all.add(Case.of(t, 0, few, Lie.TURNED_SHIFTED, Lie.PADDED, Lie.SHIFTED, true, 0.5f, -2));
+        all.add(Case.of(t, 0, few, Lie.SHIFTED, Lie.PACKED, Lie.PADDED, false, -1.5f, 1));
+        long[] many = {520, 1031, 517};
+        all.add(Case.of(t, 0, many, Lie.PADDED, Lie.TURNED, Lie.SHIFTED, true, 1, 1));
+        all.add(Case.of(t, 0, many, Lie.TURNED, Lie.TURNED_SHIFTED, Lie.PACKED, false, 0.5f, 0));
+      }
       // Sizes of 0: nothing to write, or a sum of no products.
       for (long[] s : new long[][] {{0, 5, 4}, {5, 0, 4}, {4, 6, 0}}) {
         for (float beta : new float[] {0, 1, -0.5f}) {

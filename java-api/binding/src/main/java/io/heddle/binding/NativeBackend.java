@@ -226,8 +226,8 @@ public abstract class NativeBackend implements Backend {
     }
   }
 
-  // c = beta c + bias: the sum of no products.
-  private void withoutTerms(@Nullable Tensor bias, Tensor c, float beta) {
+  /** {@code c = beta c + bias}: what a product without terms leaves. */
+  protected final void withoutTerms(@Nullable Tensor bias, Tensor c, float beta) {
     try (Scope scope = new Scope(memory())) {
       Tensor added = bias != null ? bias : scope.tensor(c.dtype(), 1).copyFrom(new float[1]);
       Tensor all = added.expand(c.shape());

@@ -4,8 +4,6 @@ import io.heddle.backend.BackendOptions;
 import io.heddle.binding.Door;
 import io.heddle.binding.NativeBackend;
 import io.heddle.binding.Product;
-import io.heddle.op.OpCode;
-import io.heddle.op.Params;
 import io.heddle.tensor.Storage;
 import io.heddle.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -28,13 +26,13 @@ public final class CpuBackend extends NativeBackend {
     return Storage.host(MemorySegment.ofAddress(address).reinterpret(bytes), release);
   }
 
-  // oneDNN's factor would fall on the bias too, so that a bias beside one is added afterwards.
+  // oneDNN's factor would fall on the bias too, and a product that packs takes none: then the bias
+  // is there before the product is added.
   @Override
   protected void multiply(Product product, Tensor a, Tensor b, @Nullable Tensor bias, Tensor c) {
-    if (bias != null && product.alpha() != 1) {
-      Product bare = Product.of(a, b, null, c, product.alpha(), product.beta());
-      multiply(bare, a, b, null, c);
-      run(OpCode.BINARY, new Params.Binary(ADD, 1, 1), c, bias.expand(c.shape()), c);
+    if (bias != null && (product.alpha() != 1 || Gemm.packs(product))) {
+      withoutTerms(bias, c, product.beta());
+      multiply(Product.of(a, b, null, c, product.alpha(), 1), a, b, null, c);
       return;
     }
     door.check(transport.useThreads(context));
