@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "heddle/heddle.h"
+
 namespace {
 
 // n rounds of 16 independent chains of one instruction, whose factors are the 32 bits of `one` in every lane.
@@ -68,6 +70,21 @@ __attribute__((visibility("default"))) double hd_bench_copy(void* to, const void
     std::memcpy(static_cast<char*>(to) + at, static_cast<const char*>(from) + at, static_cast<size_t>(part));
   }
   return 2 * static_cast<double>(bytes) / (seconds() - start) * 1e-9;
+}
+
+// The door as a C++ caller uses it: `calls` copies of one number, by the function hd_run of the library that is loaded.
+__attribute__((visibility("default"))) int64_t hd_bench_door(hd_address run, hd_address context, int32_t copy, int64_t calls) {
+  float from = 1, to = 0;
+  const auto tensor = [](float& x) { return hd_tensor{reinterpret_cast<hd_address>(&x), {1}, {1}, HD_F32, 1, -1, 0}; };
+  const hd_tensor x = tensor(from), y = tensor(to);
+  const hd_tensor* const tensors[] = {&x, &y};
+  const int64_t none = 0;
+  int64_t failed = 0;
+  for (int64_t i = 0; i < calls; i++) {
+    failed += reinterpret_cast<decltype(&hd_run)>(run)(context, copy, reinterpret_cast<hd_address>(tensors), 2,
+                                                       reinterpret_cast<hd_address>(&none), sizeof none);
+  }
+  return failed;
 }
 
 // What any call costs: through foreign memory, and through JNI.

@@ -48,7 +48,11 @@ void append_cause(const char* format, ...) __attribute__((format(printf, 1, 2)))
 
 int64_t copy_text(const std::string& text, hd_address to, int64_t capacity);
 const char* dtype_name(int32_t dtype);
-int64_t dtype_bytes(int32_t dtype);
+// 0 for what is no dtype.
+inline int64_t dtype_bytes(int32_t dtype) {
+  constexpr int8_t bytes[] = {4, 2, 2, 8, 4, 8, 1};
+  return dtype >= 0 && dtype <= HD_U8 ? bytes[dtype] : 0;
+}
 std::string describe(const hd_tensor& t);  // "f32 [2, 3]"
 std::string tensor_name(int32_t op, int32_t index, int32_t n);
 

@@ -109,11 +109,16 @@ void transpose(const Call& call, Nest<2> n, int other, D* y, const S* x) {
 
 template <class D, class S>
 hd_status run(const Call& call) {
-  const hd_tensor* const tensors[] = {call.t[1], call.t[0]};
-  const Nest<2> n = nest(tensors, true);
+  const int64_t all = elements(*call.t[1]);
   const S* x = call.data<const S>(0);
   D* y = call.data<D>(1);
-  if (elements(*call.t[1]) == 0) return HD_OK;
+  if (all == 0) return HD_OK;
+  if (is_contiguous(*call.t[0]) && is_contiguous(*call.t[1])) {
+    parallel_pieces(call.context, 1, all, [&](int64_t, int64_t, int64_t from, int64_t to) { copy_run(y + from, 1, x + from, 1, to - from); });
+    return HD_OK;
+  }
+  const hd_tensor* const tensors[] = {call.t[1], call.t[0]};
+  const Nest<2> n = nest(tensors, true);
   if (const int other = other_dimension(n); other >= 0) {
     transpose(call, n, other, y, x);
     return HD_OK;

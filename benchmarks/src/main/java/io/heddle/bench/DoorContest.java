@@ -11,8 +11,8 @@ import io.heddle.tensor.Scope;
 import io.heddle.tensor.Tensor;
 
 /**
- * What one call of the door costs: an op on a single element, through both transports, beside empty
- * native calls. A row's time is that of {@link #CALLS} calls.
+ * What one call of the door costs: an op on a single element, through both transports, beside a
+ * caller in C++, and beside empty native calls. A row's time is that of {@link #CALLS} calls.
  */
 final class DoorContest extends Contest {
   /** Calls of one run. */
@@ -23,6 +23,7 @@ final class DoorContest extends Contest {
   DoorContest() {
     enter(door(Contestant.OURS, "javacpp"));
     enter(door("heddle, FFM", "ffm"));
+    enter(fromC());
     enter(empty("empty JNI", () -> EmptyCall.jni(1)));
     enter(empty("empty FFM", () -> EmptyCall.ffm(1)));
     enter(empty("empty FFM, critical", () -> EmptyCall.critical(1)));
@@ -42,6 +43,12 @@ final class DoorContest extends Contest {
           }
         },
         () -> new double[] {y.get(0)});
+  }
+
+  // The same calls by a loop in C++: what they cost without Java.
+  private Contestant fromC() {
+    DoorCaller caller = own(new DoorCaller());
+    return new Contestant("C++ caller", () -> caller.copies(CALLS), () -> new double[] {1});
   }
 
   private interface Call {
