@@ -1,5 +1,6 @@
 package io.heddle.bench;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.heddle.op.OpCode;
 import io.heddle.op.Params;
 import io.heddle.op.pattern.AttentionPattern;
@@ -10,7 +11,9 @@ import io.heddle.tensor.Scope;
 import io.heddle.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.TensorOptional;
@@ -116,22 +119,27 @@ final class AttentionContest extends CpuContest {
     if (needsMask() && (long) spec.seq * spec.seq > LARGEST_MASK) {
       return; // the peer would need gigabytes for its mask alone
     }
-    enterTorch(q, k, v, g);
+    Tensor mask = pattern != null && needsMask() ? mask(scope, spec.seq, pattern) : null;
+    enterTorch(q, k, v, g, mask);
+    Map<String, Tensor> tensors = new LinkedHashMap<>(Map.of("q", q, "k", k, "v", v, "g", g));
+    if (mask != null) {
+      tensors.put("mask", mask);
+    }
+    ObjectNode setting = Wheel.work("attention", spec.backward);
+    setting.put("causal", spec.pattern.equals("causal")).put("backward", spec.backward);
+    Wheel.enter(this, setting, tensors);
   }
 
   private boolean needsMask() {
     return pattern != null && !spec.pattern.equals("causal");
   }
 
-  private void enterTorch(Tensor q, Tensor k, Tensor v, Tensor g) {
+  private void enterTorch(Tensor q, Tensor k, Tensor v, Tensor g, @Nullable Tensor seen) {
     var query = Torch.view(q);
     var key = Torch.view(k);
     var value = Torch.view(v);
     var gradient = Torch.view(g);
-    var mask =
-        pattern != null && needsMask()
-            ? new TensorOptional(Torch.view(mask(scope, spec.seq, pattern)))
-            : new TensorOptional();
+    var mask = seen != null ? new TensorOptional(Torch.view(seen)) : new TensorOptional();
     boolean causal = spec.pattern.equals("causal");
     boolean grouped = spec.kvHeads != spec.heads;
     DoubleOptional scale = new DoubleOptional();

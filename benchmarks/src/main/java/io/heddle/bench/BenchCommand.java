@@ -33,7 +33,8 @@ public final class BenchCommand implements Verb {
   @Parameters(
       paramLabel = "WORK",
       description =
-          "attention, step, decode, gemm, norm, loss, optimizer, merge, merge-files, door, or all.")
+          "attention, step, decode, gemm, norm, loss, optimizer, merge, merge-files, door,"
+              + " cold, or all.")
   private String work = "";
 
   @Option(
@@ -54,9 +55,16 @@ public final class BenchCommand implements Verb {
   @Option(
       names = "--peer",
       description =
-          "Only rows beside this peer: libtorch; on cuda torch (default), sdpa, flex; none: ours alone"
+          "Only rows beside this peer: libtorch, pytorch; on cuda torch (default), sdpa, flex; none: ours alone"
               + " (step: whole steps of the trainer).")
   private @Nullable String peer;
+
+  @Option(
+      names = "--python",
+      description =
+          "attention, gemm, step: an interpreter with PyTorch, whose own wheel takes part, too (peer"
+              + " pytorch).")
+  private @Nullable Path python;
 
   @Option(names = "--quick", description = "Fewer shapes.")
   private boolean quick;
@@ -124,6 +132,7 @@ public final class BenchCommand implements Verb {
     if (backend.equals("cuda")) {
       return onGpu();
     }
+    Wheel.use(python);
     List<DType> dtypes = types.stream().map(this::dtype).toList();
     List<Supplier<Contest>> contests = new ArrayList<>();
     if (work.equals("attention") && seq > 0) {

@@ -19,14 +19,16 @@ public final class Contests {
           "optimizer",
           "merge",
           "merge-files",
-          "door");
+          "door",
+          "cold");
 
   private Contests() {}
 
   /**
    * One contest on the CPU with one thread: {@code attention bf16 causal 1024}, {@code
    * attention-backward f32 window:256,0 4096} (12 heads of 64 features), {@code gemm f32 1024}, or
-   * {@code norm}, {@code loss}, {@code optimizer}, {@code merge} and a type, or {@code door}.
+   * {@code norm}, {@code loss}, {@code optimizer}, {@code merge} and a type, or {@code door},
+   * {@code cold}.
    */
   public static Contest named(String text) {
     String[] words = text.split(" ", -1);
@@ -82,9 +84,9 @@ public final class Contests {
           }
         }
         case "merge-files" -> contests.add(() -> new MergeFilesContest(backend, type, threads));
-        case "door" -> {
+        case "door", "cold" -> {
           if (type == types.getFirst()) {
-            contests.add(DoorContest::new);
+            contests.add(work.equals("door") ? DoorContest::new : ColdContest::new);
           }
         }
         default ->

@@ -10,8 +10,8 @@ import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 
 /**
- * The door as C++ sees it: a native loop over {@code hd_run} in a context of its own. Libheddle must
- * be loaded before.
+ * The door as C++ sees it: a native loop over {@code hd_run} in a context of its own. Libheddle
+ * must be loaded before.
  */
 @SuppressWarnings("restricted") // native calls are what is measured
 final class DoorCaller implements AutoCloseable {

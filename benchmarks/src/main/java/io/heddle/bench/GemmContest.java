@@ -3,6 +3,7 @@ package io.heddle.bench;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
 import java.util.List;
+import java.util.Map;
 import org.bytedeco.pytorch.global.torch;
 
 /** The product of a layer: rows [M,K] times a weight [N,K] turned. 2 M N K operations. */
@@ -23,6 +24,7 @@ final class GemmContest extends CpuContest {
     var rows = Torch.view(x);
     var weight = Torch.view(w);
     enter(Torch.contestant(false, () -> List.of(torch.linear(rows, weight))));
+    Wheel.enter(this, Wheel.work("gemm", false), Map.of("x", x, "w", w));
   }
 
   @Override

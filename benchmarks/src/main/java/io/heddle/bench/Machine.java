@@ -88,13 +88,22 @@ public final class Machine {
 
   private static Path library() {
     String named = System.getProperty("heddle.bench.library");
-    if (named != null) {
-      return Path.of(named);
-    }
-    // Built, not packed: benchmarks run from the repository.
+    return named != null
+        ? Path.of(named)
+        : inRepository(
+            "native/target/cmake/libheddle_bench.so",
+            "run from the repository after a build, or set -Dheddle.bench.library");
+  }
+
+  /**
+   * A file of the repository, which the program or a test runs somewhere in.
+   *
+   * @param advice what to do where there is none
+   */
+  static Path inRepository(String name, String advice) {
     Path start = Path.of(System.getProperty("heddle.root", "")).toAbsolutePath();
     for (Path at = start; at != null; at = at.getParent()) {
-      Path found = at.resolve("native/target/cmake/libheddle_bench.so");
+      Path found = at.resolve(name);
       if (Files.exists(found)) {
         try {
           return found.toRealPath();
@@ -103,9 +112,6 @@ public final class Machine {
         }
       }
     }
-    throw new IllegalStateException(
-        "no native/target/cmake/libheddle_bench.so at or above "
-            + start
-            + ": run from the repository after a build, or set -Dheddle.bench.library");
+    throw new IllegalStateException("no " + name + " at or above " + start + ": " + advice);
   }
 }

@@ -1,5 +1,6 @@
 package io.heddle.bench;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.heddle.autograd.Randomness;
 import io.heddle.autograd.Tape;
 import io.heddle.models.Decoder;
@@ -11,12 +12,14 @@ import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Loss and all gradients of a GPT-2 shaped decoder on one sequence: a training step without the
@@ -48,8 +51,26 @@ final class StepContest extends CpuContest {
     this.targets = indices(spec.vocabulary, spec.seq);
     enter(new Contestant(Contestant.OURS, this::step, this::answer));
     if (spec.window == 0 || (long) spec.seq * spec.seq <= 1 << 26) {
-      enterTorch();
+      Tensor mask =
+          spec.window == 0
+              ? null
+              : AttentionContest.mask(scope, spec.seq, Patterns.window(spec.window - 1, 0));
+      enterTorch(mask);
+      enterWheel(mask);
     }
+  }
+
+  private void enterWheel(@Nullable Tensor mask) {
+    Map<String, Tensor> tensors = new LinkedHashMap<>(model.parameters().byName());
+    tensors.put("ids", ids);
+    tensors.put("targets", targets);
+    if (mask != null) {
+      tensors.put("mask", mask);
+    }
+    ObjectNode setting = Wheel.work("step", true);
+    setting.put("heads", spec.heads).put("layers", spec.layers);
+    COMPARED.forEach(setting.putArray("compared")::add);
+    Wheel.enter(this, setting, tensors);
   }
 
   private void step() {
@@ -76,7 +97,7 @@ final class StepContest extends CpuContest {
     return all;
   }
 
-  private void enterTorch() {
+  private void enterTorch(@Nullable Tensor seen) {
     List<String> names = List.copyOf(model.parameters().byName().keySet());
     Map<String, org.bytedeco.pytorch.Tensor> byName = new HashMap<>();
     TensorVector weights = new TensorVector();
@@ -88,12 +109,7 @@ final class StepContest extends CpuContest {
     }
     var tokens = Torch.keep(Torch.view(ids).to(torch.ScalarType.Long));
     var wanted = Torch.keep(Torch.view(targets).to(torch.ScalarType.Long));
-    var mask =
-        spec.window == 0
-            ? new TensorOptional()
-            : new TensorOptional(
-                Torch.view(
-                    AttentionContest.mask(scope, spec.seq, Patterns.window(spec.window - 1, 0))));
+    var mask = seen == null ? new TensorOptional() : new TensorOptional(Torch.view(seen));
     var decoder = new TorchDecoder(spec.layers, spec.hidden, spec.heads, byName);
     TorchDecoder.Attention attention =
         (layer, qkv) ->

@@ -63,7 +63,8 @@ class ContestTest {
             new MemoryContests.Loss(9, 501, "cpu", type, 1),
             new MemoryContests.Merge(1000, 3, "cpu", type, 1),
             new MemoryContests.Optimizer(1000, "cpu", 1),
-            new DoorContest());
+            new DoorContest(),
+            new ColdContest());
     for (Contest contest : all) {
       try (contest) {
         contest.check();
@@ -127,7 +128,8 @@ class ContestTest {
         "optimizer",
         "merge",
         "merge-files",
-        "door"
+        "door",
+        "cold"
       })
   void everyWorkHasContests(String work) {
     List<DType> types = List.of(DType.F32, DType.BF16);
