@@ -2,13 +2,14 @@
 """A training step of a GPT-2 shaped decoder with a schedule of full and sparse attention: Heddle's trainer beside PyTorch.
 
 Ours runs as a user runs it (`heddle bench step --peer none`, a process of its own on the same GPU, asked for rounds in turns); the peer
-is the same maths in PyTorch: bf16 autocast over f32 weights, blocks under torch.compile, FlexAttention for sparse layers, SDPA for full
+is the same maths in PyTorch: bf16 autocast over f32 weights (or f32), blocks under torch.compile, FlexAttention for sparse layers, SDPA for full
 ones, fused AdamW with clipping. `check` trains one small model both ways, from the same weights, and compares the losses.
 """
 
 import argparse
 import json
 import math
+import resource
 import statistics
 import subprocess
 import sys
@@ -122,7 +123,7 @@ class Peer:
         decayed = [p for p in self.model.parameters() if p.dim() > 1]
         plain = [p for p in self.model.parameters() if p.dim() <= 1]
         groups = [{"params": decayed, "weight_decay": 0.1}, {"params": plain, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=1e-4, betas=(0.9, 0.95), eps=1e-8, fused=device.type == "cuda")
+        self.optimizer = torch.optim.AdamW(groups, lr=1e-4, betas=(0.9, 0.95), eps=1e-8, fused=True)
         self.ids, self.targets = tokens(batch, seq, vocabulary, device)
         self.device = device
 
@@ -211,9 +212,16 @@ def check(command, backend, device):
     return 0 if worst < bound and fell else 1
 
 
-def contest(command, backend, device, shape, schedule, rounds, out):
-    ours = Ours(command, backend, options(shape, schedule, "bf16"))
-    peer = Peer(shape, schedule, device)
+def peak_bytes(device):
+    """What PyTorch took at most: of the GPU's memory, or as a process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def contest(command, backend, device, shape, schedule, dtype, rounds, out):
+    ours = Ours(command, backend, options(shape, schedule, dtype))
+    peer = Peer(shape, schedule, device, dtype=dtype)
     started = time.perf_counter()
     for _ in range(WARM_UP):
         loss = peer.step()
@@ -232,9 +240,8 @@ def contest(command, backend, device, shape, schedule, rounds, out):
     peer_ms = statistics.median(times)
     if not (math.isfinite(losses[0]) and abs(losses[0] - math.log(shape[4])) < 0.5):
         raise SystemExit(f"ours begins with a loss of {losses[0]}, not near log {shape[4]}")
-    memory = torch.cuda.max_memory_allocated() if device.type == "cuda" else None
     name = torch.cuda.get_device_name() if device.type == "cuda" else "none"
-    row |= {"peer": "torch.compile + flex", "peer_ms": peer_ms, "ratio": peer_ms / row["ours_ms"], "peer_bytes": memory, "gpu": name, "date": time.strftime("%Y-%m-%d")}
+    row |= {"peer": "torch.compile + flex" if device.type == "cuda" else "torch.compile", "peer_ms": peer_ms, "ratio": peer_ms / row["ours_ms"], "peer_bytes": peak_bytes(device), "threads": torch.get_num_threads(), "gpu": name, "date": time.strftime("%Y-%m-%d")}
     row = {k: float(f"{v:.5g}") if isinstance(v, float) else v for k, v in row.items()}
     print(json.dumps(row), flush=True)
     if out:
@@ -247,6 +254,7 @@ def main():
     p.add_argument("what", choices=["check", "time"])
     p.add_argument("--shape", default="1,24,2048,16,50257,8192", help="batch,layers,features,heads,vocabulary,length")
     p.add_argument("--schedule", action="append", help="one for each row; default: full, mixed (four full layers at the bottom) and sparse")
+    p.add_argument("--dtype", choices=["bf16", "f32"], default="bf16")
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--out", help="JSONL, one row per schedule, added to the file")
     p.add_argument("--backend", choices=["cuda", "cpu"], default="cuda")
@@ -260,7 +268,7 @@ def main():
         return check(command, a.backend, device)
     shape = [int(x) for x in a.shape.split(",")]
     for schedule in a.schedule or ["full", "block:1024,full@0-3", "block:1024"]:
-        contest(command, a.backend, device, shape, schedule, a.rounds, a.out)
+        contest(command, a.backend, device, shape, schedule, a.dtype, a.rounds, a.out)
         torch._dynamo.reset()
         if device.type == "cuda":
             torch.cuda.empty_cache()

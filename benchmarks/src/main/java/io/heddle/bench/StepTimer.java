@@ -222,6 +222,9 @@ final class StepTimer {
       if (trainer != null) {
         row.put("peak_activation_bytes", trainer.peakActivationBytes());
       }
+      if (row.path("backend").asText().equals("cpu")) {
+        row.put("process_bytes", Machine.peakResidentBytes());
+      }
       out.println(row);
       out.flush();
       losses.removeAll();
