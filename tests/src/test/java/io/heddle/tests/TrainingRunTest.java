@@ -122,6 +122,8 @@ class TrainingRunTest {
                 "64",
                 "--batch",
                 "4",
+                "--curriculum",
+                "16@0,64@18",
                 "--layers",
                 "2",
                 "--dim",

@@ -1,7 +1,9 @@
 package io.heddle.cli;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.heddle.backend.Backend;
 import io.heddle.methods.longrange.CostModel;
+import io.heddle.methods.longrange.LayerMeter;
 import io.heddle.methods.longrange.SchedulePlanner;
 import io.heddle.methods.longrange.SchedulePlanner.Budget;
 import io.heddle.methods.longrange.SchedulePlanner.Choice;
@@ -10,6 +12,7 @@ import io.heddle.models.ModelFolder;
 import io.heddle.models.Schedule.Placement;
 import io.heddle.report.LineChart;
 import io.heddle.report.Report;
+import io.heddle.tensor.DType;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -21,6 +24,7 @@ import java.util.concurrent.Callable;
 import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -34,13 +38,17 @@ import picocli.CommandLine.Spec;
           + " pairs, FLOPs of a",
       "forward pass, bytes of the key/value cache and of activations, each beside full attention"
           + " everywhere.",
-      "With a budget it proposes the schedule with the most full layers that fits."
+      "With a budget it proposes the schedule with the most full layers that fits; with --measure"
+          + " it runs training",
+      "steps of the schedule and prints what each layer took beside what was predicted."
     })
 final class PlanLongRangeCommand implements Callable<Integer> {
   private static final int BAR = 20;
   private static final double MIB = 1 << 20;
 
   @Spec private CommandSpec spec = CommandSpec.create();
+
+  @Mixin private Session session = new Session();
 
   @Option(names = "--model", description = "Model folder whose shape is taken.")
   private @Nullable Path model;
@@ -86,11 +94,28 @@ final class PlanLongRangeCommand implements Callable<Integer> {
       description = "Most bytes of keys and values of a sequence, e.g. 512m.")
   private @Nullable Long budgetMemory;
 
+  @Option(
+      names = "--measure",
+      defaultValue = "0",
+      description = {
+        "Run so many training steps of the schedule marked > (or proposed) and print time and"
+            + " memory of each",
+        "layer; elements are bf16 with --bytes 2, f32 with --bytes 4 (default: 0, none)."
+      })
+  private int measure;
+
+  @Option(
+      names = "--recompute",
+      description = "Measure with blocks that are run again on the way back.")
+  private boolean recompute;
+
   @Option(names = "--report", description = "HTML file with the trade-off as a chart.")
   private @Nullable Path report;
 
   @Option(names = "--json", description = "Print JSON.")
   private boolean json;
+
+  private String machine = "";
 
   PlanLongRangeCommand() {}
 
@@ -109,6 +134,8 @@ final class PlanLongRangeCommand implements Callable<Integer> {
     Choice all = choices.getLast();
     Budget budget = budget(all);
     Choice proposed = budget == null ? null : planner.propose(budget, kind, size);
+    Choice chosen = proposed != null ? proposed : planner.choice(wanted, kind + ":" + size);
+    LayerMeter.Measured measured = measure > 0 ? measured(chosen.schedule()) : null;
     PrintWriter out = spec.commandLine().getOut();
     if (json) {
       Map<String, Object> tree = new TreeMap<>();
@@ -117,6 +144,9 @@ final class PlanLongRangeCommand implements Callable<Integer> {
       tree.put("choices", choices);
       if (proposed != null) {
         tree.put("proposed", proposed);
+      }
+      if (measured != null) {
+        tree.put("measured", measured);
       }
       out.println(new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(tree));
     } else {
@@ -131,9 +161,16 @@ final class PlanLongRangeCommand implements Callable<Integer> {
             100 * proposed.cost().model(),
             proposed.cost().cache() / MIB);
       }
+      if (measured != null) {
+        new LayerTable(measured).print(out, machine);
+      }
     }
     if (report != null) {
-      page(shape, choices).write(report);
+      Report page = page(shape, choices);
+      if (measured != null) {
+        new LayerTable(measured).add(page);
+      }
+      page.write(report);
     }
     out.flush();
     if (budget != null && proposed == null) {
@@ -142,6 +179,25 @@ final class PlanLongRangeCommand implements Callable<Integer> {
               .formatted(kind, planner.choice(0, kind + ":64").cost().flops()));
     }
     return 0;
+  }
+
+  // Random weights take as long as any; a vocabulary of a few tokens leaves the output layer out,
+  // as the prediction does.
+  private LayerMeter.Measured measured(String schedule) throws IOException {
+    int length = Math.toIntExact(seq);
+    ModelConfig config =
+        model == null
+            ? ModelConfig.gpt2(64, dim, layers, heads, length, schedule)
+            : ModelFolder.readConfig(model.resolve("config.json")).withSchedule(schedule);
+    if (bytes != 2 && bytes != 4) {
+      throw new ParameterException(
+          spec.commandLine(), "--bytes is " + bytes + "; what is measured has 2 (bf16) or 4 (f32)");
+    }
+    try (Backend backend = session.open()) {
+      machine = backend.describe();
+      return new LayerMeter(config, length, bytes == 2 ? DType.BF16 : DType.F32, recompute)
+          .measure(backend, measure, session.progress());
+    }
   }
 
   private CostModel.Shape shape() throws IOException {

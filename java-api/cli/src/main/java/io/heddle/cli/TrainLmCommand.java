@@ -2,6 +2,7 @@ package io.heddle.cli;
 
 import io.heddle.backend.Backend;
 import io.heddle.data.Document;
+import io.heddle.data.LengthCurriculum;
 import io.heddle.data.Texts;
 import io.heddle.methods.lm.LmConfig;
 import io.heddle.methods.lm.LmData;
@@ -115,6 +116,14 @@ final class TrainLmCommand implements Callable<Integer> {
 
   @Option(names = "--batch", defaultValue = "8", description = "Rows of a batch (default: 8).")
   private int batch;
+
+  @Option(
+      names = "--curriculum",
+      description = {
+        "Tokens of a row by step, e.g. 1024@0,4096@500: rows of 1024 tokens from step 0, of 4096",
+        "from step 500 on, --seq times --batch tokens in every batch (default: --seq throughout)."
+      })
+  private @Nullable String curriculum;
 
   @Option(
       names = "--accumulate",
@@ -288,7 +297,8 @@ final class TrainLmCommand implements Callable<Integer> {
         seq,
         batch,
         holdOut,
-        Math.max(1, seq / 2));
+        Math.max(1, seq / 2),
+        curriculum == null ? LengthCurriculum.constant(seq) : LengthCurriculum.parse(curriculum));
   }
 
   private void print(LmData tokens, LmRun.Outcome outcome) {

@@ -51,6 +51,41 @@ class LongRangeCommandsTest {
   }
 
   @Test
+  void planMeasuresLayers(@TempDir Path folder) throws IOException {
+    Path page = folder.resolve("plan.html");
+    String[] plan = {
+      "plan",
+      "longrange",
+      "--layers=3",
+      "--dim=32",
+      "--heads=2",
+      "--seq=160",
+      "--full=1",
+      "--window=16",
+      "--bytes=4",
+      "--measure=2",
+      "--backend=reference",
+      "--report=" + page,
+      "--quiet"
+    };
+    assertEquals(0, run(plan), err.toString());
+    String text = out.toString();
+    assertTrue(text.matches("(?s).* 0  full +[\\d.]+ .* 2  window:16 +[\\d.]+ .*"), text);
+    assertTrue(Files.readString(page).contains("Measured by layer"));
+
+    String[] json = java.util.Arrays.copyOf(plan, plan.length + 1);
+    json[plan.length] = "--json";
+    assertEquals(0, run(json), err.toString());
+    JsonNode rows = new ObjectMapper().readTree(out.toString()).path("measured").path("rows");
+    assertEquals(3, rows.size());
+    assertTrue(rows.get(2).path("backward").asDouble() > 0, rows.toString());
+
+    plan[8] = "--bytes=1";
+    assertEquals(2, run(plan));
+    assertTrue(err.toString().contains("--bytes is 1"), err.toString());
+  }
+
+  @Test
   void whatDoesNotFitIsSaid() {
     assertEquals(1, run("plan", "longrange", "--budget-flops=1e6"));
     assertTrue(err.toString().contains("no schedule fits the budget"), err.toString());

@@ -1,6 +1,7 @@
 package io.heddle.autograd;
 
 import io.heddle.backend.Backend;
+import io.heddle.backend.profile.LayerProfile;
 import io.heddle.op.OpCode;
 import io.heddle.op.Params;
 import io.heddle.tensor.DType;
@@ -8,6 +9,7 @@ import io.heddle.tensor.Scope;
 import io.heddle.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -128,23 +130,56 @@ public final class Tape implements AutoCloseable {
   /**
    * Runs a part of the network and keeps nothing but its outputs; when gradients are asked for, the
    * part is run again with the same dropout (Chen et al., "Training deep nets with sublinear memory
-   * cost", 2016). Gradients are the same, bit for bit.
+   * cost", 2016). Gradients are the same, bit for bit. On a tape that does not record, what the
+   * part made on the way is freed after it.
    *
    * @param inputs the activations that the part reads; parameters need no mention
    */
   public List<Tensor> recomputed(List<Tensor> inputs, Segment segment) {
     if (!recording) {
-      return segment.run(this, inputs);
+      return apart(inputs, segment);
     }
     Randomness again = randomness.copy();
-    List<Tensor> outputs;
-    try (Tape first = new Tape(backend, false, true, randomness)) {
-      outputs = segment.run(first, inputs);
-      scope.countPeak(first.scope);
-      outputs.forEach(output -> scope.adopt(first.scope, output));
-    }
+    List<Tensor> outputs = apart(inputs, segment);
     record(() -> recompute(inputs, segment, again, outputs), outputs.toArray(new Tensor[0]));
     return outputs;
+  }
+
+  /**
+   * Runs a layer. While somebody listens ({@link LayerProfile}), what it takes on the way there and
+   * on the way back is told; else this is the part alone.
+   *
+   * @param stack prefix of the parameters
+   * @param number of the layer, from 0 on
+   */
+  public List<Tensor> layer(String stack, int number, List<Tensor> inputs, Segment part) {
+    LayerProfile.Span forward = LayerProfile.begin(backend, stack, number, false, scope.bytes());
+    if (forward == null) {
+      return part.run(this, inputs);
+    }
+    // Nodes run from last to first: that before the layer's own ends the way back through it.
+    AtomicReference<LayerProfile.@Nullable Span> back = new AtomicReference<>();
+    record(
+        () -> {
+          LayerProfile.Span begun = back.get();
+          if (begun != null) {
+            begun.end(scope.bytes());
+          }
+        });
+    List<Tensor> outputs = part.run(this, inputs);
+    forward.end(scope.bytes());
+    record(() -> back.set(LayerProfile.begin(backend, stack, number, true, scope.bytes())));
+    return outputs;
+  }
+
+  // Keeps the outputs alone.
+  private List<Tensor> apart(List<Tensor> inputs, Segment segment) {
+    try (Tape first = new Tape(backend, false, training, randomness)) {
+      List<Tensor> outputs = segment.run(first, inputs);
+      scope.countPeak(first.scope);
+      outputs.forEach(output -> scope.adopt(first.scope, output));
+      return outputs;
+    }
   }
 
   private void recompute(

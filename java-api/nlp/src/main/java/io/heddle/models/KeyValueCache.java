@@ -39,6 +39,7 @@ final class KeyValueCache implements Attend, AutoCloseable {
   private final int rows;
   private final int capacity;
   private final Scope scope;
+  private Scope pass; // of the pass under way: layers share what one of them has made
   private final HeldKeys[] held;
   private final RowMoves moves;
   private final @Nullable SourceKeys sources;
@@ -77,6 +78,7 @@ final class KeyValueCache implements Attend, AutoCloseable {
     this.capacity = capacity;
     this.padding = padding.clone();
     this.scope = new Scope(stack.parameters().backend().memory());
+    this.pass = scope;
     this.sources = source == null ? null : new SourceKeys(stack, source, padding.length, scope);
     // One row more than texts, for rows that change places.
     this.moves = new RowMoves(rows + 1, capacity);
@@ -131,6 +133,7 @@ final class KeyValueCache implements Attend, AutoCloseable {
     }
     Tensor flat = t.tensor(DType.I32, at.length).copyFrom(at);
     positions = same ? flat : flat.view(batch, fresh);
+    pass = t.scope();
     layouts.clear();
     if (sources != null) {
       sources.begin();
@@ -207,7 +210,7 @@ final class KeyValueCache implements Attend, AutoCloseable {
                   bySlot
                       ? (text, p) -> own.bySlot(text, length, p)
                       : (text, p) -> HeldKeys.from(text, first, p);
-              return layout(layer, columns, place).tensors(t.scope());
+              return layout(layer, columns, place).tensors(pass);
             });
     return Attention.over(t, q, seen.keys(), seen.values(), stack.spec(), layout);
   }

@@ -126,7 +126,8 @@ public final class Stack implements AutoCloseable {
 
   /**
    * Whether a training step keeps only what passes between blocks and runs each block again on the
-   * way back: about a third more time, far less memory, the same gradients.
+   * way back: about a third more time, far less memory, the same gradients. Evaluation, too, then
+   * keeps no more than that.
    */
   public void recompute(boolean wanted) {
     recompute = wanted;
@@ -191,7 +192,8 @@ public final class Stack implements AutoCloseable {
       Tape.Segment segment =
           (tape, in) -> block.run(tape, layer, in.getFirst(), in.size() > 1 ? in.get(1) : null);
       // The first block may pass its input on, which is not its own to give away.
-      at = recompute && i > 0 ? t.recomputed(at, segment) : segment.run(t, at);
+      Tape.Segment part = recompute && i > 0 ? (tape, in) -> tape.recomputed(in, segment) : segment;
+      at = t.layer(prefix, i, at, part);
     }
     return at;
   }

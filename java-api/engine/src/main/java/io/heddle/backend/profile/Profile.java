@@ -36,6 +36,11 @@ public final class Profile {
     };
   }
 
+  /** The trace that is being written, or null. */
+  static @Nullable ChromeTrace trace() {
+    return trace;
+  }
+
   /** A span that has begun, or null when nobody listens. */
   public static @Nullable Span begin() {
     ChromeTrace listening = trace;

@@ -10,9 +10,16 @@
  * <p>Tagging: the cross-entropy at the first piece of every word; chunks are scored as CoNLL's
  * conlleval does.
  *
+ * <p>Writing: summaries of documents and answers to questions about them by a decoder, the loss on
+ * the target alone, for documents longer than full attention everywhere could pay for (MASFormer,
+ * arXiv 2310.12442); ROUGE (Lin 2004), exact match and F1 (Rajpurkar et al. 2016) of what is
+ * written.
+ *
  * <pre>
  * heddle finetune classify --data FOLDER --out RUN
  * heddle finetune tag --data FOLDER --out RUN
+ * heddle finetune summarize --data FOLDER --model MODEL --out RUN
+ * heddle finetune qa --data FOLDER --model MODEL --out RUN
  * </pre>
  */
 @org.jspecify.annotations.NullMarked

@@ -21,13 +21,15 @@ import java.util.Map;
 final class LmReport {
   private LmReport() {}
 
-  static void write(RunDirectory run, String title, Decoder model, LmData data, Score held)
+  static void write(
+      RunDirectory run, String title, Decoder model, LmData data, LmConfig config, Score held)
       throws IOException {
     Map<String, Object> facts = new LinkedHashMap<>();
     facts.put("parameters", model.parameters().count());
     facts.put("element type", model.parameters().dtype());
     facts.put("backend", model.backend().name());
     facts.put("attention", model.config().schedule());
+    facts.put("tokens of a row @ step", config.curriculum());
     facts.put("training tokens", data.train().length);
     facts.put("held-out loss", format("%.4f nats per token", held.loss()));
     facts.put("held-out perplexity", format("%.2f", held.perplexity()));

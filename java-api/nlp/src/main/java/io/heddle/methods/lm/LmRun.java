@@ -3,7 +3,6 @@ package io.heddle.methods.lm;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.heddle.backend.Backend;
 import io.heddle.data.EvaluationWindows;
-import io.heddle.data.PackedTokens;
 import io.heddle.data.TokenBatch;
 import io.heddle.models.AutoModel;
 import io.heddle.models.Decoder;
@@ -18,6 +17,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.LongFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -77,15 +77,21 @@ public final class LmRun {
 
   /** Runs from a random model, or from {@code start}, a model folder. */
   public Outcome run(String task, @Nullable Path start) {
-    PackedTokens packed =
-        new PackedTokens(data.train(), config.length(), config.rows(), config.train().seed());
+    LongFunction<TokenBatch> batches =
+        config
+            .curriculum()
+            .batches(
+                data.train(),
+                Math.multiplyExact(config.length(), config.rows()),
+                config.train().accumulation(),
+                config.train().seed());
     try (Decoder model = start == null ? random() : started(start)) {
       model.recompute(recompute);
       Trainer.Result result =
           trainer.fit(
               task,
               model.parameters(),
-              packed::batch,
+              batches,
               LanguageModeling.objective(model),
               sampleEvaluation(model));
       if (!result.finished()) {
@@ -101,7 +107,7 @@ public final class LmRun {
       ModelFolder.save(model, folder, Map.of());
       data.tokenizer().save(folder);
       writeResult(held);
-      LmReport.write(directory, task, model, data, held);
+      LmReport.write(directory, task, model, data, config, held);
       return new Outcome(true, held, folder);
     } catch (IOException e) {
       throw new UncheckedIOException(

@@ -3,7 +3,9 @@ package io.heddle.methods.longrange;
 import io.heddle.models.ModelConfig;
 import io.heddle.models.Schedule;
 import io.heddle.nn.StackConfig;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -81,11 +83,13 @@ public final class CostModel {
 
     /** FLOPs of a token's forward pass, attention scores left out. */
     double linear() {
-      double block =
-          2.0 * dim * attentionInputs()
-              + 2.0 * dim * heads * headDim
-              + 2.0 * dim * inner * (gated ? 3 : 2);
-      return layers * block + 2.0 * dim * vocabulary;
+      return layers * block() + 2.0 * dim * vocabulary;
+    }
+
+    private double block() {
+      return 2.0 * dim * attentionInputs()
+          + 2.0 * dim * heads * headDim
+          + 2.0 * dim * inner * (gated ? 3 : 2);
     }
   }
 
@@ -113,6 +117,15 @@ public final class CostModel {
       double cached,
       long activations,
       long recomputed) {}
+
+  /**
+   * What one layer costs in a training step over one sequence.
+   *
+   * @param pattern of its attention
+   * @param flops three forward passes' worth, four when it is run again on the way back
+   * @param activations bytes that it keeps for the way back
+   */
+  public record LayerCost(String pattern, double flops, long activations) {}
 
   /**
    * Costs of sequences.
@@ -157,6 +170,24 @@ public final class CostModel {
         (double) columns / (length * shape.layers),
         length * (shape.layers * block() + ends()),
         length * recomputed());
+  }
+
+  /**
+   * What each layer costs in a training step.
+   *
+   * @param recompute whether all but the first are run again on the way back
+   */
+  public List<LayerCost> layers(String text, boolean recompute) {
+    Schedule schedule = Schedule.parse(text, shape.layers, shape.heads);
+    List<LayerCost> out = new ArrayList<>();
+    for (int layer = 0; layer < schedule.layers(); layer++) {
+      boolean again = recompute && layer > 0;
+      double forward =
+          length * shape.block() + 4.0 * shape.headDim * Pairs.of(schedule, layer, length, pairs);
+      long kept = again ? 2L * shape.dim * bytes : block();
+      out.add(new LayerCost(schedule.describe(layer), (again ? 4 : 3) * forward, length * kept));
+    }
+    return out;
   }
 
   // Of a token, in a block: two norms with the sums that they normalise, queries, keys and values,
