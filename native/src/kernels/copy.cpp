@@ -114,7 +114,8 @@ hd_status run(const Call& call) {
   D* y = call.data<D>(1);
   if (all == 0) return HD_OK;
   if (is_contiguous(*call.t[0]) && is_contiguous(*call.t[1])) {
-    parallel_pieces(call.context, 1, all, [&](int64_t, int64_t, int64_t from, int64_t to) { copy_run(y + from, 1, x + from, 1, to - from); });
+    parallel_pieces(call.context, 1, all,
+                    [&](int64_t, int64_t, int64_t from, int64_t to) { copy_run(y + from, 1, x + from, 1, to - from); });
     return HD_OK;
   }
   const hd_tensor* const tensors[] = {call.t[1], call.t[0]};
