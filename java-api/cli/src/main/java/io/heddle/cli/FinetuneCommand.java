@@ -10,7 +10,12 @@ import picocli.CommandLine.Spec;
     name = "finetune",
     description = "Trains a model for a task, on files in plain formats.",
     synopsisSubcommandLabel = "TASK",
-    subcommands = {FinetuneClassifyCommand.class, FinetuneTagCommand.class, TrainLmCommand.class})
+    subcommands = {
+      FinetuneClassifyCommand.class,
+      FinetuneTagCommand.class,
+      FinetuneTranslateCommand.class,
+      TrainLmCommand.class
+    })
 final class FinetuneCommand implements Runnable {
   @Spec private CommandSpec spec = CommandSpec.create();
 

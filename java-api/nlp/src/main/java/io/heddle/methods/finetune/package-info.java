@@ -10,9 +10,13 @@
  * <p>Tagging: the cross-entropy at the first piece of every word; chunks are scored as CoNLL's
  * conlleval does.
  *
+ * <p>Translation: the cross-entropy of target tokens, with label smoothing, of an encoder-decoder
+ * Transformer (Vaswani et al. 2017); BLEU of whole lines.
+ *
  * <pre>
  * heddle finetune classify --data FOLDER --out RUN
  * heddle finetune tag --data FOLDER --out RUN
+ * heddle finetune translate --data FOLDER --source en --target de --out RUN
  * </pre>
  */
 @org.jspecify.annotations.NullMarked
