@@ -15,6 +15,7 @@ import picocli.CommandLine.Spec;
       FinetuneTagCommand.class,
       FinetuneSummarizeCommand.class,
       FinetuneQaCommand.class,
+      FinetuneTranslateCommand.class,
       TrainLmCommand.class
     })
 final class FinetuneCommand implements Runnable {

@@ -269,6 +269,32 @@ public final class Layers {
     return symmetric(t, x, (from, to) -> t.run(OpCode.UNARY, params, from, to));
   }
 
+  /**
+   * {@code factor * g} for each of {@code size} features: weights that are one number.
+   *
+   * @param g [1]
+   * @return [size]
+   */
+  public static Tensor spread(Tape t, Tensor g, float factor, long size) {
+    Tensor y = t.tensor(g.dtype(), size);
+    t.run(OpCode.UNARY, new Params.Unary(0, factor, 0), g.expand(size), y);
+    Tensor dg = g.grad();
+    if (t.recording() && dg != null) {
+      // Weights take their gradient in place, as parameters do.
+      y.grad(fill(t, t.tensor(dg.dtype(), size), 0));
+      t.record(
+          () -> {
+            Tensor dy = t.gradient(y);
+            if (dy != null) {
+              t.run(OpCode.UNARY, new Params.Unary(0, factor, 0), dy, dy);
+              t.run(OpCode.REDUCE, new Params.Reduce(0, 1), dy, dg);
+            }
+          },
+          y);
+    }
+    return y;
+  }
+
   /** A view of an activation to copy from, and where its gradient goes back to. */
   @FunctionalInterface
   public interface View {

@@ -21,10 +21,24 @@ import org.jspecify.annotations.Nullable;
 public record Splits(List<Path> train, List<Path> dev, List<Path> test) {
   private static final Pattern DATA =
       Pattern.compile(".*\\.(tsv|tab|csv|jsonl?|txt|conll|conllu|bio|iob2?)(\\.gz)?");
-  private static final Pattern TRAIN = Pattern.compile("(.*[^a-z])?train(ing)?([^a-z].*)?");
-  private static final Pattern DEV =
-      Pattern.compile("(.*[^a-z])?(dev|development|valid|validation|val)([^a-z].*)?");
-  private static final Pattern TEST = Pattern.compile("(.*[^a-z])?test([^a-z].*)?");
+
+  /** Parts of a data set, as the names of files say. */
+  enum Kind {
+    TRAIN("train(ing)?"),
+    DEV("dev|development|valid|validation|val"),
+    TEST("test");
+
+    private final Pattern pattern;
+
+    Kind(String word) {
+      this.pattern = Pattern.compile("(.*[^a-z])?(" + word + ")([^a-z].*)?");
+    }
+
+    /** Whether a file of this name, in lower case, belongs to this part. */
+    boolean names(String file) {
+      return pattern.matcher(file).matches();
+    }
+  }
 
   /** Copies the lists. */
   public Splits {
@@ -55,9 +69,9 @@ public record Splits(List<Path> train, List<Path> dev, List<Path> test) {
     List<List<Path>> parts = List.of(new ArrayList<>(), new ArrayList<>(), new ArrayList<>());
     for (Path file : FileSets.below(data, f -> wanted.matches(f.getFileName()))) {
       String name = String.valueOf(file.getFileName()).toLowerCase(Locale.ROOT);
-      List<Pattern> kinds = List.of(TRAIN, DEV, TEST);
+      List<Kind> kinds = List.of(Kind.values());
       for (int i = 0; i < kinds.size() && DATA.matcher(name).matches(); i++) {
-        if (kinds.get(i).matcher(name).matches()) {
+        if (kinds.get(i).names(name)) {
           parts.get(i).add(file);
           break;
         }

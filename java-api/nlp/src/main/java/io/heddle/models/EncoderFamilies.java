@@ -268,7 +268,7 @@ final class EncoderFamilies {
                 k.activation("hidden_activation", "gelu"),
                 true,
                 false),
-            new Norms(false, false, eps, 0, Placement.BEFORE, false, true),
+            new Norms(false, false, false, eps, 0, Placement.BEFORE, false, true),
             false,
             false,
             k.decimal("attention_dropout", 0),

@@ -83,9 +83,14 @@ public final class Head {
    * @param targets i32 [N]; see {@link Losses#linearCrossEntropy}
    */
   public Tensor losses(Tape t, Tensor hidden, Tensor targets, float gradScale) {
+    return losses(t, hidden, targets, 0, gradScale);
+  }
+
+  /** The same with label smoothing. */
+  public Tensor losses(Tape t, Tensor hidden, Tensor targets, float smoothing, float gradScale) {
     boolean plain = config.cap() == 0 && !config.bias();
     return plain
-        ? Losses.linearCrossEntropy(t, inner(t, hidden), weight(), targets, 0, gradScale)
-        : Losses.crossEntropy(t, outputs(t, hidden), targets, 0, gradScale);
+        ? Losses.linearCrossEntropy(t, inner(t, hidden), weight(), targets, smoothing, gradScale)
+        : Losses.crossEntropy(t, outputs(t, hidden), targets, smoothing, gradScale);
   }
 }

@@ -140,7 +140,8 @@ final class LlamaFamilies {
             ? 2
             : k.activation("hidden_activation", "gelu_pytorch_tanh");
     Mlp mlp = new Mlp(k.number("intermediate_size"), kind, true, false);
-    Norms norms = new Norms(true, false, k.decimal("rms_norm_eps", 1e-6), 1, placement, true, true);
+    Norms norms =
+        new Norms(true, false, false, k.decimal("rms_norm_eps", 1e-6), 1, placement, true, true);
     float scale = (float) Math.sqrt(k.number("hidden_size"));
     HeadConfig head = head(k, true).shaped(1, k.decimal("final_logit_softcapping", 0));
     return model(k, heads(k, bias, bias, false, headDim(k)), mlp, norms, 10000, scale, head);

@@ -109,7 +109,12 @@ public final class Translator implements Model {
 
   /** The loss of every target token, f32 [N] in nats. */
   public Tensor losses(Tape t, Tensor hidden, Tensor targets, float gradScale) {
-    return head.losses(t, hidden, targets, gradScale);
+    return losses(t, hidden, targets, 0, gradScale);
+  }
+
+  /** The same with label smoothing. */
+  public Tensor losses(Tape t, Tensor hidden, Tensor targets, float smoothing, float gradScale) {
+    return head.losses(t, hidden, targets, smoothing, gradScale);
   }
 
   /**

@@ -14,7 +14,10 @@ import io.heddle.nn.StackConfig.Positions;
 import java.util.List;
 import java.util.Map;
 
-/** Encoder-decoders: T5 and FLAN-T5, BART, Marian. */
+/**
+ * Encoder-decoders: T5 and FLAN-T5; BART and Marian, whose norms come after, mBART and Pegasus,
+ * whose norms come before.
+ */
 final class TranslatorFamilies {
   private static final String T5 =
       side("encoder", 1) + side("decoder", 2) + "embed.weight = shared.weight\nhead = lm_head\n";
@@ -68,14 +71,17 @@ final class TranslatorFamilies {
     SIDE.layers.#.norm2 = model.SIDE.layers.#.final_layer_norm
     SIDE.layers.#.up = model.SIDE.layers.#.fc1
     SIDE.layers.#.down = model.SIDE.layers.#.fc2
+    SIDE.norm = model.SIDE.layer_norm
     """
         .replace("SIDE", name);
   }
 
   static void addTo(Map<String, Family> all) {
     all.put("t5", new Family(TranslatorFamilies::t5, T5));
-    all.put("bart", new Family(k -> bart(k, Table.LEARNED), BART));
-    all.put("marian", new Family(k -> bart(k, Table.SINES), BART));
+    all.put("bart", new Family(k -> bart(k, Table.LEARNED, Placement.AFTER), BART));
+    all.put("marian", new Family(k -> bart(k, Table.SINES, Placement.AFTER), BART));
+    all.put("mbart", new Family(k -> bart(k, Table.LEARNED, Placement.BEFORE), BART));
+    all.put("pegasus", new Family(k -> bart(k, Table.SINES, Placement.BEFORE), BART));
   }
 
   private static ModelConfig t5(Keys k) {
@@ -135,7 +141,7 @@ final class TranslatorFamilies {
         "");
   }
 
-  private static ModelConfig bart(Keys k, Table table) {
+  private static ModelConfig bart(Keys k, Table table, Placement placement) {
     k.node("num_hidden_layers"); // repeats encoder_layers
     int d = k.number("d_model");
     int context = k.number("max_position_embeddings");
@@ -160,23 +166,27 @@ final class TranslatorFamilies {
         k.number("vocab_size"),
         context,
         embedding,
-        side(k, "encoder", d, learned),
-        side(k, "decoder", d, learned),
+        side(k, "encoder", d, learned, placement),
+        side(k, "decoder", d, learned, placement),
         List.of(head),
         "");
   }
 
-  private static StackConfig side(Keys k, String side, int d, boolean learned) {
+  private static StackConfig side(
+      Keys k, String side, int d, boolean learned, Placement placement) {
     int count = k.number(side + "_attention_heads");
     boolean decoder = side.equals("decoder");
-    int kind = k.activation("activation_function", learned ? "gelu" : "swish");
+    boolean marian = !learned && placement == Placement.AFTER;
+    int kind = k.activation("activation_function", learned ? "gelu" : marian ? "swish" : "relu");
+    // What these formats cannot say; other readers do not know it.
+    boolean scalar = k.text("heddle_norm", "layer").equals("scale");
     return new StackConfig(
         d,
         k.number(side + "_layers"),
         Heads.plain(count, d / count, decoder),
         Positions.NONE,
         new Mlp(k.number(side + "_ffn_dim"), kind, false, true),
-        Norms.layer(1e-5f).placed(Placement.AFTER),
+        (scalar ? Norms.scale(1e-5f) : Norms.layer(1e-5f)).placed(placement),
         false,
         decoder,
         k.decimal("dropout", 0),

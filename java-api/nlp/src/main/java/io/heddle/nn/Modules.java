@@ -79,6 +79,20 @@ public final class Modules {
         offset);
   }
 
+  /**
+   * ScaleNorm (Nguyen &amp; Salazar 2019), {@code g x / max(|x|, eps)} with one number g for all
+   * features, of {@code x + residual}. It is the RMS norm with the weights {@code g / sqrt(F)}, so
+   * that the bound is a smooth one: {@code sqrt(|x|^2 + F eps^2)}, the same but for vectors that
+   * are no longer than eps.
+   */
+  public static Layers.Normed scaleNorm(
+      Tape t, Parameters p, String name, float eps, Tensor x, @Nullable Tensor residual) {
+    long features = x.dim(1);
+    float share = (float) (1 / Math.sqrt((double) features));
+    Tensor weight = Layers.spread(t, p.get(name + ".weight"), share, features);
+    return Layers.norm(t, 1, x, residual, weight, null, eps * eps);
+  }
+
   /** A layer norm with the usual weight and bias. */
   public static Tensor layerNorm(Tape t, Parameters p, String name, float eps, Tensor x) {
     return norm(t, p, name, false, eps, 0, x, null).y();

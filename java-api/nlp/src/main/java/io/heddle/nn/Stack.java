@@ -121,6 +121,10 @@ public final class Stack implements AutoCloseable {
   }
 
   private static void norm(Parameters p, StackConfig c, String name) {
+    if (c.norms().scalar()) {
+      p.constant(name + ".weight", Math.sqrt(c.hidden()), 1);
+      return;
+    }
     Modules.norm(p, name, c.norms().bias(), c.norms().offset(), c.hidden());
   }
 
@@ -282,6 +286,9 @@ public final class Stack implements AutoCloseable {
 
   private Layers.Normed norm(Tape t, String name, Tensor x, @Nullable Tensor residual) {
     StackConfig.Norms n = config.norms();
+    if (n.scalar()) {
+      return Modules.scaleNorm(t, parameters, name, n.eps(), x, residual);
+    }
     return Modules.norm(t, parameters, name, n.rms(), n.eps(), n.offset(), x, residual);
   }
 

@@ -173,6 +173,7 @@ public record StackConfig(
    * Norms.
    *
    * @param rms RMS norm; else layer norm
+   * @param scalar one weight for all features: ScaleNorm, see {@link Modules#scaleNorm}
    * @param bias with biases
    * @param eps added under the root
    * @param offset added to the weight (1 for Gemma)
@@ -182,6 +183,7 @@ public record StackConfig(
    */
   public record Norms(
       boolean rms,
+      boolean scalar,
       boolean bias,
       float eps,
       float offset,
@@ -190,17 +192,22 @@ public record StackConfig(
       boolean last) {
     /** Layer norms with biases before each part and at the end. */
     public static Norms layer(float eps) {
-      return new Norms(false, true, eps, 0, Placement.BEFORE, true, true);
+      return new Norms(false, false, true, eps, 0, Placement.BEFORE, true, true);
     }
 
     /** RMS norms before each part and at the end. */
     public static Norms rms(float eps) {
-      return new Norms(true, false, eps, 0, Placement.BEFORE, true, true);
+      return new Norms(true, false, false, eps, 0, Placement.BEFORE, true, true);
+    }
+
+    /** ScaleNorm before each part and at the end. */
+    public static Norms scale(float eps) {
+      return new Norms(true, true, false, eps, 0, Placement.BEFORE, true, true);
     }
 
     /** The same elsewhere; norms that come after need none at the end. */
     public Norms placed(Placement other) {
-      return new Norms(rms, bias, eps, offset, other, first, other != Placement.AFTER);
+      return new Norms(rms, scalar, bias, eps, offset, other, first, other != Placement.AFTER);
     }
   }
 

@@ -171,6 +171,28 @@ public record TrainConfig(
     return copy(evaluate, checkpoint, recipe);
   }
 
+  /** The same with other decays of Adam's moments and another eps. */
+  public TrainConfig adam(float first, float second, float epsilon) {
+    return new TrainConfig(
+        steps,
+        accumulation,
+        learningRate,
+        warmup,
+        decay,
+        finalRate,
+        first,
+        second,
+        epsilon,
+        weightDecay,
+        decayAll,
+        clip,
+        seed,
+        evaluateEvery,
+        checkpointEvery,
+        patience,
+        recipe);
+  }
+
   /** The same with another recipe. */
   public TrainConfig with(Recipe other) {
     return copy(evaluateEvery, checkpointEvery, other);

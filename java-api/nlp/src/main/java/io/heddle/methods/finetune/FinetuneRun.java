@@ -60,6 +60,11 @@ public final class FinetuneRun {
     /** Measures of the development part by name; empty when there is none. */
     Map<String, Double> measure(ProgressListener progress);
 
+    /** Measures of the test part by the parameters that were kept; empty when there is none. */
+    default Map<String, Double> test(ProgressListener progress) {
+      return Map.of();
+    }
+
     /** Whether a larger value of a measure is better. */
     default boolean larger(String measure) {
       return !measure.equals("loss");
@@ -78,10 +83,15 @@ public final class FinetuneRun {
    * @param finished false when it was asked to stop
    * @param steps steps done
    * @param measures of the development part, by the parameters that were kept
+   * @param tests of the test part, likewise
    * @param model the model's folder; null when it did not finish
    */
   public record Outcome(
-      boolean finished, long steps, Map<String, Double> measures, @Nullable Path model) {}
+      boolean finished,
+      long steps,
+      Map<String, Double> measures,
+      Map<String, Double> tests,
+      @Nullable Path model) {}
 
   /** Asks {@link #run} to save its state and return; safe from any thread. */
   public void stop() {
@@ -94,21 +104,23 @@ public final class FinetuneRun {
         trainer.fit(
             task.title(), task.parameters(), task.batches(), task.objective(), evaluation(task));
     if (!result.finished()) {
-      return new Outcome(false, result.steps(), Map.of(), null);
+      return new Outcome(false, result.steps(), Map.of(), Map.of(), null);
     }
     Map<String, Double> measures = task.measure(progress);
+    Map<String, Double> tests = task.test(progress);
     Path folder = directory.root().resolve("model");
     try {
       task.save(folder);
       ObjectNode json = RunDirectory.object().put("steps", result.steps());
       measures.forEach((name, value) -> json.put("dev_" + name, value));
+      tests.forEach((name, value) -> json.put("test_" + name, value));
       directory.write("result.json", json.toPrettyString() + "\n");
       task.report(directory, measures);
     } catch (IOException e) {
       throw new UncheckedIOException(
           "cannot write to " + directory.root() + ": " + e.getMessage(), e);
     }
-    return new Outcome(true, result.steps(), measures, folder);
+    return new Outcome(true, result.steps(), measures, tests, folder);
   }
 
   // The trainer watches the first value and wants it small.

@@ -14,12 +14,15 @@
  * the target alone, for documents longer than full attention everywhere could pay for (MASFormer,
  * arXiv 2310.12442); ROUGE (Lin 2004), exact match and F1 (Rajpurkar et al. 2016) of what is
  * written.
+ * <p>Translation: the cross-entropy of target tokens, with label smoothing, of an encoder-decoder
+ * Transformer (Vaswani et al. 2017); BLEU of whole lines.
  *
  * <pre>
  * heddle finetune classify --data FOLDER --out RUN
  * heddle finetune tag --data FOLDER --out RUN
  * heddle finetune summarize --data FOLDER --model MODEL --out RUN
  * heddle finetune qa --data FOLDER --model MODEL --out RUN
+ * heddle finetune translate --data FOLDER --source en --target de --out RUN
  * </pre>
  */
 @org.jspecify.annotations.NullMarked

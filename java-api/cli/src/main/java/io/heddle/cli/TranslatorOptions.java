@@ -1,0 +1,140 @@
+package io.heddle.cli;
+
+import io.heddle.backend.Backend;
+import io.heddle.models.Translator;
+import io.heddle.models.Translators;
+import io.heddle.models.Translators.Marks;
+import io.heddle.text.Tokenizer;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** Options that say which encoder-decoder is trained, and with which tokenizer. */
+final class TranslatorOptions {
+  /** Where norms stand. */
+  enum Placement {
+    BEFORE,
+    AFTER
+  }
+
+  /** What norms do. */
+  enum Norm {
+    LAYER,
+    SCALE
+  }
+
+  /** What tells positions. */
+  enum Positions {
+    SINES,
+    LEARNED
+  }
+
+  @Option(
+      names = "--model",
+      description = "Model folder to start from: an encoder-decoder in Hugging Face's layout.")
+  private @Nullable Path model;
+
+  @Option(
+      names = "--tokenizer",
+      description = "Tokenizer folder (default: the model's; without one pieces are learnt).")
+  private @Nullable Path tokenizer;
+
+  @Option(
+      names = "--vocab",
+      defaultValue = "8000",
+      description = "Most pieces of a learnt tokenizer, for both sides together (default: 8000).")
+  private int vocab;
+
+  @Option(
+      names = "--dim",
+      defaultValue = "256",
+      description = "Features of a token (default: 256).")
+  private int dim;
+
+  @Option(
+      names = "--layers",
+      defaultValue = "3",
+      description = "Blocks of the encoder, and of the decoder (default: 3).")
+  private int layers;
+
+  @Option(names = "--heads", defaultValue = "4", description = "Attention heads (default: 4).")
+  private int heads;
+
+  @Option(
+      names = "--inner",
+      defaultValue = "0",
+      description = "Features inside MLPs; 0: four times --dim (default: 0).")
+  private int inner;
+
+  @Option(
+      names = "--norms",
+      defaultValue = "BEFORE",
+      description =
+          "Where norms stand: before (pre-norm) or after (post-norm) each part (default: before).")
+  private Placement norms = Placement.BEFORE;
+
+  @Option(
+      names = "--norm",
+      defaultValue = "LAYER",
+      description = "What they do: layer (layer norm) or scale (ScaleNorm; default: layer).")
+  private Norm norm = Norm.LAYER;
+
+  @Option(
+      names = "--positions",
+      defaultValue = "SINES",
+      description = "sines or learned (default: sines).")
+  private Positions positions = Positions.SINES;
+
+  TranslatorOptions() {}
+
+  @Nullable Path model() {
+    return model;
+  }
+
+  /** The tokenizer's folder; null where pieces are learnt. */
+  @Nullable Path tokenizer() {
+    return tokenizer == null ? model : tokenizer;
+  }
+
+  int vocabulary() {
+    return vocab;
+  }
+
+  /** The learning rate that is usual for the model. */
+  float usualRate() {
+    return model != null ? 5e-5f : 1e-3f;
+  }
+
+  /** The model. */
+  Translator translator(Backend backend, Tokenizer tokens, TuneOptions tune) {
+    if (model != null) {
+      return Translators.load(model, tune.dropout(0.1f), backend, tune.dtype());
+    }
+    Translators.Shape shape =
+        new Translators.Shape(
+            dim,
+            layers,
+            layers,
+            heads,
+            inner > 0 ? inner : 4 * dim,
+            tune.maxLength(),
+            norms == Placement.BEFORE,
+            norm == Norm.SCALE,
+            positions == Positions.LEARNED,
+            tune.dropout(0.1f));
+    Marks marks = marks(tokens);
+    return Translators.random(
+        shape, tokens.vocabularySize(), marks, backend, tune.dtype(), tune.seed());
+  }
+
+  private static Marks marks(Tokenizer tokens) {
+    int end = tokens.endOfText().orElse(-1);
+    if (end < 0) {
+      throw new IllegalArgumentException(
+          "this tokenizer has no end of text, which a translation needs: name another by"
+              + " --tokenizer, or leave it out to learn one");
+    }
+    int start = tokens.id("<s>").orElse(end);
+    return new Marks(start, end, tokens.id("<pad>").orElse(end));
+  }
+}
