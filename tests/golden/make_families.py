@@ -129,6 +129,8 @@ SEQ2SEQ = {
     ),
     "bart": (hf.BartForConditionalGeneration, hf.BartConfig(**BART)),
     "marian": (hf.MarianMTModel, hf.MarianConfig(**BART, activation_function="swish", scale_embedding=True)),
+    "mbart": (hf.MBartForConditionalGeneration, hf.MBartConfig(**BART, scale_embedding=True)),
+    "pegasus": (hf.PegasusForConditionalGeneration, hf.PegasusConfig(**BART, activation_function="relu", scale_embedding=True)),
 }  # fmt: skip
 
 

@@ -203,6 +203,8 @@ class DecodingGoldenTest {
                         "gpt_bigcode",
                         "starcoder2",
                         "marian",
+                        "pegasus",
+                        "mbart",
                         "bart",
                         "t5",
                         "flan_t5")

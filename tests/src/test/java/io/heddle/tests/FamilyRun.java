@@ -105,12 +105,18 @@ record FamilyRun(Map<String, float[]> outputs, double loss) {
     return new FamilyRun(Map.of("logits", logits), sum(losses) / count);
   }
 
+  private static int last(int[] labels) {
+    return Arrays.stream(labels).filter(x -> x != Losses.IGNORE).reduce(0, (a, b) -> b);
+  }
+
   private static FamilyRun translator(Tape t, Translator model, SafetensorsFile golden)
       throws IOException {
     int[][] labels = rows(golden, "labels");
     int[][] input = new int[labels.length][labels[0].length];
     for (int b = 0; b < labels.length; b++) {
-      input[b][0] = startToken(model);
+      // mBART's targets begin with what ends them, the language's token.
+      boolean wraps = model.config().family().equals("mbart");
+      input[b][0] = wraps ? last(labels[b]) : startToken(model);
       for (int i = 1; i < labels[b].length; i++) {
         // transformers puts the padding token, 1 here, where there is no label.
         input[b][i] = labels[b][i - 1] == Losses.IGNORE ? 1 : labels[b][i - 1];

@@ -160,6 +160,9 @@ public abstract class NativeBackend implements Backend {
       for (Tensor tensor : tensors) {
         long descriptor = 0;
         if (tensor != null) {
+          if (tensor.storage().isReadOnly() && op.signature().isOutput(held, tensors.length)) {
+            throw readOnly(op.opName(), tensor);
+          }
           tensor.storage().acquire();
           descriptor = Descriptor.of(tensor);
         }
@@ -187,6 +190,12 @@ public abstract class NativeBackend implements Backend {
     door.check(status);
   }
 
+  // Native code would not ask: the write would end the process.
+  private static IllegalArgumentException readOnly(String what, Tensor tensor) {
+    return new IllegalArgumentException(
+        what + " would write " + tensor + ", which lies in a file that is mapped for reading");
+  }
+
   /**
    * The matrix product of checked, held operands, none of them empty; see {@link
    * io.heddle.backend.Backend#matmul}.
@@ -198,6 +207,9 @@ public abstract class NativeBackend implements Backend {
   public final void matmul(
       Tensor a, Tensor b, @Nullable Tensor bias, Tensor c, float alpha, float beta) {
     Product product = Product.of(a, b, bias, c, alpha, beta);
+    if (c.storage().isReadOnly()) {
+      throw readOnly("matmul", c);
+    }
     Tensor[] all = bias == null ? new Tensor[] {a, b, c} : new Tensor[] {a, b, c, bias};
     int held = 0;
     Profile.Span span = Profile.begin();
@@ -255,6 +267,9 @@ public abstract class NativeBackend implements Backend {
         || !to.isContiguous()) {
       throw new IllegalArgumentException(
           "transfer from " + from + " to " + to + ": they must be alike and contiguous");
+    }
+    if (to.storage().isReadOnly()) {
+      throw readOnly("transfer", to);
     }
     enter();
     try {

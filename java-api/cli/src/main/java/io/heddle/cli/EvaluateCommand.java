@@ -12,6 +12,7 @@ import io.heddle.methods.lm.LanguageModeling;
 import io.heddle.methods.lm.LmData;
 import io.heddle.methods.lm.Score;
 import io.heddle.models.Decoder;
+import io.heddle.models.Model;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -111,8 +112,8 @@ final class EvaluateCommand implements Callable<Integer> {
           "nothing to choose from: " + String.join(", ", free) + " ask for free text");
     }
     try (Backend backend = session.open();
-        Decoder decoder = model.decoder(backend)) {
-      var evaluation = new ChoiceEvaluation(decoder, model.tokenizer(), shots, limit, batch);
+        Model loaded = model.load(backend)) {
+      var evaluation = new ChoiceEvaluation(loaded, model.tokenizer(), shots, limit, batch);
       ChoiceTable table = new ChoiceTable(evaluation.run(sets, session.progress()), free, shots);
       return json ? table.json().toString() : table.text();
     }

@@ -54,7 +54,8 @@ final class ModelOptions {
       throw new IllegalArgumentException("--weights is '" + weights + "'; it can be exact or int8");
     }
     Loading how = Loading.as(Session.dtype(dtype));
-    return AutoModel.load(folder, backend, how.partly(partial).inEightBits(weights.equals("int8")));
+    Loading read = how.partly(partial).inEightBits(weights.equals("int8")).mapped(true);
+    return AutoModel.load(folder, backend, read);
   }
 
   Decoder decoder(Backend backend) {

@@ -7,7 +7,12 @@ import picocli.CommandLine.Command;
     name = "train",
     description = "Trains a model.",
     synopsisSubcommandLabel = "METHOD",
-    subcommands = TrainLmCommand.class)
+    subcommands = {
+      TrainLmCommand.class,
+      TrainMlmCommand.class,
+      TrainSpansCommand.class,
+      TrainRtdCommand.class
+    })
 final class TrainCommand implements Runnable {
   @picocli.CommandLine.Spec
   private picocli.CommandLine.Model.CommandSpec spec =
@@ -18,6 +23,6 @@ final class TrainCommand implements Runnable {
   @Override
   public void run() {
     throw new picocli.CommandLine.ParameterException(
-        spec.commandLine(), "no method is given; there is: lm");
+        spec.commandLine(), "no method is given; there are: lm, mlm, spans, rtd");
   }
 }

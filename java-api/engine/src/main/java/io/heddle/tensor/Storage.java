@@ -84,6 +84,11 @@ public final class Storage {
     return device;
   }
 
+  /** Whether it may only be read: a mapped file. */
+  public boolean isReadOnly() {
+    return segment.isReadOnly();
+  }
+
   /** The host memory; throws when closed or on a device. */
   public MemorySegment segment() {
     if (device >= 0) {

@@ -41,6 +41,17 @@ public final class AutoModel {
     return model;
   }
 
+  /**
+   * An encoder in parameters that the caller owns, as {@link Parameters#part}: its values are drawn
+   * when theirs are.
+   */
+  public static Encoder encoder(ModelConfig config, Parameters p, long seed) {
+    if (config.target() != null || config.stack().heads().causal()) {
+      throw new IllegalArgumentException(config.family() + " is not an encoder");
+    }
+    return (Encoder) built(config, p, seed);
+  }
+
   /** A model whose parameters wait for their values, see {@link Parameters#awaiting}. */
   static Model awaiting(ModelConfig config, Backend backend, DType dtype, boolean int8) {
     return built(config, Parameters.awaiting(backend, dtype, int8), 0);

@@ -138,6 +138,27 @@ public final class Decoder implements Model, NextTokenModel {
         chunk);
   }
 
+  /**
+   * Texts of any lengths, written side by side.
+   *
+   * @param texts most at once
+   * @param tokens most that are held at once, of all texts together, in pages of 64
+   * @throws IllegalArgumentException for a model whose scores depend on the distance of keys
+   *     (ALiBi)
+   */
+  public BatchedGeneration batch(int texts, int tokens) {
+    if (texts < 1 || tokens < 1) {
+      throw new IllegalArgumentException(
+          "a batch of " + texts + " texts and " + tokens + " tokens");
+    }
+    return new BatchedGeneration(
+        new CachedContinuation.Side(embedding, head, backend()),
+        config,
+        chunk,
+        texts,
+        new PagedCache(stack, schedule, PagedCache.pages(tokens)));
+  }
+
   /** Keys and values that later tokens may see, per layer. */
   public final class Cache implements AutoCloseable {
     private final KeyValueCache held;

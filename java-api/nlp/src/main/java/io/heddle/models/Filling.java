@@ -29,8 +29,9 @@ import org.jspecify.annotations.Nullable;
  * @param model made by {@link AutoModel#awaiting}
  * @param source where the checkpoint came from, for messages
  * @param partial whether heads may be missing, and the file may hold more than the model
+ * @param mapped whether parameters that lie in the file as they are wanted are read there
  */
-record Filling(Model model, Checkpoint checkpoint, Path source, boolean partial) {
+record Filling(Model model, Checkpoint checkpoint, Path source, boolean partial, boolean mapped) {
   // Buffers of old checkpoints, computed tables, and tied tables that some writers repeat.
   private static final Pattern REPEATED =
       Pattern.compile(
@@ -69,13 +70,28 @@ record Filling(Model model, Checkpoint checkpoint, Path source, boolean partial)
     for (Found f : found) {
       String parameter = f.piece.parameter();
       Tensor to = parameters.get(parameter);
-      long rows = copy(checkpoint.tensor(f.name), f.name, f.piece, to);
+      Tensor file = checkpoint.tensor(f.name);
+      if (mapped && !missing.containsKey(parameter) && asWanted(file, f.piece, to)) {
+        parameters.map(parameter, file);
+        continue;
+      }
+      long rows = copy(file, f.name, f.piece, to);
       if (written.merge(parameter, rows, Long::sum) == to.dim(0)
           && !missing.containsKey(parameter)) {
         parameters.filled(parameter);
       }
     }
     parameters.settle();
+  }
+
+  // Kernels read at any address of whole elements.
+  private static boolean asWanted(Tensor file, Piece piece, Tensor to) {
+    return !piece.transposed()
+        && piece.rows().equals(List.of(new Rows(0, to.dim(0))))
+        && file.dtype() == to.dtype()
+        && Arrays.equals(file.shape(), to.shape())
+        && to.storage().device() < 0
+        && file.address() % file.dtype().bytes() == 0;
   }
 
   private void check(Map<String, String> missing, List<Found> found) {

@@ -2,15 +2,10 @@ package io.heddle.models;
 
 import io.heddle.autograd.Tape;
 import io.heddle.nn.Attend;
-import io.heddle.nn.Modules;
 import io.heddle.nn.RelativeAttention;
 import io.heddle.nn.Stack;
-import io.heddle.nn.StackConfig.Heads;
 import io.heddle.nn.StackConfig.Positions;
 import io.heddle.op.Attention;
-import io.heddle.op.Layers;
-import io.heddle.op.OpCode;
-import io.heddle.op.Params;
 import io.heddle.op.pattern.AttentionPattern;
 import io.heddle.op.pattern.BlockLayout;
 import io.heddle.op.pattern.Patterns;
@@ -32,8 +27,6 @@ import org.jspecify.annotations.Nullable;
  * What is outside knows rows and columns only: {@link #extend}, {@link #select}, {@link #length}.
  */
 final class KeyValueCache implements Attend, AutoCloseable {
-  private static final Params.None NONE = new Params.None();
-
   private final Stack stack;
   private final Schedule schedule;
   private final int rows;
@@ -167,24 +160,8 @@ final class KeyValueCache implements Attend, AutoCloseable {
 
   @Override
   public Tensor self(Tape t, int layer, Tensor x) {
-    int batch = batch();
-    Tensor qkv = stack.linear(t, stack.name(layer, "qkv"), x);
-    Heads h = stack.config().heads();
-    Tensor q = Attention.heads(qkv, batch, 0, h.count(), h.dim());
-    Tensor newKeys = Attention.heads(qkv, batch, h.count(), h.kv(), h.dim());
-    Tensor newValues = Attention.heads(qkv, batch, h.count() + h.kv(), h.kv(), h.dim());
-    if (h.qkNorm()) {
-      q = normed(t, stack.name(layer, "qnorm"), q);
-      newKeys = normed(t, stack.name(layer, "knorm"), newKeys);
-    }
-    Tensor frequencies = stack.invFreq(!schedule.key(layer).startsWith("full"));
-    if (frequencies != null && positions != null) {
-      boolean interleaved = stack.config().positions().interleaved();
-      Attention.Rotary rotary = new Attention.Rotary(positions, frequencies, interleaved);
-      rotary.apply(t, q, false);
-      rotary.apply(t, newKeys, false);
-    }
-    return attention(t, layer, q, new HeldKeys.Pair(newKeys, newValues));
+    Projection p = Projection.of(t, stack, schedule, layer, x, batch(), positions);
+    return attention(t, layer, p.q(), p.fresh());
   }
 
   private Tensor attention(Tape t, int layer, Tensor q, HeldKeys.Pair fresh) {
@@ -225,14 +202,6 @@ final class KeyValueCache implements Attend, AutoCloseable {
       all.add(groups.stream().map(g -> place.apply(g, p)).toList());
     }
     return BlockLayout.compile(all, schedule.headGroups(layer), fresh, columns);
-  }
-
-  private Tensor normed(Tape t, String name, Tensor heads) {
-    Tensor flat = t.tensor(heads.dtype(), heads.size() / heads.dim(3), heads.dim(3));
-    t.run(OpCode.COPY, NONE, heads, flat.view(heads.shape()));
-    float eps = stack.config().norms().eps();
-    Layers.Normed y = Modules.norm(t, stack.parameters(), name, true, eps, 0, flat, null);
-    return y.y().view(heads.shape());
   }
 
   private Tensor bucketed(Tape t, Tensor q, Tensor k, Tensor v, int total) {

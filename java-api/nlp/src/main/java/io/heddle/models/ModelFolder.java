@@ -55,7 +55,10 @@ public final class ModelFolder {
   }
 
   static Model loadAny(Path folder, Backend backend, Loading how) {
-    try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+    boolean closing = true;
+    Checkpoint checkpoint = null;
+    try {
+      checkpoint = Checkpoint.open(folder);
       boolean llama2c = "llama2.c".equals(checkpoint.metadata().get("format"));
       if (!llama2c && !Files.isDirectory(folder)) {
         throw new IllegalArgumentException(
@@ -69,14 +72,22 @@ public final class ModelFolder {
       Model model = AutoModel.awaiting(config, backend, how.dtype(), how.int8());
       try {
         UnaryOperator<String> rename = llama2c ? TensorNames::llama2c : name -> name;
-        new Filling(model, checkpoint, folder, how.partial()).run(rename);
+        new Filling(model, checkpoint, folder, how.partial(), how.mapped()).run(rename);
       } catch (RuntimeException | IOException | Error e) {
         model.close();
         throw e;
       }
+      if (model.parameters().mappedBytes() > 0) {
+        model.parameters().mappedFrom(checkpoint::close);
+        closing = false;
+      }
       return model;
     } catch (IOException e) {
       throw new UncheckedIOException("cannot read " + folder + ": " + e.getMessage(), e);
+    } finally {
+      if (closing && checkpoint != null) {
+        checkpoint.close();
+      }
     }
   }
 
@@ -85,7 +96,7 @@ public final class ModelFolder {
     try (Checkpoint checkpoint = Checkpoint.open(folder)) {
       Model model = AutoModel.awaiting(config, backend, dtype, false);
       try {
-        new Filling(model, checkpoint, folder, true).run(name -> name);
+        new Filling(model, checkpoint, folder, true, false).run(name -> name);
       } catch (RuntimeException | IOException | Error e) {
         model.close();
         throw e;

@@ -184,8 +184,8 @@ public final class Sampler {
     }
   }
 
-  private void write(
-      Text text, float[] logits, int at, int vocabulary, Limits limits, Listener listener) {
+  /** Chooses the next token of a text by its logits, which begin at {@code at}. */
+  void write(Text text, float[] logits, int at, int vocabulary, Limits limits, Listener listener) {
     double[] scores = new double[vocabulary];
     Arrays.setAll(scores, i -> logits[at + i]);
     options.rules().apply(scores, text.tokens(), text.fresh(), limits.ends(), text.prompt);
@@ -210,7 +210,8 @@ public final class Sampler {
     text.done = !listener.accept(text.prompt, text.sample, token) || text.ended;
   }
 
-  private static final class Text {
+  /** A text that is being written. */
+  static final class Text {
     final int prompt;
     final int sample;
     final SplittableRandom random;

@@ -7,6 +7,7 @@ import io.heddle.tensor.DType;
 import io.heddle.tensor.Scope;
 import io.heddle.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
@@ -16,9 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
-import java.util.SplittableRandom;
 import java.util.function.Consumer;
-import java.util.function.DoubleSupplier;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -28,11 +27,11 @@ import org.jspecify.annotations.Nullable;
  * will fill them ({@link #awaiting}), not touched before.
  */
 public final class Parameters implements AutoCloseable {
-  private static final int PART = 1 << 20; // elements
   private static final int ALIGNMENT = 64; // elements between gradients: 256 bytes
 
   private final Backend backend;
   private final Scope scope;
+  private final Tensor zero; // f32 [1]
   private final DType dtype;
   private final Map<String, Tensor> all = new LinkedHashMap<>();
   private final Set<String> frozen = new HashSet<>();
@@ -41,13 +40,44 @@ public final class Parameters implements AutoCloseable {
   private boolean int8;
   private final Map<String, Tensor> scales = new HashMap<>();
   private final List<Tensor> gradients = new ArrayList<>();
+  private final Set<String> mapped = new HashSet<>();
+  private Runnable source = () -> {};
   private float loraScale = 1;
+
+  // Of a part: what it is a part of, what its names begin with there, and what it does not make.
+  private final @Nullable Parameters whole;
+  private final String prefix;
+  private final Map<String, Tensor> shared;
 
   /** Parameters of element type {@code dtype} on {@code backend}. */
   public Parameters(Backend backend, DType dtype) {
     this.backend = backend;
     this.scope = new Scope(backend.memory());
+    this.zero = scope.tensor(DType.F32, 1).copyFrom(new float[1]);
     this.dtype = dtype;
+    this.whole = null;
+    this.prefix = "";
+    this.shared = Map.of();
+  }
+
+  private Parameters(Parameters whole, String prefix, Map<String, Tensor> shared) {
+    this.backend = whole.backend;
+    this.scope = whole.scope;
+    this.zero = whole.zero;
+    this.dtype = whole.dtype;
+    this.whole = whole;
+    this.prefix = prefix;
+    this.shared = Map.copyOf(shared);
+  }
+
+  /**
+   * Room for one of several models that are trained together: what is made in the part is one of
+   * these parameters, its name with {@code prefix} before it. Train, freeze and close the whole.
+   *
+   * @param shared what the part does not make but takes, by its own names
+   */
+  public Parameters part(String prefix, Map<String, Tensor> shared) {
+    return new Parameters(this, prefix, shared);
   }
 
   /**
@@ -81,7 +111,18 @@ public final class Parameters implements AutoCloseable {
   }
 
   private Tensor make(String name, DType type, long... shape) {
-    Tensor tensor = scope.tensor(type, shape).named(name);
+    Tensor taken = shared.get(name);
+    if (taken != null && !Arrays.equals(taken.shape(), shape)) {
+      throw new IllegalArgumentException(
+          "'" + name + "' of shape " + Arrays.toString(shape) + " cannot be shared with " + taken);
+    }
+    Tensor tensor = taken;
+    if (tensor == null) {
+      tensor =
+          whole == null
+              ? scope.tensor(type, shape).named(name)
+              : whole.make(prefix + name, type, shape);
+    }
     if (all.put(name, tensor) != null) {
       throw new IllegalArgumentException("two parameters are called '" + name + "'");
     }
@@ -90,7 +131,7 @@ public final class Parameters implements AutoCloseable {
 
   /** Makes a parameter with all elements {@code value}. */
   public Tensor constant(String name, double value, long... shape) {
-    return begin(make(name, shape), tensor -> write(tensor, () -> value));
+    return begin(make(name, shape), Draws.constant(value));
   }
 
   /**
@@ -98,14 +139,7 @@ public final class Parameters implements AutoCloseable {
    * name only.
    */
   public Tensor normal(String name, double deviation, long seed, long... shape) {
-    return begin(make(name, shape), drawn(name, deviation, seed));
-  }
-
-  private static Consumer<Tensor> drawn(String name, double deviation, long seed) {
-    return tensor -> {
-      var random = new SplittableRandom(seed * 0x9E3779B97F4A7C15L + name.hashCode());
-      write(tensor, () -> random.nextGaussian() * deviation);
-    };
+    return begin(make(name, shape), Draws.normal(name, deviation, seed));
   }
 
   /**
@@ -156,6 +190,10 @@ public final class Parameters implements AutoCloseable {
   }
 
   private Tensor begin(Tensor tensor, Consumer<Tensor> values) {
+    if (whole != null) {
+      // What is shared has its values, or waits for them, where it was made.
+      return shared.containsValue(tensor) ? tensor : whole.begin(tensor, values);
+    }
     if (unfilled == null) {
       values.accept(tensor);
     } else {
@@ -164,22 +202,40 @@ public final class Parameters implements AutoCloseable {
     return tensor;
   }
 
-  // In parts: a table of billions of elements fits no Java array, and none is needed.
-  private static void write(Tensor tensor, DoubleSupplier next) {
-    Tensor flat = tensor.view(tensor.size());
-    for (long at = 0; at < flat.size(); at += PART) {
-      Tensor part = flat.slice(0, at, Math.min(flat.size(), at + PART));
-      float[] values = new float[(int) part.size()];
-      for (int i = 0; i < values.length; i++) {
-        values[i] = (float) next.getAsDouble();
-      }
-      part.copyFrom(values);
-    }
-  }
-
   /** Says that {@code name}, which has waited, holds its values now. */
   public void filled(String name) {
     awaited(name);
+  }
+
+  /**
+   * Gives {@code name}, which has waited, values where they lie, to be read alone: nothing is
+   * copied before {@link #trainable}.
+   *
+   * @param values of its type and shape, in host memory that lives until {@link #close}
+   */
+  public void map(String name, Tensor values) {
+    awaited(name);
+    scope.free(get(name));
+    all.put(name, values.named(name));
+    mapped.add(name);
+  }
+
+  /** What the values of {@link #map} lie in: {@code closing} runs after {@link #close}. */
+  public void mappedFrom(Runnable closing) {
+    source = closing;
+  }
+
+  /** Bytes that are read where a file was mapped. */
+  public long mappedBytes() {
+    return mapped.stream().map(this::get).mapToLong(p -> p.size() * p.dtype().bytes()).sum();
+  }
+
+  private void own(Tensor values) {
+    String name = String.valueOf(values.name());
+    Tensor copy = scope.tensor(values.dtype(), values.shape()).named(name);
+    backend.run(OpCode.COPY, new Params.None(), values, copy);
+    all.put(name, copy);
+    mapped.remove(name);
   }
 
   /** Gives {@code name}, which has waited, the values that it would have been drawn with. */
@@ -271,9 +327,10 @@ public final class Parameters implements AutoCloseable {
     return all.values().stream().filter(p -> !frozen.contains(p.name())).toList();
   }
 
-  /** Gives every parameter that is not frozen a zeroed f32 gradient. */
+  /** Gives every parameter that is not frozen a zeroed f32 gradient, and memory of its own. */
   public void trainable() {
     needExact("trained");
+    unfrozen().stream().filter(p -> mapped.contains(p.name())).forEach(this::own);
     List<Tensor> without = unfrozen().stream().filter(p -> p.grad() == null).toList();
     long size = without.stream().mapToLong(p -> aligned(p.size())).sum();
     if (size > 0) {
@@ -316,7 +373,9 @@ public final class Parameters implements AutoCloseable {
     Tensor tensor = get(name);
     all.remove(name);
     frozen.remove(name);
-    scope.free(tensor);
+    if (!mapped.remove(name)) {
+      scope.free(tensor);
+    }
   }
 
   /** Lets all parameters take part in training again. */
@@ -328,23 +387,15 @@ public final class Parameters implements AutoCloseable {
   public void zeroGradients() {
     for (Tensor buffer : gradients) {
       // 0 * x would keep NaN and infinity of undefined memory; a broadcast zero is copied instead.
-      backend.run(OpCode.COPY, new Params.None(), zero().expand(buffer.shape()), buffer);
+      backend.run(OpCode.COPY, new Params.None(), zero.expand(buffer.shape()), buffer);
     }
   }
-
-  private Tensor zero() {
-    Tensor known = zero;
-    if (known == null) {
-      known = scope.tensor(DType.F32, 1).copyFrom(new float[] {0});
-      zero = known;
-    }
-    return known;
-  }
-
-  private @Nullable Tensor zero;
 
   @Override
   public void close() {
-    scope.close();
+    if (whole == null) {
+      scope.close();
+      source.run();
+    }
   }
 }

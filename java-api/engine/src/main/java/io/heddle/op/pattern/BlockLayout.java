@@ -80,6 +80,34 @@ public final class BlockLayout {
   }
 
   /**
+   * Where the keys of one batch row lie.
+   *
+   * @param keys number of keys
+   * @param blocks block j of them is block {@code blocks[j]} of the tensor of keys
+   */
+  @SuppressWarnings("ArrayRecordComponent") // read, never compared
+  public record Pages(int keys, int[] blocks) {}
+
+  /**
+   * Compiles patterns for keys in pages: a row's queries are the last of its own keys, and its
+   * lists name blocks where they lie, of a tensor that rows share. For the forward pass alone:
+   * there are no transposed lists.
+   *
+   * @param groups a pattern per head group, for all rows
+   * @param queries number of queries of each row, T
+   */
+  public static BlockLayout paged(
+      List<AttentionPattern> groups, int[] headGroup, long queries, List<Pages> rows) {
+    Builder builder = new Builder(rows.size(), groups.size(), headGroup, queries, 0);
+    for (Pages row : rows) {
+      for (AttentionPattern pattern : groups) {
+        builder.add(pattern, row.keys, row.blocks);
+      }
+    }
+    return new BlockLayout(builder);
+  }
+
+  /**
    * Pairs (q, k) that are seen, summed over batch rows and heads; times 4 D it is the FLOP count of
    * a forward pass.
    */
@@ -178,6 +206,11 @@ public final class BlockLayout {
     }
 
     void add(AttentionPattern pattern) {
+      add(pattern, keys, null);
+    }
+
+    // `places`: where each block of keys lies; null for in order.
+    void add(AttentionPattern pattern, long keys, int @Nullable [] places) {
       int row = layout * (queryBlocks + 1);
       rowPtr[row] = used / 2;
       for (int i = 0; i < queryBlocks; i++) {
@@ -186,19 +219,25 @@ public final class BlockLayout {
         long from = Math.clamp(pattern.first(start, last), 0, keys) / BLOCK;
         long end = (Math.clamp(pattern.end(start, last), 0, keys) + BLOCK - 1) / BLOCK;
         for (long j = from; j < end; j++) {
-          addBlock(pattern, i, (int) j);
+          addBlock(pattern, i, (int) j, keys, places);
         }
         rowPtr[row + i + 1] = used / 2;
       }
       layout++;
     }
 
-    private void addBlock(AttentionPattern pattern, int queryBlock, int keyBlock) {
+    private void addBlock(
+        AttentionPattern pattern,
+        int queryBlock,
+        int keyBlock,
+        long keys,
+        int @Nullable [] places) {
       long[] words = new long[BLOCK];
       long key = (long) keyBlock * BLOCK;
       int rows = (int) Math.min(BLOCK, queries - (long) queryBlock * BLOCK);
       long valid = keys - key >= BLOCK ? -1L : (1L << (keys - key)) - 1;
-      boolean full = true;
+      // The end of a tensor needs no mask; that of a text in its page does.
+      boolean full = places == null || valid == -1L;
       long seen = 0;
       for (int r = 0; r < rows; r++) {
         long position = (long) queryBlock * BLOCK + r + keys - queries;
@@ -213,7 +252,7 @@ public final class BlockLayout {
       if (used == blocks.length) {
         blocks = Arrays.copyOf(blocks, used * 2);
       }
-      blocks[used++] = keyBlock;
+      blocks[used++] = places == null ? keyBlock : places[keyBlock];
       blocks[used++] = full ? 0 : maskOf(words);
     }
 

@@ -5,6 +5,9 @@
  * divides it by the characters of the option, as the lm-evaluation-harness of EleutherAI does, so
  * that short options have no advantage.
  *
+ * <p>An encoder answers by its head for multiple choice or, with one for hidden tokens, by the
+ * pseudo-log-likelihood of an option (Salazar et al. 2020).
+ *
  * <pre>heddle evaluate --task choice --model FOLDER --data mmlu --shots 5</pre>
  */
 @org.jspecify.annotations.NullMarked

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 
 /** The loss of hidden tokens. */
 public final class MaskedLanguage {
-  private static final String HEAD = "head";
+  static final String HEAD = "head";
 
   private MaskedLanguage() {}
 

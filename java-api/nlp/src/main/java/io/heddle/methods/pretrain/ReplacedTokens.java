@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * that hits the text's token counts as its own. No gradient passes from the one to the other.
  */
 public final class ReplacedTokens {
-  private static final String HEAD = "replaced";
+  static final String HEAD = "replaced";
 
   private ReplacedTokens() {}
 
@@ -106,7 +106,7 @@ public final class ReplacedTokens {
       Tensor hidden = generator.hidden(t, rows);
       Tensor at = t.tensor(DType.I32, places.length).copyFrom(places);
       Tensor chosen = Layers.embedding(t, hidden, at);
-      return MaskedLanguage.head(generator, "head").outputs(t, chosen).toFloats();
+      return MaskedLanguage.head(generator, MaskedLanguage.HEAD).outputs(t, chosen).toFloats();
     }
   }
 

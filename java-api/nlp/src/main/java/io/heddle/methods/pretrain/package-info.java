@@ -8,8 +8,11 @@
  *   <li>{@link io.heddle.methods.pretrain.SpanDenoising}: write what sentinels stand for (T5,
  *       Raffel et al. 2020);
  *   <li>{@link io.heddle.methods.pretrain.ReplacedTokens}: tell which tokens a small generator has
- *       replaced (ELECTRA, Clark et al. 2020).
+ *       replaced (ELECTRA, Clark et al. 2020); {@link io.heddle.methods.pretrain.JointReplacement}
+ *       trains both together.
  * </ul>
+ *
+ * <pre>heddle train mlm --model FOLDER --fresh --data TEXT --out RUN</pre>
  *
  * Next-token prediction is {@link io.heddle.methods.lm}.
  */
