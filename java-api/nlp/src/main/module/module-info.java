@@ -8,6 +8,7 @@ module io.heddle.nlp {
   requires dev.hardwood.core;
 
   exports io.heddle.data;
+  exports io.heddle.data.vectors;
   exports io.heddle.methods.choice;
   exports io.heddle.methods.finetune;
   exports io.heddle.methods.lm;
@@ -15,6 +16,7 @@ module io.heddle.nlp {
   exports io.heddle.methods.merge;
   exports io.heddle.methods.pretrain;
   exports io.heddle.methods.study;
+  exports io.heddle.methods.vectors;
   exports io.heddle.metrics;
   exports io.heddle.models;
   exports io.heddle.nn;

@@ -56,7 +56,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
       PlanCommand.class,
       CompareCommand.class,
       InspectCommand.class,
-      TokenizeCommand.class
+      TokenizeCommand.class,
+      VectorsCommand.class
     })
 public final class Main implements Runnable {
   private static final int FAILED = 1;

@@ -117,7 +117,17 @@ public enum OpCode {
   LINEAR_COMBINATION(
       "linear_combination",
       Params.None.BYTES,
-      "base? weights source* -> y");
+      "base? weights source* -> y"),
+  /** {@code word_vectors}: {@code row_ptr rows target_ptr targets negatives -> input output loss?}. */
+  WORD_VECTORS(
+      "word_vectors",
+      Params.WordVectors.BYTES,
+      "row_ptr rows target_ptr targets negatives -> input output loss?"),
+  /** {@code glove}: {@code row column count -> word context word_squares context_squares loss?}. */
+  GLOVE(
+      "glove",
+      Params.Glove.BYTES,
+      "row column count -> word context word_squares context_squares loss?");
 
   /** The version of the C ABI that this table belongs to. */
   public static final int ABI_VERSION = 2;

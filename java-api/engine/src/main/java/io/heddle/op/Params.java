@@ -331,4 +331,50 @@ public sealed interface Params {
       to.set(JAVA_INT, 4, 0);
     }
   }
+
+  /**
+   * stochastic gradient steps of skip-gram or CBOW with negative sampling.
+   *
+   * @param lr learning rate
+   */
+  record WordVectors(float lr) implements Params {
+    /** Size of the C struct. */
+    public static final int BYTES = 8;
+
+    @Override
+    public int bytes() {
+      return BYTES;
+    }
+
+    @Override
+    public void writeTo(MemorySegment to) {
+      to.set(JAVA_FLOAT, 0, lr);
+      to.set(JAVA_INT, 4, 0);
+    }
+  }
+
+  /**
+   * AdaGrad steps of weighted least squares on log co-occurrence counts.
+   *
+   * @param lr learning rate
+   * @param xMax count from which on an entry has weight 1
+   * @param alpha exponent of the weight below it
+   */
+  record Glove(float lr, float xMax, float alpha) implements Params {
+    /** Size of the C struct. */
+    public static final int BYTES = 16;
+
+    @Override
+    public int bytes() {
+      return BYTES;
+    }
+
+    @Override
+    public void writeTo(MemorySegment to) {
+      to.set(JAVA_FLOAT, 0, lr);
+      to.set(JAVA_FLOAT, 4, xMax);
+      to.set(JAVA_FLOAT, 8, alpha);
+      to.set(JAVA_INT, 12, 0);
+    }
+  }
 }

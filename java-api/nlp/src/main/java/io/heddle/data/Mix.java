@@ -7,30 +7,36 @@ import java.util.Arrays;
  * Java, so that a run can be resumed and a test set stays a test set. SplitMix64 (Steele, Lea &amp;
  * Flood 2014) with Stafford's variant 13.
  */
-final class Mix {
+public final class Mix {
   private static final long STEP = 0x9E3779B97F4A7C15L;
 
   private long state;
 
-  Mix(long seed) {
+  /** The numbers that follow a seed. */
+  public Mix(long seed) {
     state = seed;
   }
 
   /** A hash of 64 bits. */
-  static long hash(long z) {
+  public static long hash(long z) {
     long a = (z ^ (z >>> 30)) * 0xbf58476d1ce4e5b9L;
     long b = (a ^ (a >>> 27)) * 0x94d049bb133111ebL;
     return b ^ (b >>> 31);
   }
 
-  /** A number from 0 to {@code bound - 1}. */
-  int below(int bound) {
+  /** 64 random bits. */
+  public long next() {
     state += STEP;
-    return (int) (((hash(state) >>> 32) * bound) >>> 32);
+    return hash(state);
+  }
+
+  /** A number from 0 to {@code bound - 1}. */
+  public int below(int bound) {
+    return (int) (((next() >>> 32) * bound) >>> 32);
   }
 
   /** The numbers from 0 to {@code n - 1} in random order (Fisher and Yates). */
-  int[] order(int n) {
+  public int[] order(int n) {
     int[] out = new int[n];
     Arrays.setAll(out, i -> i);
     shuffle(out);
@@ -38,7 +44,7 @@ final class Mix {
   }
 
   /** Puts {@code values} in random order. */
-  void shuffle(int[] values) {
+  public void shuffle(int[] values) {
     for (int i = values.length - 1; i > 0; i--) {
       int j = below(i + 1);
       int swap = values[i];

@@ -103,6 +103,8 @@ public final class ReferenceBackend implements Backend {
       case SUM_SQUARES -> ReferenceElementwise.sumSquares(t);
       case CLIP_FACTOR -> ReferenceElementwise.clip((Params.Clip) params, t);
       case LINEAR_COMBINATION -> ReferenceElementwise.combination(t);
+      case WORD_VECTORS -> ReferenceVectors.wordVectors((Params.WordVectors) params, t);
+      case GLOVE -> ReferenceVectors.glove((Params.Glove) params, t);
     }
   }
 
