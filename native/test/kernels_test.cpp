@@ -674,6 +674,36 @@ void linear_combination() {
     }
   }
 }
+
+// ---- linear_int8 ----
+void linear_int8() {
+  sweep("linear_int8", 4, [](int dtype, int64_t rows, int64_t n, int option) {
+    for (const int64_t outputs : {0, 1, 3, 4, 5, 13}) {
+      const bool bias = option & 1;
+      const Layout layout = option & 2 ? Layout::padded : Layout::dense;
+      Tensor x(dtype, {rows, n}, layout), w(HD_U8, {outputs, n}, layout), scale(HD_F32, {outputs}), b(dtype, {outputs});
+      Tensor y(dtype, {rows, outputs}, layout);
+      x.random(), scale.random(), b.random();
+      for (int64_t i = 0; i < outputs * n; i++) w.set(i, static_cast<double>((i * 37 + 11) % 256));
+      run("linear_int8", {&x, &w, &scale, when(bias, b), &y}, hd_NoneParams{0});
+      for (int64_t i = 0; i < rows * outputs; i++) {
+        double total = 0, size = 0;
+        for (int64_t k = 0; k < n; k++) {
+          const double term = x[i / outputs * n + k] * (w[i % outputs * n + k] - 128);
+          total += term;
+          size += std::abs(term);
+        }
+        const double factor = scale[i % outputs];
+        near("y", i, y, total * factor + (bias ? b[i % outputs] : 0), size * std::abs(factor) + 1, 16);
+      }
+    }
+  });
+  context = "linear_int8 errors";
+  Tensor x(HD_F32, {2, 16}), w(HD_U8, {3, 12}), wide(HD_U8, {3, 16}), scale(HD_F32, {3}), two(HD_F32, {2}), y(HD_F32, {2, 3});
+  expect_error("linear_int8", {&x, &w, &scale, nullptr, &y}, hd_NoneParams{0}, "the last dimensions of x and w differ");
+  expect_error("linear_int8", {&x, &wide, &two, nullptr, &y}, hd_NoneParams{0}, "scale has 2 elements");
+  expect_error("linear_int8", {&x, &x, &scale, nullptr, &y}, hd_NoneParams{0}, "w is f32, expected u8");
+}
 }  // namespace
 
 int main(int, char** argv) {
@@ -695,7 +725,7 @@ int main(int, char** argv) {
     if (std::string(tier) == tiers[i]) failures += simd[i]();
   }
   norm(), activation(), rotary(), embedding(), dropout(), softmax(), cross_entropy(), binary(), unary(), copy(), copy_exactness(), reduce();
-  scalars(), adamw(), linear_combination(), sums_of_a_kind(), rounded_once(), attention(), vectors();
+  scalars(), adamw(), linear_combination(), sums_of_a_kind(), rounded_once(), linear_int8(), attention(), vectors();
   std::printf("tier %s: %d checks, %d failed\n", tier, checks, failures);
   return failures == 0 ? 0 : 1;
 }

@@ -41,6 +41,7 @@ inline float to_f32(bf16 x) {
   std::memcpy(&y, &bits, 4);
   return y;
 }
+inline float to_f32(uint8_t x) { return x; }
 inline float to_f32(f16 x) {
 #if defined(__AVX2__)
   return _cvtsh_ss(x.bits);
@@ -166,6 +167,9 @@ inline vf load(const bf16* p) {
   return (vf)_mm512_castsi512_ps(_mm512_slli_epi32(w, 16));
 }
 inline vf load(const f16* p) { return (vf)_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))); }
+inline vf load(const uint8_t* p) {
+  return (vf)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+}
 inline __m256i round_bf16(vf x) {
   // Not VCVTNEPS2BF16: it flushes denormals to zero, and every tier must round alike.
   const __m512i bits = _mm512_castps_si512((__m512)x);
@@ -186,6 +190,7 @@ inline vf load_n(const bf16* p, int n) {
   return (vf)_mm512_castsi512_ps(_mm512_slli_epi32(w, 16));
 }
 inline vf load_n(const f16* p, int n) { return (vf)_mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lanes(n), p)); }
+inline vf load_n(const uint8_t* p, int n) { return (vf)_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(lanes(n), p))); }
 inline void store_n(float* p, vf x, int n) { _mm512_mask_storeu_ps(p, lanes(n), (__m512)x); }
 inline void store_n(bf16* p, vf x, int n) { _mm256_mask_storeu_epi16(p, lanes(n), round_bf16(x)); }
 inline void store_n(f16* p, vf x, int n) { _mm256_mask_storeu_epi16(p, lanes(n), _mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT)); }
@@ -208,6 +213,9 @@ inline vf load(const bf16* p) {
   return (vf)_mm256_castsi256_ps(_mm256_slli_epi32(w, 16));
 }
 inline vf load(const f16* p) { return (vf)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
+inline vf load(const uint8_t* p) {
+  return (vf)_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+}
 inline void store(f16* p, vf x) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT)); }
 inline void store(bf16* p, vf x) {
   const vi bits = as_int(x);
@@ -219,6 +227,7 @@ inline void store(bf16* p, vf x) {
 #else
 inline vf load(const bf16* p) { return load_n(p, kLanes); }
 inline vf load(const f16* p) { return load_n(p, kLanes); }
+inline vf load(const uint8_t* p) { return load_n(p, kLanes); }
 inline void store(f16* p, vf x) { store_n(p, x, kLanes); }
 inline void store(bf16* p, vf x) { store_n(p, x, kLanes); }
 #endif

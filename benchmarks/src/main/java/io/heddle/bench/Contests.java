@@ -68,6 +68,8 @@ public final class Contests {
             DecodeContest.Spec one = DecodeContest.Spec.small(prefill, quick);
             contests.add(() -> new DecodeContest(one, backend, type, threads));
           }
+          DecodeContest.Spec writing = DecodeContest.Spec.small(false, quick);
+          contests.add(() -> new Int8DecodeContest(writing, backend, type, threads));
         }
         case "norm" ->
             contests.add(() -> new MemoryContests.Norm(8192, 2048, backend, type, threads));

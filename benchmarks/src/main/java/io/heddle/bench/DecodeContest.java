@@ -33,6 +33,11 @@ final class DecodeContest extends CpuContest {
       int tokens = prefill ? (quick ? 128 : 512) : quick ? 8 : 32;
       return new Spec(prefill, quick ? 2 : 12, 768, 12, 50257, 1024, tokens);
     }
+
+    /** The shape in words. */
+    String words() {
+      return "L%d d%d H%d V%d %d tokens".formatted(layers, hidden, heads, vocabulary, tokens);
+    }
   }
 
   private final Spec spec;
@@ -120,8 +125,7 @@ final class DecodeContest extends CpuContest {
 
   @Override
   public String shape() {
-    return "L%d d%d H%d V%d %d tokens"
-        .formatted(spec.layers, spec.hidden, spec.heads, spec.vocabulary, spec.tokens);
+    return spec.words();
   }
 
   private long weights() {

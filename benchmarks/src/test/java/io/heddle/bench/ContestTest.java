@@ -58,6 +58,8 @@ class ContestTest {
             new StepContest(new StepContest.Spec(1, 64, 4, 100, 70, 20), "cpu", type, 1),
             new DecodeContest(new DecodeContest.Spec(true, 2, 64, 4, 100, 40, 33), "cpu", type, 1),
             new DecodeContest(new DecodeContest.Spec(false, 2, 64, 4, 100, 40, 9), "cpu", type, 1),
+            new Int8DecodeContest(
+                new DecodeContest.Spec(false, 2, 64, 4, 100, 40, 9), "cpu", type, 1),
             new GemmContest(33, 65, 70, "cpu", type, 1),
             new MemoryContests.Norm(7, 100, "cpu", type, 1),
             new MemoryContests.Loss(9, 501, "cpu", type, 1),

@@ -512,6 +512,22 @@ final class ConformanceCases {
           out(DType.F32, 1),
           out(DType.F32, 1));
     }
+    Arg bytes = new Arg(DType.U8, Place.SLICED, new double[7 * n], 7, n);
+    Arrays.setAll(bytes.values, i -> (i * 37 + 11) % 256);
+    for (int rows : new int[] {1, 5}) {
+      add(
+          OpCode.LINEAR_INT8,
+          rows + "x" + n,
+          t,
+          Lab.NONE,
+          Exactness.SUM,
+          n,
+          in(t, rows, n),
+          bytes,
+          positive(DType.F32, 7),
+          n % 2 == 0 ? null : packed(t, 7),
+          out(t, rows, 7));
+    }
     Arg weights = new Arg(DType.F64, Place.PACKED, new double[] {0.3, -1.25, 0.7}, 3);
     Arg target = new Arg(t, Place.PACKED, filled(n, -77), n);
     add(

@@ -127,7 +127,12 @@ public enum OpCode {
   GLOVE(
       "glove",
       Params.Glove.BYTES,
-      "row column count -> word context word_squares context_squares loss?");
+      "row column count -> word context word_squares context_squares loss?"),
+  /** {@code linear_int8}: {@code x w scale bias? -> y}. */
+  LINEAR_INT8(
+      "linear_int8",
+      Params.None.BYTES,
+      "x w scale bias? -> y");
 
   /** The version of the C ABI that this table belongs to. */
   public static final int ABI_VERSION = 2;

@@ -14,13 +14,20 @@ import org.jspecify.annotations.Nullable;
 /**
  * Weights of eight bits for inference: each output of a linear layer has a scale, the largest
  * magnitude of its row over 127, and a weight is the nearest whole multiple of it, so that it is
- * off by half a scale at most. Products turn some rows at a time back into numbers, in a workspace
- * that stays in the cache, and multiply sums by scales, which is exact: a quarter of the memory of
- * f32, not more speed.
+ * off by half a scale at most. Few inputs, as in decoding, meet the bytes as they lie ({@code
+ * linear_int8}): a quarter of what f32 reads. For many, or where a backend lacks that op, some rows
+ * at a time are turned back into numbers, in a workspace that stays in the cache, and sums are
+ * multiplied by scales, which is exact: a quarter of the memory, not more speed.
  */
 final class Int8 {
   /** Bytes hold multiples from -127 to 127 above this. */
   static final int ZERO = 128;
+
+  /**
+   * Most rows of inputs that meet the bytes as they lie. From about twice as many on the library's
+   * product of numbers is faster (3072 x 768, one thread of an AMD EPYC with AVX-512).
+   */
+  static final int FEW = 16;
 
   private static final int MOST = 127;
   private static final long TILE = 1 << 18; // elements of the workspace: 1 MiB in f32
@@ -82,6 +89,18 @@ final class Int8 {
       throw new UnsupportedOperationException(
           "weights of eight bits have no gradients: load the model without int8 to train it");
     }
+    Backend backend = t.backend();
+    if (x.dim(0) <= FEW && backend.supports(OpCode.LINEAR_INT8)) {
+      Tensor y = t.tensor(x.dtype(), x.dim(0), bytes.dim(0));
+      backend.run(OpCode.LINEAR_INT8, new Params.None(), x, bytes, scales, bias, y);
+      return y;
+    }
+    return widened(t, x, bytes, scales, bias);
+  }
+
+  // In tiles of numbers, for the library's product.
+  private static Tensor widened(
+      Tape t, Tensor x, Tensor bytes, Tensor scales, @Nullable Tensor bias) {
     Backend backend = t.backend();
     long outputs = bytes.dim(0);
     long width = bytes.dim(1);

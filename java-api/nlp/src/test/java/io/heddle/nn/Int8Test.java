@@ -14,6 +14,8 @@ import io.heddle.tensor.Tensor;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Weights of eight bits: how far off they are, and that products are no further. */
 class Int8Test {
@@ -89,13 +91,17 @@ class Int8Test {
     }
   }
 
-  /** |y - x w^T| is at most half a scale for each |x|, and what summing in the type costs. */
-  @Test
-  void productsStayWithinTheBound() {
+  /**
+   * |y - x w^T| is at most half a scale for each |x|, and what summing in the type costs: where the
+   * bytes are read as they lie, and where they are widened first.
+   */
+  @ParameterizedTest
+  @ValueSource(ints = {2, Int8.FEW + 1})
+  void productsStayWithinTheBound(int inputs) {
     for (DType dtype : new DType[] {DType.F32, DType.BF16}) {
       // 300 rows of 2048 are more than one workspace.
       Rounded w = rounded(dtype, 300, 2048);
-      Tensor x = normal(dtype, 2, 2048);
+      Tensor x = normal(dtype, inputs, 2048);
       Tensor bias = normal(dtype, 300);
       try (Tape t = Tape.inference(backend)) {
         Tensor y = Int8.product(t, x, w.bytes, w.scales, bias);

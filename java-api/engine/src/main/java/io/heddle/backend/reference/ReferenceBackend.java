@@ -105,6 +105,7 @@ public final class ReferenceBackend implements Backend {
       case LINEAR_COMBINATION -> ReferenceElementwise.combination(t);
       case WORD_VECTORS -> ReferenceVectors.wordVectors((Params.WordVectors) params, t);
       case GLOVE -> ReferenceVectors.glove((Params.Glove) params, t);
+      case LINEAR_INT8 -> ReferenceElementwise.linearInt8(t);
     }
   }
 

@@ -173,6 +173,34 @@ final class ReferenceElementwise {
     y.copyFrom(out);
   }
 
+  /** x w scale bias? -&gt; y: y = scale (x (w - 128)^T) + bias. */
+  static void linearInt8(@Nullable Tensor[] t) {
+    Tensor x = ReferenceBackend.need(t, 0, "x");
+    Tensor w = ReferenceBackend.need(t, 1, "w");
+    Tensor y = ReferenceBackend.need(t, 4, "y");
+    int width = (int) w.dim(1);
+    int outputs = (int) w.dim(0);
+    if (x.dim(-1) != width || y.dim(-1) != outputs) {
+      throw new IllegalArgumentException(
+          "linear_int8 of " + x + " and " + w + " into " + y + ": the shapes do not go together");
+    }
+    double[] scales = ReferenceBackend.need(t, 2, "scale").toDoubles();
+    double[] in = x.toDoubles();
+    double[] bytes = w.toDoubles();
+    double[] add = Values.orZeros(t[3], outputs);
+    double[] out = new double[(int) y.size()];
+    for (int i = 0; i < out.length; i++) {
+      int from = i / outputs * width;
+      int m = i % outputs;
+      double sum = 0;
+      for (int k = 0; k < width; k++) {
+        sum += in[from + k] * (bytes[m * width + k] - 128);
+      }
+      out[i] = sum * scales[m] + add[m];
+    }
+    y.copyFrom(out);
+  }
+
   /** c = alpha a b + beta c + bias, 2 or 3 dimensions. */
   static void matmul(
       Tensor a, Tensor b, @Nullable Tensor bias, Tensor c, double alpha, double beta) {
