@@ -7,7 +7,7 @@ import picocli.CommandLine.Command;
     name = "train",
     description = "Trains a model.",
     synopsisSubcommandLabel = "METHOD",
-    subcommands = TrainLmCommand.class)
+    subcommands = {TrainLmCommand.class, TrainRecurrentCommand.class})
 final class TrainCommand implements Runnable {
   @picocli.CommandLine.Spec
   private picocli.CommandLine.Model.CommandSpec spec =
@@ -18,6 +18,7 @@ final class TrainCommand implements Runnable {
   @Override
   public void run() {
     throw new picocli.CommandLine.ParameterException(
-        spec.commandLine(), "no method is given; there is: lm");
+        spec.commandLine(),
+        "no method is given; there are: " + String.join(", ", spec.subcommands().keySet()));
   }
 }
