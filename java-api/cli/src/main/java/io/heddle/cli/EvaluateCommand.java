@@ -10,9 +10,13 @@ import io.heddle.methods.choice.QuestionFiles;
 import io.heddle.methods.choice.QuestionSet;
 import io.heddle.methods.lm.LanguageModeling;
 import io.heddle.methods.lm.LmData;
+import io.heddle.methods.lm.NeuralCache;
+import io.heddle.methods.lm.RecurrentTraining;
 import io.heddle.methods.lm.Score;
 import io.heddle.models.Decoder;
 import io.heddle.models.Model;
+import io.heddle.models.RecurrentLm;
+import io.heddle.tensor.DType;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -41,6 +45,9 @@ final class EvaluateCommand implements Callable<Integer> {
     PERPLEXITY,
     CHOICE
   }
+
+  // Steps that a recurrent model reads at once; they change nothing but the speed.
+  private static final int PIECE = 70;
 
   @Spec private CommandSpec spec = CommandSpec.create();
   @Mixin private Session session = new Session();
@@ -85,6 +92,14 @@ final class EvaluateCommand implements Callable<Integer> {
   @Option(names = "--batch", defaultValue = "4", description = "Texts of a batch (default: 4).")
   private int batch;
 
+  @Mixin private CacheOptions cached = new CacheOptions();
+
+  @Option(
+      names = "--cache",
+      description =
+          "Perplexity: a cache of what was just read predicts beside the model (Grave et al. 2017).")
+  private boolean cache;
+
   @Option(names = "--json", description = "Print one JSON object.")
   private boolean json;
 
@@ -127,6 +142,21 @@ final class EvaluateCommand implements Callable<Integer> {
       }
     }
     LmData tokens = LmData.of(model.tokenizer(), List.of(), held);
+    NeuralCache memory = cache ? new NeuralCache(cached.options()) : null;
+    if (RecurrentLm.isIn(model.folder())) {
+      try (Backend backend = session.open();
+          RecurrentLm recurrent = RecurrentLm.load(model.folder(), backend, DType.F32)) {
+        Score score =
+            RecurrentTraining.evaluate(
+                recurrent,
+                tokens.held(),
+                tokens.heldBytes(),
+                seq > 0 ? seq : PIECE,
+                memory,
+                session.progress());
+        return json ? json(score).toString() : text(score);
+      }
+    }
     try (Backend backend = session.open();
         Decoder decoder = model.decoder(backend)) {
       int window = seq > 0 ? seq : decoder.config().context();
@@ -135,6 +165,7 @@ final class EvaluateCommand implements Callable<Integer> {
               decoder,
               tokens.heldBatches(window, Math.max(1, window / 2), batch),
               tokens.heldBytes(),
+              memory,
               session.progress());
       return json ? json(score).toString() : text(score);
     }

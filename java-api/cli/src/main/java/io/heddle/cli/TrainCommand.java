@@ -9,6 +9,7 @@ import picocli.CommandLine.Command;
     synopsisSubcommandLabel = "METHOD",
     subcommands = {
       TrainLmCommand.class,
+      TrainRecurrentCommand.class,
       TrainMlmCommand.class,
       TrainSpansCommand.class,
       TrainRtdCommand.class
@@ -23,6 +24,7 @@ final class TrainCommand implements Runnable {
   @Override
   public void run() {
     throw new picocli.CommandLine.ParameterException(
-        spec.commandLine(), "no method is given; there are: lm, mlm, spans, rtd");
+        spec.commandLine(),
+        "no method is given; there are: " + String.join(", ", spec.subcommands().keySet()));
   }
 }

@@ -3,6 +3,7 @@ package io.heddle.op;
 import io.heddle.autograd.Tape;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /** Losses. */
 public final class Losses {
@@ -33,11 +34,28 @@ public final class Losses {
    */
   public static Tensor linearCrossEntropy(
       Tape t, Tensor x, Tensor w, Tensor targets, float smoothing, float gradScale) {
+    return linearCrossEntropy(t, x, w, null, targets, smoothing, gradScale);
+  }
+
+  /**
+   * The same of a layer with a bias, {@code x w^T + b}.
+   *
+   * @param b [V], or null
+   */
+  public static Tensor linearCrossEntropy(
+      Tape t,
+      Tensor x,
+      Tensor w,
+      @Nullable Tensor b,
+      Tensor targets,
+      float smoothing,
+      float gradScale) {
     long n = x.dim(0);
     Tensor loss = t.tensor(DType.F32, n);
-    boolean differentiate = t.wants(x, w);
+    boolean differentiate = t.wants(x, w, b);
     Tensor dx = differentiate && x.requiresGrad() ? t.tensor(x.dtype(), x.shape()) : null;
     Tensor dw = differentiate ? w.grad() : null;
+    Tensor db = differentiate && b != null ? b.grad() : null;
     long padded = (w.dim(0) + PADDING - 1) / PADDING * PADDING;
     Tensor buffer = t.tensor(x.dtype(), Math.min(n, ROWS), padded);
     Params.CrossEntropy params = new Params.CrossEntropy(IGNORE, smoothing, gradScale);
@@ -45,7 +63,7 @@ public final class Losses {
       long to = Math.min(n, from + ROWS);
       Tensor rows = x.slice(0, from, to);
       Tensor logits = buffer.slice(0, 0, to - from).slice(1, 0, w.dim(0));
-      t.backend().matmul(rows, w.transpose(0, 1), null, logits, 1, 0);
+      t.backend().matmul(rows, w.transpose(0, 1), b, logits, 1, 0);
       Tensor dlogits = differentiate ? logits : null;
       t.run(
           OpCode.CROSS_ENTROPY,
@@ -59,6 +77,9 @@ public final class Losses {
       }
       if (dw != null) {
         t.backend().matmul(logits.transpose(0, 1), rows, null, dw, 1, 1);
+      }
+      if (db != null) {
+        t.run(OpCode.REDUCE, new Params.Reduce(0, 1), logits, db.view(1, db.size()));
       }
     }
     t.scope().free(buffer);

@@ -201,9 +201,24 @@ public final class Sequences {
    * @return f32 [1], beta times the mean
    */
   public static Tensor temporalPenalty(Tape t, Tensor h, int batch, float beta, float gradScale) {
-    long time = h.dim(0) / batch;
-    Tensor rows = h.view(batch, time, h.dim(1));
-    Tensor change = t.tensor(h.dtype(), batch, time - 1, h.dim(1));
+    return change(t, h, batch, h.dim(1), beta, gradScale);
+  }
+
+  /**
+   * The same of a sequence that is time-major.
+   *
+   * @param h [T*N,F], T at least 2
+   * @param rows N
+   */
+  public static Tensor stepPenalty(Tape t, Tensor h, int rows, float beta, float gradScale) {
+    return change(t, h, 1, rows * h.dim(1), beta, gradScale);
+  }
+
+  private static Tensor change(
+      Tape t, Tensor h, long batch, long features, float beta, float gradScale) {
+    long time = h.size() / (batch * features);
+    Tensor rows = h.view(batch, time, features);
+    Tensor change = t.tensor(h.dtype(), batch, time - 1, features);
     Params minus = new Params.Binary(1, 1, 1);
     t.run(OpCode.BINARY, minus, rows.slice(1, 1, time), rows.slice(1, 0, time - 1), change);
     if (t.wants(h)) {
@@ -213,7 +228,7 @@ public final class Sequences {
             if (d != null) {
               Tensor dh = t.tensor(h.dtype(), h.shape());
               Layers.fill(t, dh, 0);
-              Tensor into = dh.view(batch, time, h.dim(1));
+              Tensor into = dh.view(batch, time, features);
               Tensor later = into.slice(1, 1, time);
               Tensor earlier = into.slice(1, 0, time - 1);
               t.run(OpCode.COPY, new Params.None(), d, later);
@@ -224,6 +239,26 @@ public final class Sequences {
           change);
     }
     return squares(t, change, change.view(change.size()), beta, gradScale);
+  }
+
+  /**
+   * Dropout with one mask for all steps (Gal &amp; Ghahramani 2016).
+   *
+   * @param x [T*N, F], step after step
+   * @param rows N
+   */
+  public static Tensor lockedDropout(Tape t, Tensor x, long rows, float p) {
+    if (p == 0 || !t.training()) {
+      return x;
+    }
+    Tensor ones = Layers.fill(t, t.tensor(x.dtype(), rows, x.dim(1)), 1);
+    Tensor mask = Layers.dropout(t, ones, p);
+    long steps = x.dim(0) / rows;
+    long[] all = {steps, rows, x.dim(1)};
+    Tensor spread = mask.view(1, rows, x.dim(1)).expand(all);
+    Params times = new Params.Binary(2, 1, 1);
+    return Layers.symmetric(
+        t, x, (from, to) -> t.run(OpCode.BINARY, times, from.view(all), spread, to.view(all)));
   }
 
   private static Tensor squares(Tape t, Tensor x, Tensor flat, float factor, float gradScale) {

@@ -17,6 +17,11 @@ public interface Objective<B> {
    */
   Loss run(Tape t, B batch, float gradScale);
 
+  /** Factor on the learning rate of the step that ends with this batch. */
+  default float rate(B batch) {
+    return 1;
+  }
+
   /**
    * A loss over many items.
    *

@@ -79,11 +79,25 @@ public final class Trainer {
       LongFunction<B> batches,
       Objective<B> objective,
       @Nullable Evaluation evaluation) {
+    return fit(task, parameters, batches, objective, evaluation, Map.of());
+  }
+
+  /**
+   * The same with tensors that the objective carries from step to step, by name: they are part of
+   * every checkpoint.
+   */
+  public <B> Result fit(
+      String task,
+      Parameters parameters,
+      LongFunction<B> batches,
+      Objective<B> objective,
+      @Nullable Evaluation evaluation,
+      Map<String, Tensor> carried) {
     parameters.trainable();
     try (Optimizer optimizer = new Optimizer(parameters, config);
         Average average =
             new Average(config.recipe().averaging(), optimizer, parameters.backend())) {
-      Keeper keeper = new Keeper(parameters, optimizer, average);
+      Keeper keeper = new Keeper(parameters, optimizer, average, carried);
       Checkpoints.Progress at = keeper.resume();
       progress.begin(task, config.steps(), "step");
       progress.advance(at.step(), at.step() > 0 ? "resumed" : "");
@@ -144,18 +158,22 @@ public final class Trainer {
     private final Parameters parameters;
     private final Optimizer optimizer;
     private final Average average;
+    private final Map<String, Tensor> carried;
     private final @Nullable Checkpoints files;
 
-    Keeper(Parameters parameters, Optimizer optimizer, Average average) {
+    Keeper(
+        Parameters parameters, Optimizer optimizer, Average average, Map<String, Tensor> carried) {
       this.parameters = parameters;
       this.optimizer = optimizer;
       this.average = average;
+      this.carried = carried;
       this.files = directory == null ? null : new Checkpoints(directory.root());
     }
 
     private Map<String, Tensor> state() {
       Map<String, Tensor> all = new LinkedHashMap<>(optimizer.state());
       all.putAll(average.state());
+      all.putAll(carried);
       return all;
     }
 
@@ -215,10 +233,13 @@ public final class Trainer {
       double share) {
     parameters.zeroGradients();
     Objective.Loss total = new Objective.Loss(0, 0);
+    double rate = share;
     for (int a = 0; a < config.accumulation(); a++) {
       long number = step * config.accumulation() + a;
       try (Tape t = new Tape(parameters.backend(), true, new Randomness(config.seed(), number))) {
-        total = total.plus(objective.run(t, batches.apply(number), 1f / config.accumulation()));
+        B batch = batches.apply(number);
+        rate = share * objective.rate(batch);
+        total = total.plus(objective.run(t, batch, 1f / config.accumulation()));
         t.backward();
         peakActivationBytes = Math.max(peakActivationBytes, t.scope().peakBytes());
       }
@@ -235,8 +256,8 @@ public final class Trainer {
               + config.clip()
               + ")");
     }
-    float norm = optimizer.step(step, share);
-    return new Step(total.mean(), total.count(), norm, (float) (config.rate(step) * share));
+    float norm = optimizer.step(step, rate);
+    return new Step(total.mean(), total.count(), norm, (float) (config.rate(step) * rate));
   }
 
   private void report(long step, Step done, double seconds) {

@@ -10,6 +10,7 @@ import io.heddle.tensor.Tensor;
 import io.heddle.train.Objective;
 import java.util.List;
 import java.util.Locale;
+import org.jspecify.annotations.Nullable;
 
 /** The objective of next-token prediction, and its evaluation. */
 public final class LanguageModeling {
@@ -31,6 +32,23 @@ public final class LanguageModeling {
     return count;
   }
 
+  // With a cache, which sees the batch's rows one after the other.
+  private static double run(Tape t, Decoder model, TokenBatch batch, NeuralCache cache) {
+    int n = batch.ids().length;
+    Tensor ids = t.tensor(DType.I32, n).copyFrom(batch.ids());
+    Tensor targets = t.tensor(DType.I32, n).copyFrom(batch.targets());
+    Tensor hidden = model.hidden(t, ids, batch.rows(), batch.documents());
+    float[] losses = model.losses(t, hidden, targets, 0).toFloats();
+    float[] states = hidden.toFloats();
+    int size = (int) hidden.dim(1);
+    double nats = 0;
+    for (int i = 0; i < n; i++) {
+      int target = batch.targets()[i];
+      nats += target == Losses.IGNORE ? 0 : cache.loss(states, i * size, size, target, losses[i]);
+    }
+    return nats;
+  }
+
   private static double run(Tape t, Decoder model, TokenBatch batch, float gradScale) {
     int n = batch.ids().length;
     Tensor ids = t.tensor(DType.I32, n).copyFrom(batch.ids());
@@ -47,12 +65,27 @@ public final class LanguageModeling {
    */
   public static Score evaluate(
       Decoder model, List<TokenBatch> batches, long bytes, ProgressListener progress) {
+    return evaluate(model, batches, bytes, null, progress);
+  }
+
+  /**
+   * The same with a cache of what was just read.
+   *
+   * @param cache what also predicts; null for the model alone
+   */
+  public static Score evaluate(
+      Decoder model,
+      List<TokenBatch> batches,
+      long bytes,
+      @Nullable NeuralCache cache,
+      ProgressListener progress) {
     double nats = 0;
     long tokens = 0;
     progress.begin("evaluate", batches.size(), "part");
     for (int i = 0; i < batches.size(); i++) {
       try (Tape t = Tape.inference(model.backend())) {
-        nats += run(t, model, batches.get(i), 0);
+        nats +=
+            cache == null ? run(t, model, batches.get(i), 0) : run(t, model, batches.get(i), cache);
       }
       tokens += scored(batches.get(i));
       progress.advance(i + 1L, String.format(Locale.ROOT, "loss %.3f", nats / tokens));

@@ -70,6 +70,11 @@ public final class LmData {
     return heldBytes;
   }
 
+  /** The held-out documents' tokens, an end of text before each. */
+  public List<int[]> held() {
+    return held;
+  }
+
   /** Held-out windows, see {@link EvaluationWindows#cut}. */
   public List<TokenBatch> heldBatches(int length, int stride, int rows) {
     return EvaluationWindows.cut(held, length, stride, rows);
