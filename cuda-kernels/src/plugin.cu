@@ -378,11 +378,6 @@ int64_t copy_text(const std::string& text, hd_address to, int64_t capacity) {
 
 const char* dtype_name(int32_t dtype) { return dtype >= 0 && dtype <= HD_U8 ? kDtypes[dtype] : "unknown dtype"; }
 
-int64_t dtype_bytes(int32_t dtype) {
-  static const int64_t bytes[] = {4, 2, 2, 8, 4, 8, 1};
-  return dtype >= 0 && dtype <= HD_U8 ? bytes[dtype] : 0;
-}
-
 std::string describe(const hd_tensor& t) {
   std::string text = std::string(dtype_name(t.dtype)) + " [";
   for (int32_t i = 0; i < t.rank && i < HD_MAX_RANK; i++) text += (i == 0 ? "" : ", ") + std::to_string(t.shape[i]);

@@ -14,6 +14,7 @@
  * the target alone, for documents longer than full attention everywhere could pay for (MASFormer,
  * arXiv 2310.12442); ROUGE (Lin 2004), exact match and F1 (Rajpurkar et al. 2016) of what is
  * written.
+ *
  * <p>Translation: the cross-entropy of target tokens, with label smoothing, of an encoder-decoder
  * Transformer (Vaswani et al. 2017); BLEU of whole lines.
  *
