@@ -113,18 +113,26 @@ class RecurrentTest {
       t.record(() -> Lab.close("dx", unchecked(golden, "dx"), lab.get(x.grad()), 2e-5), x);
       RecurrentStack.Result out = stack.run(t, x, golden.rows, first(golden, t));
       Lab.close("y", golden.get("y"), lab.get(Layers.copy(t, out.y(), v -> v)), 1e-5);
-      double[] last = golden.get("last.h");
-      int size = last.length / out.states().size();
-      for (int i = 0; i < out.states().size(); i++) {
-        double[] expected = Arrays.copyOfRange(last, i * size, (i + 1) * size);
-        Tensor h = out.states().get(i).h();
-        Tensor copy = t.tensor(DType.F32, h.shape());
-        t.run(OpCode.COPY, Lab.NONE, h, copy);
-        Lab.close("h of " + i, expected, lab.get(copy), 1e-5);
+      List<Recurrent.Result> states = out.states();
+      states("last.h", golden, t, states.stream().map(Recurrent.Result::h).toList(), lab);
+      if (golden.config.kind() == Kind.LSTM) {
+        states("last.c", golden, t, states.stream().map(Recurrent.Result::c).toList(), lab);
       }
       Tensor dy = t.tensor(DType.F32, out.y().shape()).copyFrom(golden.get("dy"));
       t.give(out.y(), dy);
       t.backward();
+    }
+  }
+
+  private static void states(String name, Golden golden, Tape t, List<Tensor> states, Lab lab)
+      throws IOException {
+    double[] all = golden.get(name);
+    int size = all.length / states.size();
+    for (int i = 0; i < states.size(); i++) {
+      double[] expected = Arrays.copyOfRange(all, i * size, (i + 1) * size);
+      Tensor copy = t.tensor(DType.F32, states.get(i).shape());
+      t.run(OpCode.COPY, Lab.NONE, states.get(i), copy);
+      Lab.close(name + " of " + i, expected, lab.get(copy), 1e-5);
     }
   }
 
