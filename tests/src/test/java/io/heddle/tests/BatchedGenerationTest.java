@@ -152,20 +152,20 @@ class BatchedGenerationTest {
   void aTextThatIsNoNumberHarmsNoLaterOne() {
     for (String name : BackendsUnderTest.names().toList()) {
       try (Backend backend = Backends.open(name);
-          Decoder model = model("llama full", backend);
+          Decoder model = model("gpt2 full", backend);
           BatchedGeneration batch = model.batch(1, 64)) {
-        float[] table = model.parameters().get("embed.weight").toFloats();
-        int bad = VOCABULARY - 1;
-        table[bad * 16] = Float.NaN;
-        model.parameters().get("embed.weight").copyFrom(table);
+        float[] table = model.parameters().get("positions.weight").toFloats();
+        table[50 * 16] = Float.NaN; // a place that short texts do not come to
+        model.parameters().get("positions.weight").copyFrom(table);
         int[] sound = {1, 2, 3};
         int[] before = alone(model, sound, Sampler.Options.GREEDY, 6).tokens();
-        int[] poisoned = prompt(60, 1);
-        poisoned[50] = bad;
-        Request first = batch.submit(poisoned, Sampler.Options.GREEDY, 2, Set.of());
+        Request first = batch.submit(prompt(60, 1), Sampler.Options.GREEDY, 2, Set.of());
         Request second = batch.submit(sound, Sampler.Options.GREEDY, 6, ENDS);
         batch.finish();
         assertTrue(first.done());
+        String failed =
+            String.valueOf(assertThrows(IllegalStateException.class, first::result).getMessage());
+        assertTrue(failed.contains("NaN"), failed);
         assertArrayEquals(before, second.result().tokens(), name);
       }
     }

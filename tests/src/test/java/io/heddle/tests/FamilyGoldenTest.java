@@ -215,6 +215,8 @@ class FamilyGoldenTest {
               SafetensorsFile.open(FAMILIES.resolve(name).resolve("model.safetensors"));
           SafetensorsFile second = SafetensorsFile.open(folder.resolve("model.safetensors"))) {
         List<String> names = new ArrayList<>(first.entries().stream().map(e -> e.name()).toList());
+        // Sines are no weights: transformers makes Pegasus' anew where a file has none.
+        names.removeIf(n -> name.equals("pegasus") && n.endsWith("embed_positions.weight"));
         assertEquals(
             names.stream().sorted().toList(),
             second.entries().stream().map(e -> e.name()).sorted().toList());

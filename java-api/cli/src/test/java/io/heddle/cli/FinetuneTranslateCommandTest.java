@@ -70,7 +70,7 @@ class FinetuneTranslateCommandTest {
     Files.writeString(folder.resolve("new.txt"), "the red dog runs home\nshe sings in the rain\n");
     String command =
         "finetune translate --data @ --out @run --vocab 100 --dim 32 --layers 1 --heads 2"
-            + " --inner 64 --tokens 1000 --epochs 24 --eval-every 40 --lr 0.01 --dropout 0"
+            + " --inner 64 --tokens 1000 --epochs 100 --eval-every 250 --lr 0.01 --dropout 0"
             + " --max-length 40 "
             + kind;
     assertEquals(0, run(command + " --predict @new.txt"), err.toString());

@@ -61,6 +61,7 @@ public final class BatchedGeneration implements AutoCloseable {
     private final int need; // pages
     private PagedCache.@org.jspecify.annotations.Nullable Text held;
     private boolean done;
+    private @org.jspecify.annotations.Nullable IllegalStateException failure;
 
     private Request(
         int[] prompt, Sampler.Options options, Sampler.Limits limits, IntPredicate accept) {
@@ -75,7 +76,7 @@ public final class BatchedGeneration implements AutoCloseable {
       this.done = limits.maxTokens() == 0;
     }
 
-    /** Whether the text has ended, or is as long as was wanted. */
+    /** Whether the text has ended, is as long as was wanted, or cannot go on. */
     public boolean done() {
       return done;
     }
@@ -83,18 +84,27 @@ public final class BatchedGeneration implements AutoCloseable {
     /**
      * The continuation, scored as {@link Sampler#continuations} does.
      *
-     * @throws IllegalStateException before it is done
+     * @throws IllegalStateException before it is done, or when the model gave it no token to go on
+     *     with; other texts are not touched by that
      */
     public Hypothesis result() {
       if (!done) {
         throw new IllegalStateException("the text is not done: step until it is, or finish");
       }
+      if (failure != null) {
+        throw new IllegalStateException(failure.getMessage(), failure);
+      }
       return text.hypothesis();
     }
 
     private void write(float[] logits, int row, int vocabulary) {
-      sampler.write(text, logits, row * vocabulary, vocabulary, limits, listener);
-      done = text.done || text.fresh() == limits.maxTokens();
+      try {
+        sampler.write(text, logits, row * vocabulary, vocabulary, limits, listener);
+        done = text.done || text.fresh() == limits.maxTokens();
+      } catch (IllegalStateException e) {
+        failure = e;
+        done = true;
+      }
     }
   }
 
