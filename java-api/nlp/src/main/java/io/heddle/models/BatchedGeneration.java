@@ -92,7 +92,7 @@ public final class BatchedGeneration implements AutoCloseable {
         throw new IllegalStateException("the text is not done: step until it is, or finish");
       }
       if (failure != null) {
-        throw new IllegalStateException(failure.getMessage(), failure);
+        throw new IllegalStateException(String.valueOf(failure.getMessage()), failure);
       }
       return text.hypothesis();
     }
