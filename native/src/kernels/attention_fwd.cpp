@@ -1,7 +1,7 @@
 // attention_fwd: o = softmax(scale q k^T, masked) v, by tiles with an online softmax (Dao, FlashAttention-2, 2023).
 //
 // Work: one task per (batch row, head, block of 64 queries); it walks the key blocks of its row of the layout, so empty blocks cost
-// nothing and FULL blocks are not masked; of others only the keys that some query of a strip of 16 sees are multiplied.
+// nothing and FULL blocks are not masked; of others only steps of 16 keys with the queries that see one of them are multiplied.
 // A tile of scores is kept transposed, [keys][queries] (attention.h): q is transposed once per task, k and v are read in place, and o is
 // summed transposed and turned once at the end. bf16 with VDPBF16PS multiplies pairs; the values of a tile are interleaved for it, and the
 // weights rounded to bf16 (as FlashAttention does). Other 16-bit inputs are widened a tile at a time.

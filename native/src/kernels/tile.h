@@ -2,8 +2,8 @@
 // one. So a is read where it lies, in any order: keys and values of a call need no packing, and a transposed operand costs nothing.
 //
 // A unit is 4 bytes: an f32 or, with Pair, two bf16 that are neighbours along the sum (VDPBF16PS multiplies and adds both).
-// Registers: 6 rows by 4 vectors with AVX-512 (24 sums; measured: study/attention/NOTES.md), 4 by 2 elsewhere; a last, narrower column of
-// vectors is walked 8 rows at a time, so that as many sums are under way as the latency of a multiply-add asks for.
+// Registers: 6 rows by 4 vectors with AVX-512 (24 sums; measured: study/attention/NOTES.md), 4 by 2 elsewhere; narrower columns of vectors are
+// walked more rows at a time, so that as many sums are under way as the latency of a multiply-add asks for.
 #pragma once
 #include "kernels/views.h"
 
@@ -40,13 +40,7 @@ inline void register_tile(float* c, int64_t ldc, Broadcast a, const float* b, in
 #pragma GCC unroll 4
     for (int w = 0; w < Wide; w++) sum[r][w] = vf{};
   }
-  // A pointer per four rows, which GCC must not see through: it would keep a multiple of `row` for each row and run out of registers.
-  const char* unit[(Rows + 3) / 4];
-#pragma GCC unroll 4
-  for (int i = 0; i < (Rows + 3) / 4; i++) {
-    unit[i] = static_cast<const char*>(a.data) + 4 * i * a.row;
-    asm("" : "+r"(unit[i]));
-  }
+  auto unit = static_cast<const char*>(a.data);
   for (int64_t t = 0; t < terms; t++) {
     vf right[Wide];
 #pragma GCC unroll 4
@@ -54,13 +48,12 @@ inline void register_tile(float* c, int64_t ldc, Broadcast a, const float* b, in
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; r++) {
       float one;
-      std::memcpy(&one, unit[r / 4] + r % 4 * a.row, 4);
+      std::memcpy(&one, unit + r * a.row, 4);
       const vf left = splat(one);
 #pragma GCC unroll 4
       for (int w = 0; w < Wide; w++) sum[r][w] = multiply_add<Pair>(left, right[w], sum[r][w]);
     }
-#pragma GCC unroll 4
-    for (const char*& at : unit) at += a.step;
+    unit += a.step;
     b += ldb;
   }
 #pragma GCC unroll 16

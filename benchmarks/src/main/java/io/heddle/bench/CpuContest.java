@@ -9,6 +9,7 @@ import io.heddle.tensor.Tensor;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.SplittableRandom;
+import java.util.function.Supplier;
 
 /** A contest on one backend, with random inputs in its memory. */
 abstract class CpuContest extends Contest {
@@ -58,6 +59,17 @@ abstract class CpuContest extends Contest {
   /** Ours: an answer is what the tensors hold. */
   void enterOurs(Runnable work, Tensor... outputs) {
     enter(new Contestant(Contestant.OURS, work, () -> numbers(outputs)));
+  }
+
+  /** Ours, whose answer is a vector. */
+  void enterOurs(Runnable work, Supplier<float[]> answer) {
+    enter(new Contestant(Contestant.OURS, work, () -> numbers(answer.get())));
+  }
+
+  static double[] numbers(float[] values) {
+    double[] numbers = new double[values.length];
+    Arrays.setAll(numbers, i -> values[i]);
+    return numbers;
   }
 
   static double[] numbers(Tensor... tensors) {

@@ -53,27 +53,21 @@ final class DecodeContest extends CpuContest {
             spec.vocabulary, spec.hidden, spec.layers, spec.heads, spec.context, "full");
     this.model = own(Decoder.random(config, backend, type, 1));
     this.ids = new SplittableRandom(7).ints(spec.tokens, 0, spec.vocabulary).toArray();
-    enter(new Contestant(Contestant.OURS, this::work, this::answer));
+    enterOurs(() -> logits = logits(model, ids, spec.prefill ? spec.tokens : 1), () -> logits);
     enterTorch();
   }
 
-  private void work() {
-    int read = spec.prefill ? spec.tokens : 1;
+  /**
+   * Logits after the last token: {@code read} of them are read at once, the others one by one.
+   */
+  static float[] logits(Decoder model, int[] ids, int read) {
     int[][] prompt = {Arrays.copyOf(ids, read)};
-    try (NextTokenModel.Continuation text = model.begin(prompt, 1, spec.tokens - read)) {
-      for (int i = read; i < spec.tokens; i++) {
+    try (NextTokenModel.Continuation text = model.begin(prompt, 1, ids.length - read)) {
+      for (int i = read; i < ids.length; i++) {
         text.append(new int[] {ids[i]});
       }
-      logits = text.logits();
+      return text.logits();
     }
-  }
-
-  private double[] answer() {
-    double[] out = new double[logits.length];
-    for (int i = 0; i < out.length; i++) {
-      out[i] = logits[i];
-    }
-    return out;
   }
 
   private void enterTorch() {

@@ -5,16 +5,13 @@ import io.heddle.models.Decoder;
 import io.heddle.models.Loading;
 import io.heddle.models.ModelConfig;
 import io.heddle.models.ModelFolder;
-import io.heddle.models.NextTokenModel;
 import io.heddle.tensor.DType;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.Map;
 import java.util.SplittableRandom;
-import java.util.stream.Stream;
 
 /**
  * A GPT-2 small that writes with weights of eight bits in its blocks, beside itself with exact
@@ -36,8 +33,12 @@ final class Int8DecodeContest extends CpuContest {
     Decoder exact = own(Decoder.random(config, backend, type, 1));
     Decoder rounded = own(rounded(exact));
     this.ids = new SplittableRandom(7).ints(spec.tokens(), 0, spec.vocabulary()).toArray();
-    enter(new Contestant(Contestant.OURS, () -> write(rounded), this::answer));
-    enter(new Contestant(EXACT, () -> write(exact), this::answer));
+    enterOurs(() -> logits = DecodeContest.logits(rounded, ids, 1), () -> logits);
+    enter(
+        new Contestant(
+            EXACT,
+            () -> logits = DecodeContest.logits(exact, ids, 1),
+            () -> CpuContest.numbers(logits)));
   }
 
   // The loader rounds; a model in memory is never rounded in place.
@@ -48,32 +49,11 @@ final class Int8DecodeContest extends CpuContest {
         ModelFolder.save(exact, folder, Map.of());
         return (Decoder) AutoModel.load(folder, backend, Loading.as(type).inEightBits(true));
       } finally {
-        try (Stream<Path> files = Files.list(folder)) {
-          for (Path file : files.toList()) {
-            Files.delete(file);
-          }
-        }
-        Files.delete(folder);
+        Machine.discard(folder);
       }
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-  }
-
-  private void write(Decoder model) {
-    int[][] prompt = {{ids[0]}};
-    try (NextTokenModel.Continuation text = model.begin(prompt, 1, ids.length - 1)) {
-      for (int i = 1; i < ids.length; i++) {
-        text.append(new int[] {ids[i]});
-      }
-      logits = text.logits();
-    }
-  }
-
-  private double[] answer() {
-    double[] out = new double[logits.length];
-    Arrays.setAll(out, i -> logits[i]);
-    return out;
   }
 
   @Override

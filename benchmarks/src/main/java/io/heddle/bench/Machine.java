@@ -90,6 +90,16 @@ public final class Machine {
     }
   }
 
+  /** Deletes a folder of files. */
+  static void discard(Path folder) throws IOException {
+    try (Stream<Path> files = Files.list(folder)) {
+      for (Path file : files.toList()) {
+        Files.delete(file);
+      }
+    }
+    Files.delete(folder);
+  }
+
   /** Where libheddle_bench.so is. */
   static Path path() {
     return LIBRARY;

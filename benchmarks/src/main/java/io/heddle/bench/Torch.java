@@ -105,11 +105,7 @@ final class Torch {
       org.bytedeco.pytorch.Tensor flat = t.detach().to(torch.ScalarType.Float).contiguous();
       float[] values = new float[(int) flat.numel()];
       new FloatPointer(flat.data_ptr()).get(values);
-      double[] part = new double[values.length];
-      for (int i = 0; i < values.length; i++) {
-        part[i] = values[i];
-      }
-      parts.add(part);
+      parts.add(CpuContest.numbers(values));
     }
     return parts.stream().flatMapToDouble(java.util.Arrays::stream).toArray();
   }

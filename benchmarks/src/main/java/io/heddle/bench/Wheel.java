@@ -17,7 +17,6 @@ import java.nio.file.StandardOpenOption;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -130,11 +129,9 @@ final class Wheel implements AutoCloseable {
       String unused = ask("answer " + file);
       var floats =
           ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.nativeOrder()).asFloatBuffer();
-      double[] numbers = new double[floats.remaining()];
-      for (int i = 0; i < numbers.length; i++) {
-        numbers[i] = floats.get(i);
-      }
-      return numbers;
+      float[] numbers = new float[floats.remaining()];
+      floats.get(numbers);
+      return CpuContest.numbers(numbers);
     } catch (IOException e) {
       throw new UncheckedIOException(file.toString(), e);
     }
@@ -151,11 +148,6 @@ final class Wheel implements AutoCloseable {
       process.destroy();
       Thread.currentThread().interrupt();
     }
-    try (Stream<Path> files = Files.list(folder)) {
-      for (Path file : files.toList()) {
-        Files.delete(file);
-      }
-    }
-    Files.delete(folder);
+    Machine.discard(folder);
   }
 }

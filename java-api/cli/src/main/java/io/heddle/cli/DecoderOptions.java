@@ -8,32 +8,22 @@ import io.heddle.models.ModelConfig;
 import io.heddle.models.ModelFolder;
 import io.heddle.progress.ProgressListener;
 import io.heddle.text.Tokenizer;
-import io.heddle.text.Tokenizers;
 import java.io.IOException;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Options that say which decoder is fine-tuned, with which attention, and with which tokenizer. */
 final class DecoderOptions {
   private static final int CONTEXT = 1024;
 
+  @Mixin private TokenizerOptions words = new TokenizerOptions();
+
   @Option(
       names = "--model",
       description = "Model folder to start from: a decoder in Hugging Face's layout.")
   private @Nullable Path model;
-
-  @Option(
-      names = "--tokenizer",
-      description =
-          "Tokenizer folder (default: the model's; without a model one is learnt from the texts).")
-  private @Nullable Path tokenizer;
-
-  @Option(
-      names = "--vocab",
-      defaultValue = "4096",
-      description = "Size of a learnt tokenizer (default: 4096).")
-  private int vocab;
 
   @Option(
       names = "--schedule",
@@ -97,17 +87,10 @@ final class DecoderOptions {
     return model != null ? 5e-5f : 1e-3f;
   }
 
-  /**
-   * The tokenizer: the one given, the model's, or one learnt and kept in the run directory.
-   *
-   * @param kept where a learnt one is kept
-   */
-  Tokenizer tokenizer(Path kept, Iterable<String> texts, ProgressListener progress)
+  /** The tokenizer, of a run directory that keeps a learnt one. */
+  Tokenizer tokenizer(Path run, Iterable<String> texts, ProgressListener progress)
       throws IOException {
-    Path given = tokenizer != null ? tokenizer : model;
-    return given != null
-        ? Tokenizers.load(given)
-        : Tokenizers.keptOrTrained(kept, vocab, texts, progress);
+    return words.tokenizer(model, run, texts, progress);
   }
 
   /** The decoder. */

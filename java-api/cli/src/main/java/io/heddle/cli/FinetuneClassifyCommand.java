@@ -7,7 +7,6 @@ import io.heddle.data.LabelledText;
 import io.heddle.data.Splits;
 import io.heddle.methods.finetune.Classification;
 import io.heddle.methods.finetune.ClassifyData;
-import io.heddle.methods.finetune.FinetuneRun;
 import io.heddle.models.Classifier;
 import io.heddle.models.Classifiers;
 import io.heddle.models.TaskEncoder;
@@ -18,21 +17,16 @@ import io.heddle.train.RunDirectory;
 import io.heddle.train.TrainConfig;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /** {@code heddle finetune classify}: texts, or pairs of texts, with labels. */
 @Command(
@@ -47,13 +41,10 @@ import picocli.CommandLine.Spec;
           + " --predict",
       "alone a saved classifier labels a file."
     })
-final class FinetuneClassifyCommand implements Callable<Integer> {
-  private static final int INTERRUPTED = 1;
+final class FinetuneClassifyCommand extends FinetuneVerb {
   private static final ObjectMapper JSON = new ObjectMapper();
 
-  @Spec private CommandSpec spec = CommandSpec.create();
-  @Mixin private Session session = new Session();
-  @Mixin private TuneOptions tune = new TuneOptions();
+  @Mixin private PartOptions part = new PartOptions();
   @Mixin private ClassifierOptions kind = new ClassifierOptions();
 
   @Option(
@@ -61,14 +52,6 @@ final class FinetuneClassifyCommand implements Callable<Integer> {
       description =
           "File to train on, or a folder whose files are called train, dev (or valid), test.")
   private @Nullable Path data;
-
-  @Option(
-      names = "--match",
-      description = "Of a folder take the files whose names match this glob, e.g. '*binary*'.")
-  private @Nullable String match;
-
-  @Option(names = "--dev", description = "File of the development part.")
-  private @Nullable Path dev;
 
   @Option(
       names = "--hold-out",
@@ -108,9 +91,6 @@ final class FinetuneClassifyCommand implements Callable<Integer> {
   @Option(names = "--predict", description = "File to label; its own labels are not needed.")
   private @Nullable Path predict;
 
-  @Option(names = "--out", description = "Run directory; predictions alone go to this file.")
-  private @Nullable Path out;
-
   FinetuneClassifyCommand() {}
 
   private LabelledText.Columns columns() {
@@ -118,23 +98,26 @@ final class FinetuneClassifyCommand implements Callable<Integer> {
   }
 
   @Override
-  public Integer call() throws IOException {
-    if (data != null && out != null) {
-      return train(data, out);
-    }
-    if (data == null && predict != null && kind.model() != null) {
-      return label(kind.model(), predict);
-    }
-    throw new ParameterException(
-        spec.commandLine(), "there must be --data and --out, or --model and --predict");
+  @Nullable Path data() {
+    return data;
   }
 
-  private Integer train(Path from, Path to) throws IOException {
+  @Override
+  @Nullable Path model() {
+    return kind.model();
+  }
+
+  @Override
+  @Nullable Path predict() {
+    return predict;
+  }
+
+  @Override
+  int train(Path from, Path to) throws IOException {
     List<LabelledText> texts = new ArrayList<>();
     List<LabelledText> held = new ArrayList<>();
-    read(Splits.of(from, match, dev), texts, held);
-    RunDirectory directory = new RunDirectory(to);
-    directory.begin(Session.settings(spec, "classify"));
+    read(part.splits(from), texts, held);
+    RunDirectory directory = directory(to, "classify");
     ProgressListener progress = session.progress();
     List<String> labels = ClassifyData.labels(texts);
     Tokenizer tokens = kind.tokenizer(to.resolve("tokenizer"), texts, progress);
@@ -142,7 +125,7 @@ final class FinetuneClassifyCommand implements Callable<Integer> {
         Classifier model = kind.classifier(backend, labels, tokens, tune)) {
       int longest = Math.min(tune.maxLength(), model.context());
       ClassifyData train = ClassifyData.of(texts, labels, tokens, longest);
-      ClassifyData part =
+      ClassifyData dev =
           held.isEmpty() ? null : ClassifyData.of(held, labels, tokens, longest).allKnown(labels);
       Classification task =
           new Classification(
@@ -150,32 +133,21 @@ final class FinetuneClassifyCommand implements Callable<Integer> {
               model,
               tokens,
               train,
-              part,
+              dev,
               tune.batch(),
               smoothing,
               tune.seed());
       TrainConfig loop =
-          tune.loop(model.parameters(), task.batchesPerEpoch(), kind.usualRate(), part != null);
-      FinetuneRun run = new FinetuneRun(loop, watch, directory, progress);
-      FinetuneRun.Outcome outcome = Session.interruptible(run::stop, () -> run.run(task));
-      if (!outcome.finished()) {
-        return INTERRUPTED;
-      }
-      PrintWriter screen = spec.commandLine().getOut();
-      screen.printf(
-          "%d examples of %d labels, %d steps%n",
-          train.rows().size(), labels.size(), outcome.steps());
-      TuneOptions.print(screen, held.size(), outcome, to);
-      if (predict != null) {
-        Path file = to.resolve("predictions.jsonl");
-        try (PrintWriter writer =
-            new PrintWriter(Files.newBufferedWriter(file, StandardCharsets.UTF_8))) {
-          write(model, tokens, predict, writer);
-        }
-        screen.printf("predictions: %s%n", file);
-      }
-      screen.flush();
-      return 0;
+          tune.loop(model.parameters(), task.batchesPerEpoch(), kind.usualRate(), dev != null);
+      return end(
+          run(task, loop, watch, directory, progress),
+          o ->
+              "%d examples of %d labels, %d steps"
+                  .formatted(train.rows().size(), labels.size(), o.steps()),
+          held.size(),
+          directory,
+          "predictions.jsonl",
+          writer -> write(model, tokens, Objects.requireNonNull(predict), writer));
     }
   }
 
@@ -200,22 +172,13 @@ final class FinetuneClassifyCommand implements Callable<Integer> {
     }
   }
 
-  private Integer label(Path folder, Path file) throws IOException {
+  @Override
+  void predict(Path folder, Path file, @Nullable Path to) throws IOException {
     Tokenizer tokens = Tokenizers.load(folder);
     try (Backend backend = session.open();
         Classifier model =
             Classifiers.load(folder, TaskEncoder.Task.CLASSIFY, backend, tune.dtype())) {
-      if (out == null) {
-        PrintWriter writer = spec.commandLine().getOut();
-        write(model, tokens, file, writer);
-        writer.flush();
-        return 0;
-      }
-      try (PrintWriter writer =
-          new PrintWriter(Files.newBufferedWriter(out, StandardCharsets.UTF_8))) {
-        write(model, tokens, file, writer);
-      }
-      return 0;
+      predictions(to, writer -> write(model, tokens, file, writer));
     }
   }
 

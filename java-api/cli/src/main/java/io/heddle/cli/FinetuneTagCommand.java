@@ -5,7 +5,6 @@ import io.heddle.data.LabelledText;
 import io.heddle.data.Splits;
 import io.heddle.data.TaggedWords;
 import io.heddle.methods.finetune.ClassifyData;
-import io.heddle.methods.finetune.FinetuneRun;
 import io.heddle.methods.finetune.TagData;
 import io.heddle.methods.finetune.Tagging;
 import io.heddle.models.Classifier;
@@ -18,19 +17,14 @@ import io.heddle.train.RunDirectory;
 import io.heddle.train.TrainConfig;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.Callable;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /** {@code heddle finetune tag}: a tag for every word. */
 @Command(
@@ -42,12 +36,9 @@ import picocli.CommandLine.Spec;
           + " holds",
       "checkpoints, metrics, the report and the model; the same command resumes an interrupted run."
     })
-final class FinetuneTagCommand implements Callable<Integer> {
-  private static final int INTERRUPTED = 1;
+final class FinetuneTagCommand extends FinetuneVerb {
+  @Mixin private PartOptions part = new PartOptions();
 
-  @Spec private CommandSpec spec = CommandSpec.create();
-  @Mixin private Session session = new Session();
-  @Mixin private TuneOptions tune = new TuneOptions();
   @Mixin private EncoderOptions kind = new EncoderOptions();
 
   @Option(
@@ -55,12 +46,6 @@ final class FinetuneTagCommand implements Callable<Integer> {
       description =
           "File to train on, or a folder whose files are called train, dev (or valid), test.")
   private @Nullable Path data;
-
-  @Option(names = "--match", description = "Of a folder take the files that match this glob.")
-  private @Nullable String match;
-
-  @Option(names = "--dev", description = "File of the development part.")
-  private @Nullable Path dev;
 
   @Option(
       names = "--hold-out",
@@ -97,32 +82,35 @@ final class FinetuneTagCommand implements Callable<Integer> {
       description = "File to tag: its words, and the tag as a second column, are written.")
   private @Nullable Path predict;
 
-  @Option(names = "--out", description = "Run directory; predictions alone go to this file.")
-  private @Nullable Path out;
-
   FinetuneTagCommand() {}
 
   @Override
-  public Integer call() throws IOException {
-    if (data != null && out != null) {
-      return train(data, out);
-    }
-    Path folder = kind.model();
-    if (data == null && predict != null && folder != null) {
-      Tokenizer tokens = Tokenizers.load(folder);
-      try (Backend backend = session.open();
-          Classifier model =
-              Classifiers.load(folder, TaskEncoder.Task.TAG, backend, tune.dtype())) {
-        write(model, tokens, predict, out);
-      }
-      return 0;
-    }
-    throw new ParameterException(
-        spec.commandLine(), "there must be --data and --out, or --model and --predict");
+  @Nullable Path data() {
+    return data;
   }
 
-  private Integer train(Path from, Path to) throws IOException {
-    Splits splits = Splits.of(from, match, dev);
+  @Override
+  @Nullable Path model() {
+    return kind.model();
+  }
+
+  @Override
+  @Nullable Path predict() {
+    return predict;
+  }
+
+  @Override
+  void predict(Path folder, Path file, @Nullable Path to) throws IOException {
+    Tokenizer tokens = Tokenizers.load(folder);
+    try (Backend backend = session.open();
+        Classifier model = Classifiers.load(folder, TaskEncoder.Task.TAG, backend, tune.dtype())) {
+      predictions(to, writer -> write(model, tokens, file, writer));
+    }
+  }
+
+  @Override
+  int train(Path from, Path to) throws IOException {
+    Splits splits = part.splits(from);
     List<TaggedWords> train = read(splits.train());
     List<TaggedWords> held = read(splits.dev());
     if (held.isEmpty() && holdOut > 0) {
@@ -130,8 +118,8 @@ final class FinetuneTagCommand implements Callable<Integer> {
       train = parts.get(0);
       held = parts.get(1);
     }
-    RunDirectory directory = new RunDirectory(to);
-    directory.begin(Session.settings(spec, "tag"));
+    int examples = train.size();
+    RunDirectory directory = directory(to, "tag");
     ProgressListener progress = session.progress();
     List<String> tags = TagData.tags(train);
     List<LabelledText> texts =
@@ -152,22 +140,13 @@ final class FinetuneTagCommand implements Callable<Integer> {
               tune.seed());
       TrainConfig loop =
           tune.loop(model.parameters(), task.batchesPerEpoch(), kind.usualRate(), !held.isEmpty());
-      FinetuneRun run = new FinetuneRun(loop, watch, directory, progress);
-      FinetuneRun.Outcome outcome = Session.interruptible(run::stop, () -> run.run(task));
-      if (!outcome.finished()) {
-        return INTERRUPTED;
-      }
-      PrintWriter writer = spec.commandLine().getOut();
-      writer.printf(
-          "%d sentences, %d tags, %d steps%n", train.size(), tags.size(), outcome.steps());
-      TuneOptions.print(writer, held.size(), outcome, to);
-      if (predict != null) {
-        Path file = to.resolve("predictions.tsv");
-        write(model, tokens, predict, file);
-        writer.printf("predictions: %s%n", file);
-      }
-      writer.flush();
-      return 0;
+      return end(
+          run(task, loop, watch, directory, progress),
+          o -> "%d sentences, %d tags, %d steps".formatted(examples, tags.size(), o.steps()),
+          held.size(),
+          directory,
+          "predictions.tsv",
+          writer -> write(model, tokens, Objects.requireNonNull(predict), writer));
     }
   }
 
@@ -179,27 +158,18 @@ final class FinetuneTagCommand implements Callable<Integer> {
     return out;
   }
 
-  // To standard output where no file is given.
-  private void write(Classifier model, Tokenizer tokens, Path file, @Nullable Path to)
+  private void write(Classifier model, Tokenizer tokens, Path file, PrintWriter writer)
       throws IOException {
     int longest = Math.min(tune.maxLength(), model.context());
     List<TaggedWords> sentences = TaggedWords.read(file, wordColumn, -1);
     TagData rows = TagData.of(sentences, model.labels(), tokens, longest);
     List<List<String>> found =
         Tagging.predict(model, tokens, rows, Math.max(32, tune.batch()), session.progress());
-    StringBuilder text = new StringBuilder();
     for (int s = 0; s < found.size(); s++) {
       for (int w = 0; w < found.get(s).size(); w++) {
-        text.append(sentences.get(s).words().get(w)).append('\t');
-        text.append(found.get(s).get(w)).append('\n');
+        writer.print(sentences.get(s).words().get(w) + "\t" + found.get(s).get(w) + "\n");
       }
-      text.append('\n');
-    }
-    if (to == null) {
-      spec.commandLine().getOut().print(text);
-      spec.commandLine().getOut().flush();
-    } else {
-      Files.writeString(to, text, StandardCharsets.UTF_8);
+      writer.print("\n");
     }
   }
 }

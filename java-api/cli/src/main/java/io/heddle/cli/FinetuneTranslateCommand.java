@@ -5,7 +5,6 @@ import io.heddle.data.Cursor;
 import io.heddle.data.Lines;
 import io.heddle.data.ParallelText;
 import io.heddle.methods.finetune.ClassifyData;
-import io.heddle.methods.finetune.FinetuneRun;
 import io.heddle.methods.finetune.TranslateData;
 import io.heddle.methods.finetune.Translation;
 import io.heddle.models.Translator;
@@ -20,21 +19,17 @@ import io.heddle.train.RunDirectory;
 import io.heddle.train.TrainConfig;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.Callable;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /** {@code heddle finetune translate}: a text in another language. */
 @Command(
@@ -45,15 +40,11 @@ import picocli.CommandLine.Spec;
       "tables (.tsv, .csv, .jsonl) a pair a line. The run directory holds checkpoints, metrics, the",
       "report and the model; the same command resumes an interrupted run."
     })
-final class FinetuneTranslateCommand implements Callable<Integer> {
-  private static final int INTERRUPTED = 1;
+final class FinetuneTranslateCommand extends FinetuneVerb {
   // Vaswani et al. 2017.
   private static final float BETA2 = 0.98f;
   private static final float EPS = 1e-9f;
 
-  @Spec private CommandSpec spec = CommandSpec.create();
-  @Mixin private Session session = new Session();
-  @Mixin private TuneOptions tune = new TuneOptions();
   @Mixin private TranslatorOptions kind = new TranslatorOptions();
 
   @Option(
@@ -122,27 +113,30 @@ final class FinetuneTranslateCommand implements Callable<Integer> {
       description = "File of texts to translate, one a line; the translations are written.")
   private @Nullable Path predict;
 
-  @Option(names = "--out", description = "Run directory; translations alone go to this file.")
-  private @Nullable Path out;
-
   FinetuneTranslateCommand() {}
 
   @Override
-  public Integer call() throws IOException {
-    if (data != null && out != null) {
-      return train(data, out);
+  @Nullable Path data() {
+    return data;
+  }
+
+  @Override
+  @Nullable Path model() {
+    return kind.model();
+  }
+
+  @Override
+  @Nullable Path predict() {
+    return predict;
+  }
+
+  @Override
+  void predict(Path folder, Path file, @Nullable Path to) throws IOException {
+    Tokenizer known = Tokenizers.load(folder);
+    try (Backend backend = session.open();
+        Translator model = Translators.load(folder, 0, backend, tune.dtype())) {
+      predictions(to, writer -> write(model, known, file, writer));
     }
-    Path folder = kind.model();
-    if (data == null && predict != null && folder != null) {
-      Tokenizer known = Tokenizers.load(folder);
-      try (Backend backend = session.open();
-          Translator model = Translators.load(folder, 0, backend, tune.dtype())) {
-        write(model, known, predict, out);
-      }
-      return 0;
-    }
-    throw new ParameterException(
-        spec.commandLine(), "there must be --data and --out, or --model and --predict");
   }
 
   private ParallelText.Parts parts(Path from) throws IOException {
@@ -176,10 +170,10 @@ final class FinetuneTranslateCommand implements Callable<Integer> {
     return learnt;
   }
 
-  private Integer train(Path from, Path to) throws IOException {
+  @Override
+  int train(Path from, Path to) throws IOException {
     ParallelText.Parts texts = parts(from);
-    RunDirectory directory = new RunDirectory(to);
-    directory.begin(Session.settings(spec, "translate"));
+    RunDirectory directory = directory(to, "translate");
     ProgressListener progress = session.progress();
     Tokenizer words = tokenizer(to, texts.train(), progress);
     try (Backend backend = session.open();
@@ -189,37 +183,29 @@ final class FinetuneTranslateCommand implements Callable<Integer> {
       TrainConfig loop =
           tune.loop(model.parameters(), task.batchesPerEpoch(), kind.usualRate(), measured)
               .adam(0.9f, BETA2, EPS);
-      FinetuneRun run = new FinetuneRun(loop, watch, directory, progress);
-      FinetuneRun.Outcome outcome = Session.interruptible(run::stop, () -> run.run(task));
-      if (!outcome.finished()) {
-        return INTERRUPTED;
-      }
-      PrintWriter writer = spec.commandLine().getOut();
-      writer.printf(
-          "%d pairs, %d pieces, %d steps%n",
-          texts.train().size(), words.vocabularySize(), outcome.steps());
-      print(writer, texts.test().size(), outcome.tests());
-      TuneOptions.print(writer, texts.dev().size(), outcome, to);
-      if (predict != null) {
-        Path file = to.resolve("predictions.txt");
-        write(model, words, predict, file);
-        writer.printf("predictions: %s%n", file);
-      }
-      writer.flush();
-      return 0;
+      return end(
+          run(task, loop, watch, directory, progress),
+          o ->
+              "%d pairs, %d pieces, %d steps"
+                      .formatted(texts.train().size(), words.vocabularySize(), o.steps())
+                  + tested(texts.test().size(), o.tests()),
+          texts.dev().size(),
+          directory,
+          "predictions.txt",
+          writer -> write(model, words, Objects.requireNonNull(predict), writer));
     }
   }
 
-  private static void print(PrintWriter writer, int pairs, Map<String, Double> tests) {
-    if (!tests.isEmpty()) {
-      writer.printf(
-          Locale.ROOT,
-          "test part of %d: BLEU %.2f, greedy %.2f, loss %.4f%n",
-          pairs,
-          tests.get("bleu"),
-          tests.get("bleu_greedy"),
-          tests.get("loss"));
-    }
+  private static String tested(int pairs, Map<String, Double> tests) {
+    return tests.isEmpty()
+        ? ""
+        : String.format(
+            Locale.ROOT,
+            "%ntest part of %d: BLEU %.2f, greedy %.2f, loss %.4f",
+            pairs,
+            tests.get("bleu"),
+            tests.get("bleu_greedy"),
+            tests.get("loss"));
   }
 
   private Translation task(
@@ -245,8 +231,7 @@ final class FinetuneTranslateCommand implements Callable<Integer> {
     return new Translation.Decoding(beams, alpha, lengthK, Math.max(32, tune.batch()));
   }
 
-  // To standard output where no file is given.
-  private void write(Translator model, Tokenizer words, Path file, @Nullable Path to)
+  private void write(Translator model, Tokenizer words, Path file, PrintWriter writer)
       throws IOException {
     Marks marks = Translators.marks(model.config());
     int longest = Math.min(tune.maxLength(), model.config().context());
@@ -259,12 +244,6 @@ final class FinetuneTranslateCommand implements Callable<Integer> {
     int[][] sources = TranslateData.of(texts, words, marks, longest, false).sources();
     List<String> found =
         Translation.translate(model, words, sources, marks, decoding(), session.progress());
-    String all = String.join("\n", found) + "\n";
-    if (to == null) {
-      spec.commandLine().getOut().print(all);
-      spec.commandLine().getOut().flush();
-    } else {
-      Files.writeString(to, all, StandardCharsets.UTF_8);
-    }
+    writer.print(String.join("\n", found) + "\n");
   }
 }

@@ -1,9 +1,7 @@
 package io.heddle.cli;
 
 import io.heddle.backend.Backend;
-import io.heddle.data.Document;
 import io.heddle.data.HoldOut;
-import io.heddle.data.Texts;
 import io.heddle.methods.pretrain.PretrainData;
 import io.heddle.methods.pretrain.PretrainRun;
 import io.heddle.models.AutoModel;
@@ -18,9 +16,6 @@ import io.heddle.train.TrainConfig;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Locale;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
@@ -33,13 +28,9 @@ final class PretrainOptions {
   private static final int INTERRUPTED = 1;
 
   @Mixin private Session session = new Session();
-  @Mixin private RecipeOptions recipe = new RecipeOptions();
-
-  @Option(
-      names = "--data",
-      required = true,
-      description = "Text (.txt, .jsonl, either .gz) or a folder of it; may be repeated.")
-  private List<Path> data = new ArrayList<>();
+  @Mixin private TextOptions text = new TextOptions();
+  @Mixin private LoopOptions loop = new LoopOptions();
+  @Mixin private StepOptions counts = new StepOptions();
 
   @Option(names = "--out", required = true, description = "Run directory.")
   private Path out = Path.of("");
@@ -60,25 +51,10 @@ final class PretrainOptions {
   private int batch;
 
   @Option(
-      names = "--accumulate",
-      defaultValue = "1",
-      description = "Batches per step (default: 1).")
-  private int accumulate;
-
-  @Option(names = "--steps", defaultValue = "1000", description = "Steps (default: 1000).")
-  private long steps;
-
-  @Option(
       names = "--lr",
       defaultValue = "0.0005",
       description = "Peak learning rate (default: 0.0005).")
   private float lr;
-
-  @Option(
-      names = "--warmup",
-      defaultValue = "-1",
-      description = "Warm-up steps; -1: 5 %% of --steps.")
-  private long warmup;
 
   @Option(
       names = "--decay",
@@ -92,36 +68,6 @@ final class PretrainOptions {
       description = "Weight decay (default: 0.01).")
   private float weightDecay;
 
-  @Option(
-      names = "--clip",
-      defaultValue = "1",
-      description = "Bound on the gradient norm; 0: none.")
-  private float clip;
-
-  @Option(names = "--dtype", defaultValue = "f32", description = "f32 or bf16 (default: f32).")
-  private String dtype = "f32";
-
-  @Option(
-      names = "--seed",
-      defaultValue = "1",
-      description = "Seed of everything random (default: 1).")
-  private long seed;
-
-  @Option(
-      names = "--hold-out",
-      defaultValue = "0.05",
-      description = "Share of each document's last lines kept for evaluation (default: 0.05).")
-  private double holdOut;
-
-  @Option(names = "--eval-every", defaultValue = "100", description = "Steps between evaluations.")
-  private long evalEvery;
-
-  @Option(
-      names = "--checkpoint-every",
-      defaultValue = "100",
-      description = "Steps between checkpoints.")
-  private long checkpointEvery;
-
   PretrainOptions() {}
 
   int seq() {
@@ -129,7 +75,7 @@ final class PretrainOptions {
   }
 
   long seed() {
-    return seed;
+    return loop.seed();
   }
 
   Path folder() {
@@ -137,7 +83,7 @@ final class PretrainOptions {
   }
 
   DType elements() {
-    return Session.dtype(dtype);
+    return loop.dtype();
   }
 
   Backend backend() {
@@ -154,7 +100,7 @@ final class PretrainOptions {
 
   Model load(Backend backend, boolean fresh) throws IOException {
     return fresh
-        ? AutoModel.random(config(), backend, elements(), seed)
+        ? AutoModel.random(config(), backend, elements(), seed())
         : AutoModel.loadPartly(model, backend, elements());
   }
 
@@ -164,20 +110,16 @@ final class PretrainOptions {
    * @param length tokens of text in a row
    */
   PretrainData rows(Tokenizer tokens, int length) throws IOException {
-    List<Document> all = new ArrayList<>();
-    for (Path path : data) {
-      all.addAll(Texts.read(path));
-    }
-    HoldOut parts = HoldOut.lastLines(all, holdOut);
-    return new PretrainData(tokens, parts.train(), parts.heldOut(), length, batch, seed);
+    HoldOut parts = HoldOut.lastLines(text.documents(), text.holdOut());
+    return new PretrainData(tokens, parts.train(), parts.heldOut(), length, batch, seed());
   }
 
-  private TrainConfig loop(int layers) {
+  private TrainConfig config(int layers) {
     return new TrainConfig(
-        steps,
-        accumulate,
+        counts.steps(),
+        loop.accumulate(),
         lr,
-        warmup >= 0 ? warmup : steps / 20,
+        counts.warmup(),
         decay,
         0,
         0.9f,
@@ -185,12 +127,12 @@ final class PretrainOptions {
         1e-6f,
         weightDecay,
         false,
-        clip,
-        seed,
-        evalEvery,
-        checkpointEvery,
+        loop.clip(),
+        seed(),
+        counts.evaluateEvery(),
+        counts.checkpointEvery(),
         0,
-        recipe.recipe(layers));
+        loop.recipe(layers));
   }
 
   /** Says which run this is; refuses a directory of another one. */
@@ -206,20 +148,13 @@ final class PretrainOptions {
       RunDirectory directory,
       int layers,
       Function<PretrainRun, PretrainRun.Outcome> body) {
-    PretrainRun run = new PretrainRun(loop(layers), directory, session.progress());
+    PretrainRun run = new PretrainRun(config(layers), directory, session.progress());
     PretrainRun.Outcome outcome = Session.interruptible(run::stop, () -> body.apply(run));
     if (!outcome.finished()) {
       return INTERRUPTED;
     }
     PrintWriter writer = spec.commandLine().getOut();
-    StringBuilder line = new StringBuilder();
-    outcome
-        .measures()
-        .forEach(
-            (name, value) ->
-                line.append(line.isEmpty() ? "" : ", ")
-                    .append(String.format(Locale.ROOT, "%s %.4f", name.replace('_', ' '), value)));
-    writer.printf("held-out text: %s%n", line);
+    writer.printf("held-out text: %s%n", Session.measures(outcome.measures()).replace('_', ' '));
     writer.printf("model: %s%nreport: %s%n", outcome.model(), out.resolve("report.html"));
     writer.flush();
     return DONE;

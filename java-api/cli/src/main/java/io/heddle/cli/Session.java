@@ -8,6 +8,9 @@ import io.heddle.progress.ProgressListener;
 import io.heddle.tensor.DType;
 import io.heddle.train.RunDirectory;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 
@@ -51,6 +54,13 @@ final class Session {
 
   ProgressListener progress() {
     return Progress.onStandardError(quiet);
+  }
+
+  /** Measures as words: {@code accuracy 0.8123, loss 0.4567}. */
+  static String measures(Map<String, Double> measures) {
+    return measures.entrySet().stream()
+        .map(e -> String.format(Locale.ROOT, "%s %.4f", e.getKey(), e.getValue()))
+        .collect(Collectors.joining(", "));
   }
 
   static DType dtype(String name) {

@@ -3,7 +3,6 @@ package io.heddle.cli;
 import io.heddle.backend.Backend;
 import io.heddle.data.Document;
 import io.heddle.data.LengthCurriculum;
-import io.heddle.data.Texts;
 import io.heddle.methods.lm.LmConfig;
 import io.heddle.methods.lm.LmData;
 import io.heddle.methods.lm.LmRun;
@@ -12,13 +11,10 @@ import io.heddle.models.ModelConfig;
 import io.heddle.models.ModelFolder;
 import io.heddle.progress.ProgressListener;
 import io.heddle.text.Tokenizer;
-import io.heddle.text.Tokenizers;
 import io.heddle.train.RunDirectory;
 import io.heddle.train.TrainConfig;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -41,13 +37,10 @@ final class TrainLmCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec = CommandSpec.create();
   @Mixin private Session session = new Session();
-  @Mixin private RecipeOptions recipe = new RecipeOptions();
-
-  @Option(
-      names = "--data",
-      required = true,
-      description = "Text (.txt, .jsonl, either .gz) or a folder of it; may be repeated.")
-  private List<Path> data = new ArrayList<>();
+  @Mixin private TextOptions text = new TextOptions();
+  @Mixin private TokenizerOptions words = new TokenizerOptions();
+  @Mixin private LoopOptions loop = new LoopOptions();
+  @Mixin private StepOptions counts = new StepOptions();
 
   @Option(names = "--out", required = true, description = "Run directory.")
   private Path out = Path.of("");
@@ -63,17 +56,6 @@ final class TrainLmCommand implements Callable<Integer> {
           "--start may lack tensors of heads, which are drawn at random, or have some that the"
               + " model does not use.")
   private boolean partial;
-
-  @Option(
-      names = "--tokenizer",
-      description = "Tokenizer folder; without it one is trained on the data.")
-  private @Nullable Path tokenizer;
-
-  @Option(
-      names = "--vocab",
-      defaultValue = "4096",
-      description = "Size of a trained tokenizer (default: 4096).")
-  private int vocab;
 
   @Option(
       names = "--family",
@@ -126,25 +108,10 @@ final class TrainLmCommand implements Callable<Integer> {
   private @Nullable String curriculum;
 
   @Option(
-      names = "--accumulate",
-      defaultValue = "1",
-      description = "Batches per step (default: 1).")
-  private int accumulate;
-
-  @Option(names = "--steps", defaultValue = "1000", description = "Steps (default: 1000).")
-  private long steps;
-
-  @Option(
       names = "--lr",
       defaultValue = "0.002",
       description = "Peak learning rate (default: 0.002).")
   private float lr;
-
-  @Option(
-      names = "--warmup",
-      defaultValue = "-1",
-      description = "Warm-up steps; -1: 5 %% of --steps.")
-  private long warmup;
 
   @Option(
       names = "--decay",
@@ -164,38 +131,8 @@ final class TrainLmCommand implements Callable<Integer> {
       description = "Weight decay (default: 0.1).")
   private float weightDecay;
 
-  @Option(
-      names = "--clip",
-      defaultValue = "1",
-      description = "Bound on the gradient norm; 0: none.")
-  private float clip;
-
   @Option(names = "--dropout", defaultValue = "0", description = "Dropout (default: 0).")
   private float dropout;
-
-  @Option(names = "--dtype", defaultValue = "f32", description = "f32 or bf16 (default: f32).")
-  private String dtype = "f32";
-
-  @Option(
-      names = "--seed",
-      defaultValue = "1",
-      description = "Seed of everything random (default: 1).")
-  private long seed;
-
-  @Option(
-      names = "--hold-out",
-      defaultValue = "0.05",
-      description = "Share of each document's last lines kept for evaluation (default: 0.05).")
-  private double holdOut;
-
-  @Option(names = "--eval-every", defaultValue = "100", description = "Steps between evaluations.")
-  private long evalEvery;
-
-  @Option(
-      names = "--checkpoint-every",
-      defaultValue = "100",
-      description = "Steps between checkpoints.")
-  private long checkpointEvery;
 
   @Option(
       names = "--patience",
@@ -213,19 +150,14 @@ final class TrainLmCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    List<Document> train = new ArrayList<>();
-    List<Document> held = new ArrayList<>();
-    for (Path path : data) {
-      for (Document document : Texts.read(path)) {
-        List<Document> parts = document.holdOut(holdOut);
-        train.add(parts.get(0));
-        held.add(parts.get(1));
-      }
-    }
+    TextOptions.Parts parts = text.parts();
     RunDirectory directory = new RunDirectory(out);
     directory.begin(Session.settings(spec, "lm"));
     ProgressListener progress = session.progress();
-    LmData tokens = LmData.of(tokenizer(train, progress), train, held);
+    Tokenizer tokenizer =
+        words.tokenizer(
+            start, out, () -> parts.train().stream().map(Document::text).iterator(), progress);
+    LmData tokens = LmData.of(tokenizer, parts.train(), parts.held());
     LmConfig config = config(tokens.tokenizer());
     try (Backend backend = session.open()) {
       LmRun run = new LmRun(config, tokens, backend, directory, progress);
@@ -238,16 +170,6 @@ final class TrainLmCommand implements Callable<Integer> {
       print(tokens, outcome);
       return 0;
     }
-  }
-
-  private Tokenizer tokenizer(List<Document> train, ProgressListener progress) throws IOException {
-    Path kept = out.resolve("tokenizer");
-    Path given = tokenizer != null ? tokenizer : start;
-    if (given != null) {
-      return Tokenizers.load(given);
-    }
-    return Tokenizers.keptOrTrained(
-        kept, vocab, () -> train.stream().map(Document::text).iterator(), progress);
   }
 
   private LmConfig config(Tokenizer tokens) throws IOException {
@@ -271,12 +193,12 @@ final class TrainLmCommand implements Callable<Integer> {
     } else {
       throw new IllegalArgumentException("--family is '" + family + "'; it can be llama or gpt2");
     }
-    TrainConfig loop =
+    TrainConfig train =
         new TrainConfig(
-            steps,
-            accumulate,
+            counts.steps(),
+            loop.accumulate(),
             lr,
-            warmup >= 0 ? warmup : steps / 20,
+            counts.warmup(),
             decay,
             finalLr,
             0.9f,
@@ -284,19 +206,19 @@ final class TrainLmCommand implements Callable<Integer> {
             1e-8f,
             weightDecay,
             false,
-            clip,
-            seed,
-            evalEvery,
-            checkpointEvery,
+            loop.clip(),
+            loop.seed(),
+            counts.evaluateEvery(),
+            counts.checkpointEvery(),
             patience,
-            recipe.recipe(model.layers()));
+            loop.recipe(model.layers()));
     return new LmConfig(
         model.withDropout(dropout),
-        Session.dtype(dtype),
-        loop,
+        loop.dtype(),
+        train,
         seq,
         batch,
-        holdOut,
+        text.holdOut(),
         Math.max(1, seq / 2),
         curriculum == null ? LengthCurriculum.constant(seq) : LengthCurriculum.parse(curriculum));
   }

@@ -2,7 +2,6 @@ package io.heddle.cli;
 
 import io.heddle.backend.Backend;
 import io.heddle.data.Document;
-import io.heddle.data.Texts;
 import io.heddle.data.VariablePieces;
 import io.heddle.methods.lm.LmData;
 import io.heddle.methods.lm.RecurrentRun;
@@ -13,7 +12,6 @@ import io.heddle.nn.RecurrentStack;
 import io.heddle.progress.ProgressListener;
 import io.heddle.tensor.DType;
 import io.heddle.text.Tokenizer;
-import io.heddle.text.Tokenizers;
 import io.heddle.train.RunDirectory;
 import io.heddle.train.TrainConfig;
 import java.io.IOException;
@@ -23,7 +21,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -43,28 +40,13 @@ final class TrainRecurrentCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec = CommandSpec.create();
   @Mixin private Session session = new Session();
+  @Mixin private TextOptions text = new TextOptions();
+  @Mixin private TokenizerOptions words = new TokenizerOptions();
   @Mixin private RecipeOptions recipe = new RecipeOptions();
   @Mixin private CacheOptions cache = new CacheOptions();
 
-  @Option(
-      names = "--data",
-      required = true,
-      description = "Text (.txt, .jsonl, either .gz) or a folder of it; may be repeated.")
-  private List<Path> data = new ArrayList<>();
-
   @Option(names = "--out", required = true, description = "Run directory.")
   private Path out = Path.of("");
-
-  @Option(
-      names = "--tokenizer",
-      description = "Tokenizer folder; without it one is trained on the data.")
-  private @Nullable Path tokenizer;
-
-  @Option(
-      names = "--vocab",
-      defaultValue = "4096",
-      description = "Size of a trained tokenizer (default: 4096).")
-  private int vocab;
 
   @Option(names = "--cell", defaultValue = "LSTM", description = "lstm or gru (default: lstm).")
   private RecurrentStack.Kind cell = RecurrentStack.Kind.LSTM;
@@ -142,12 +124,6 @@ final class TrainRecurrentCommand implements Callable<Integer> {
   private long seed;
 
   @Option(
-      names = "--hold-out",
-      defaultValue = "0.05",
-      description = "Share of each document's last lines kept for evaluation (default: 0.05).")
-  private double holdOut;
-
-  @Option(
       names = "--sample",
       defaultValue = "16384",
       description = "Held-out tokens of evaluations on the way (default: 16384).")
@@ -157,19 +133,14 @@ final class TrainRecurrentCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
-    List<Document> train = new ArrayList<>();
-    List<Document> held = new ArrayList<>();
-    for (Path path : data) {
-      for (Document document : Texts.read(path)) {
-        List<Document> parts = document.holdOut(holdOut);
-        train.add(parts.get(0));
-        held.add(parts.get(1));
-      }
-    }
+    TextOptions.Parts parts = text.parts();
     RunDirectory directory = new RunDirectory(out);
     directory.begin(Session.settings(spec, "recurrent"));
     ProgressListener progress = session.progress();
-    LmData tokens = LmData.of(tokenizer(train, progress), train, held);
+    Tokenizer tokenizer =
+        words.tokenizer(
+            null, out, () -> parts.train().stream().map(Document::text).iterator(), progress);
+    LmData tokens = LmData.of(tokenizer, parts.train(), parts.held());
     RecurrentLm.Shape shape =
         new RecurrentLm.Shape(
             cell, tokens.tokenizer().vocabularySize(), dim, hidden, layers, drops());
@@ -202,16 +173,6 @@ final class TrainRecurrentCommand implements Callable<Integer> {
       writer.flush();
       return 0;
     }
-  }
-
-  private Tokenizer tokenizer(List<Document> train, ProgressListener progress) throws IOException {
-    return tokenizer != null
-        ? Tokenizers.load(tokenizer)
-        : Tokenizers.keptOrTrained(
-            out.resolve("tokenizer"),
-            vocab,
-            () -> train.stream().map(Document::text).iterator(),
-            progress);
   }
 
   private RecurrentLm.Drops drops() {

@@ -1,12 +1,8 @@
 package io.heddle.cli;
 
-import io.heddle.methods.finetune.FinetuneRun;
 import io.heddle.nn.Parameters;
 import io.heddle.tensor.DType;
 import io.heddle.train.TrainConfig;
-import java.io.PrintWriter;
-import java.nio.file.Path;
-import java.util.Locale;
 import java.util.function.ToIntFunction;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -18,7 +14,7 @@ import picocli.CommandLine.Option;
 final class TuneOptions {
   private static final Pattern LAYER = Pattern.compile("(?:.*\\b)?layers\\.(\\d+)\\..*");
 
-  @Mixin private RecipeOptions recipe = new RecipeOptions();
+  @Mixin private LoopOptions loop = new LoopOptions();
 
   @Option(
       names = "--epochs",
@@ -28,12 +24,6 @@ final class TuneOptions {
 
   @Option(names = "--batch", defaultValue = "32", description = "Rows of a batch (default: 32).")
   private int batch;
-
-  @Option(
-      names = "--accumulate",
-      defaultValue = "1",
-      description = "Batches per step (default: 1).")
-  private int accumulate;
 
   @Option(
       names = "--lr",
@@ -66,12 +56,6 @@ final class TuneOptions {
   private float weightDecay;
 
   @Option(
-      names = "--clip",
-      defaultValue = "1",
-      description = "Bound on the gradient norm; 0: none.")
-  private float clip;
-
-  @Option(
       names = "--dropout",
       defaultValue = "-1",
       description = "Dropout; -1: what is usual for the model.")
@@ -102,15 +86,6 @@ final class TuneOptions {
       description = "Most tokens of a row (default: 128).")
   private int maxLength;
 
-  @Option(names = "--dtype", defaultValue = "f32", description = "f32 or bf16 (default: f32).")
-  private String dtype = "f32";
-
-  @Option(
-      names = "--seed",
-      defaultValue = "1",
-      description = "Seed of everything random (default: 1).")
-  private long seed;
-
   TuneOptions() {}
 
   int batch() {
@@ -122,11 +97,11 @@ final class TuneOptions {
   }
 
   long seed() {
-    return seed;
+    return loop.seed();
   }
 
   DType dtype() {
-    return Session.dtype(dtype);
+    return loop.dtype();
   }
 
   float dropout(float usual) {
@@ -148,11 +123,11 @@ final class TuneOptions {
               + "' names no parameter; there are "
               + parameters.byName().keySet());
     }
-    long steps = Math.max(1, Math.round(epochs * perEpoch / accumulate));
-    long every = evalEvery > 0 ? evalEvery : Math.max(1, perEpoch / accumulate);
+    long steps = Math.max(1, Math.round(epochs * perEpoch / loop.accumulate()));
+    long every = evalEvery > 0 ? evalEvery : Math.max(1, perEpoch / loop.accumulate());
     return new TrainConfig(
         steps,
-        accumulate,
+        loop.accumulate(),
         lr > 0 ? lr : usual,
         Math.round(warmup * steps),
         decay,
@@ -162,12 +137,12 @@ final class TuneOptions {
         1e-8f,
         weightDecay,
         false,
-        clip,
-        seed,
+        loop.clip(),
+        seed(),
         measured ? every : 0,
         every,
         measured ? patience : 0,
-        recipe.recipe(layers(parameters)));
+        loop.recipe(layers(parameters)));
   }
 
   private static int layers(Parameters parameters) {
@@ -177,20 +152,5 @@ final class TuneOptions {
           return found.matches() ? Integer.parseInt(found.group(1)) + 1 : 0;
         };
     return parameters.byName().keySet().stream().mapToInt(number).max().orElse(0);
-  }
-
-  /** Says what a run gave. */
-  static void print(PrintWriter writer, int held, FinetuneRun.Outcome outcome, Path run) {
-    if (held > 0) {
-      StringBuilder line = new StringBuilder();
-      outcome
-          .measures()
-          .forEach(
-              (name, value) ->
-                  line.append(line.isEmpty() ? "" : ", ")
-                      .append(String.format(Locale.ROOT, "%s %.4f", name, value)));
-      writer.printf("development part of %d: %s%n", held, line);
-    }
-    writer.printf("model: %s%nreport: %s%n", outcome.model(), run.resolve("report.html"));
   }
 }

@@ -5,7 +5,6 @@ import io.heddle.backend.Backend;
 import io.heddle.data.PromptedText;
 import io.heddle.data.Splits;
 import io.heddle.methods.finetune.ClassifyData;
-import io.heddle.methods.finetune.FinetuneRun;
 import io.heddle.methods.finetune.PromptRows;
 import io.heddle.methods.finetune.Writing;
 import io.heddle.models.Decoder;
@@ -16,30 +15,22 @@ import io.heddle.train.RunDirectory;
 import io.heddle.train.TrainConfig;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 
 /** What {@code heddle finetune summarize} and {@code heddle finetune qa} have in common. */
-abstract class WritingCommand implements Callable<Integer> {
-  private static final int INTERRUPTED = 1;
+abstract class WritingCommand extends FinetuneVerb {
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private final Writing.Kind kind;
 
-  @Spec private CommandSpec spec = CommandSpec.create();
-  @Mixin private Session session = new Session();
-  @Mixin private TuneOptions tune = new TuneOptions();
+  @Mixin private PartOptions part = new PartOptions();
   @Mixin private DecoderOptions decoder = new DecoderOptions();
 
   @Option(
@@ -48,12 +39,6 @@ abstract class WritingCommand implements Callable<Integer> {
           "File to train on (.jsonl, .jsonl.gz), or a folder whose files are called train, dev (or"
               + " valid), test.")
   private @Nullable Path data;
-
-  @Option(names = "--match", description = "Of a folder take the files that match this glob.")
-  private @Nullable String match;
-
-  @Option(names = "--dev", description = "File of the development part.")
-  private @Nullable Path dev;
 
   @Option(
       names = "--hold-out",
@@ -115,44 +100,42 @@ abstract class WritingCommand implements Callable<Integer> {
       description = "File of documents (and questions) to write about: JSON lines come out.")
   private @Nullable Path predict;
 
-  @Option(names = "--out", description = "Run directory; predictions alone go to this file.")
-  private @Nullable Path out;
-
   WritingCommand(Writing.Kind kind) {
     this.kind = kind;
   }
 
   @Override
-  public Integer call() throws IOException {
-    if (data != null && out != null) {
-      return train(data, out);
-    }
-    Path folder = decoder.model();
-    if (data == null && predict != null && folder != null) {
-      Tokenizer tokens = Tokenizers.load(folder);
-      try (Backend backend = session.open();
-          Decoder model = decoder.decoder(backend, tokens, tune)) {
-        if (out == null) {
-          write(model, layout(model, tokens), tokens, predict, spec.commandLine().getOut());
-          return 0;
-        }
-        write(model, layout(model, tokens), tokens, predict, out);
-      }
-      return 0;
-    }
-    throw new ParameterException(
-        spec.commandLine(), "there must be --data and --out, or --model and --predict");
+  @Nullable Path data() {
+    return data;
   }
 
-  private Integer train(Path from, Path to) throws IOException {
+  @Override
+  @Nullable Path model() {
+    return decoder.model();
+  }
+
+  @Override
+  @Nullable Path predict() {
+    return predict;
+  }
+
+  @Override
+  void predict(Path folder, Path file, @Nullable Path to) throws IOException {
+    Tokenizer tokens = Tokenizers.load(folder);
+    try (Backend backend = session.open();
+        Decoder model = decoder.decoder(backend, tokens, tune)) {
+      predictions(to, writer -> write(model, layout(model, tokens), tokens, file, writer));
+    }
+  }
+
+  @Override
+  int train(Path from, Path to) throws IOException {
     List<PromptedText> train = new ArrayList<>();
     List<PromptedText> held = new ArrayList<>();
-    read(Splits.of(from, match, dev), train, held);
-    RunDirectory directory = new RunDirectory(to);
-    directory.begin(Session.settings(spec, kind.word()));
+    read(part.splits(from), train, held);
+    RunDirectory directory = directory(to, kind.word());
     ProgressListener progress = session.progress();
-    Tokenizer tokens =
-        decoder.tokenizer(to.resolve("tokenizer"), () -> texts(train).iterator(), progress);
+    Tokenizer tokens = decoder.tokenizer(to, () -> texts(train).iterator(), progress);
     try (Backend backend = session.open();
         Decoder model = decoder.decoder(backend, tokens, tune)) {
       PromptRows layout = layout(model, tokens);
@@ -171,22 +154,13 @@ abstract class WritingCommand implements Callable<Integer> {
       TrainConfig loop =
           tune.loop(
               model.parameters(), task.batchesPerEpoch(), decoder.usualRate(), !held.isEmpty());
-      FinetuneRun run =
-          new FinetuneRun(loop, watch.isEmpty() ? kind.watched() : watch, directory, progress);
-      FinetuneRun.Outcome outcome = Session.interruptible(run::stop, () -> run.run(task));
-      if (!outcome.finished()) {
-        return INTERRUPTED;
-      }
-      PrintWriter writer = spec.commandLine().getOut();
-      writer.printf("%d examples, %d steps%n", train.size(), outcome.steps());
-      TuneOptions.print(writer, held.size(), outcome, to);
-      if (predict != null) {
-        Path file = to.resolve("predictions.jsonl");
-        write(model, layout, tokens, predict, file);
-        writer.printf("predictions: %s%n", file);
-      }
-      writer.flush();
-      return 0;
+      return end(
+          run(task, loop, watch.isEmpty() ? kind.watched() : watch, directory, progress),
+          o -> "%d examples, %d steps".formatted(train.size(), o.steps()),
+          held.size(),
+          directory,
+          "predictions.jsonl",
+          writer -> write(model, layout, tokens, Objects.requireNonNull(predict), writer));
     }
   }
 
@@ -234,14 +208,6 @@ abstract class WritingCommand implements Callable<Integer> {
     return out;
   }
 
-  private void write(Decoder model, PromptRows layout, Tokenizer tokens, Path from, Path to)
-      throws IOException {
-    try (PrintWriter writer =
-        new PrintWriter(Files.newBufferedWriter(to, StandardCharsets.UTF_8))) {
-      write(model, layout, tokens, from, writer);
-    }
-  }
-
   private void write(
       Decoder model, PromptRows layout, Tokenizer tokens, Path from, PrintWriter writer)
       throws IOException {
@@ -252,6 +218,5 @@ abstract class WritingCommand implements Callable<Integer> {
         Writing.write(model, tokens, layout, prompts, tune.batch(), session.progress())) {
       writer.println(JSON.createObjectNode().put("prediction", text));
     }
-    writer.flush();
   }
 }

@@ -3,12 +3,18 @@ package io.heddle.op;
 import io.heddle.autograd.Tape;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /** Losses. */
 public final class Losses {
   /** Targets with this value do not count. */
   public static final int IGNORE = -100;
+
+  /** How many of these targets count. */
+  public static long scored(int[] targets) {
+    return Arrays.stream(targets).filter(target -> target != IGNORE).count();
+  }
 
   // Rows of logits that exist at one time. 1024 x 50257 floats are 206 MB; with all rows of a batch
   // it would be gigabytes.

@@ -1,10 +1,12 @@
 package io.heddle.data;
 
 import io.heddle.op.Losses;
+import io.heddle.text.Tokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -16,6 +18,9 @@ import org.jspecify.annotations.Nullable;
  * draw depends on the seed and the number of the row alone.
  */
 public final class MaskedTokens {
+  /** What tokenizers call the token that hides others. */
+  public static final List<String> MASKS = List.of("[MASK]", "<mask>");
+
   private static final int MASKED = 80; // of a hundred chosen tokens
   private static final int ANY = 90; // from MASKED to here: any token
 
@@ -65,6 +70,22 @@ public final class MaskedTokens {
    */
   @SuppressWarnings("ArrayRecordComponent") // a carrier to the tape, never compared
   public record Masked(int[] ids, int[] targets) {}
+
+  /**
+   * The id of the token that hides others.
+   *
+   * @throws IllegalArgumentException when the tokenizer has none of {@link #MASKS}
+   */
+  public static int mask(Tokenizer tokenizer) {
+    return MASKS.stream()
+        .map(tokenizer::id)
+        .flatMapToInt(OptionalInt::stream)
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "the tokenizer has none of the tokens that hide others: " + MASKS));
+  }
 
   /** Hides tokens of the row with this number, counted over all epochs. */
   public Masked mask(int[] row, long number) {

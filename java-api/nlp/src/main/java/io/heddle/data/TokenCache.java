@@ -9,8 +9,6 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
@@ -54,26 +52,10 @@ public final class TokenCache {
     digest.update(reading.getBytes(StandardCharsets.UTF_8));
     Path found = folder.resolve(HexFormat.of().formatHex(digest.digest()) + ".tokens");
     if (!Files.exists(found)) {
-      write(found, documents);
+      int width = tokenizer.vocabularySize() <= 1 << 16 ? 2 : 4;
+      WholeFile.fill(found, channel -> new Writer(channel, width).run(documents));
     }
     return TokenFile.open(found);
-  }
-
-  private void write(Path target, DataStream<String> documents) throws IOException {
-    Path temporary = Files.createTempFile(folder, "writing", ".tmp");
-    try {
-      try (FileChannel channel = FileChannel.open(temporary, StandardOpenOption.WRITE)) {
-        new Writer(channel, tokenizer.vocabularySize() <= 1 << 16 ? 2 : 4).run(documents);
-        channel.force(true);
-      }
-      Files.move(
-          temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-    } finally {
-      Files.deleteIfExists(temporary);
-    }
-    try (FileChannel directory = FileChannel.open(folder, StandardOpenOption.READ)) {
-      directory.force(true); // the new name, too, outlives a power cut
-    }
   }
 
   private final class Writer {

@@ -5,8 +5,10 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.heddle.backend.Backend;
 import io.heddle.checkpoint.Checkpoint;
 import io.heddle.checkpoint.Safetensors;
+import io.heddle.checkpoint.SafetensorsFile;
 import io.heddle.models.TensorNames.Piece;
 import io.heddle.models.TensorNames.Rows;
+import io.heddle.nn.Parameters;
 import io.heddle.op.OpCode;
 import io.heddle.op.Params;
 import io.heddle.tensor.DType;
@@ -184,6 +186,31 @@ public final class ModelFolder {
     return out;
   }
 
+  /** Saves what is no model of a family: its shape as {@code config.json}, its weights. */
+  static void save(ObjectNode shape, Parameters parameters, Path folder) {
+    try {
+      Files.createDirectories(folder);
+      Safetensors.write(folder.resolve("model.safetensors"), parameters.byName(), Map.of());
+      Files.writeString(folder.resolve("config.json"), shape.toPrettyString() + "\n");
+    } catch (IOException e) {
+      throw unwritten(folder, e);
+    }
+  }
+
+  /**
+   * Fills parameters, drawn or not, with what {@link #save(ObjectNode, Parameters, Path)} wrote.
+   */
+  static void load(Parameters parameters, Path folder) throws IOException {
+    try (SafetensorsFile file = SafetensorsFile.open(folder.resolve("model.safetensors"))) {
+      parameters.byName().forEach((name, to) -> to.copyFrom(file.tensor(name).toDoubles()));
+    }
+  }
+
+  private static UncheckedIOException unwritten(Path folder, IOException e) {
+    return new UncheckedIOException(
+        "cannot write the model to " + folder + ": " + e.getMessage(), e);
+  }
+
   /**
    * Saves a model: {@code config.json} and {@code model.safetensors}, each through a temporary
    * name.
@@ -216,8 +243,7 @@ public final class ModelFolder {
           };
       Files.writeString(folder.resolve("config.json"), HuggingFace.write(model.config(), dtype));
     } catch (IOException e) {
-      throw new UncheckedIOException(
-          "cannot write the model to " + folder + ": " + e.getMessage(), e);
+      throw unwritten(folder, e);
     }
   }
 }

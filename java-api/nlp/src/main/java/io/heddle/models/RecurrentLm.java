@@ -5,8 +5,6 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.heddle.autograd.Tape;
 import io.heddle.backend.Backend;
-import io.heddle.checkpoint.Safetensors;
-import io.heddle.checkpoint.SafetensorsFile;
 import io.heddle.nn.Parameters;
 import io.heddle.nn.RecurrentStack;
 import io.heddle.nn.RecurrentStack.Kind;
@@ -17,12 +15,10 @@ import io.heddle.op.Sequences;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -170,14 +166,7 @@ public final class RecurrentLm implements AutoCloseable {
         .put("output_dropout", shape.drops.output)
         .put("word_dropout", shape.drops.words)
         .put("weight_dropout", shape.drops.connect);
-    try {
-      Files.createDirectories(folder);
-      Safetensors.write(folder.resolve("model.safetensors"), parameters.byName(), Map.of());
-      Files.writeString(folder.resolve("config.json"), json.toPrettyString() + "\n");
-    } catch (IOException e) {
-      throw new UncheckedIOException(
-          "cannot write the model to " + folder + ": " + e.getMessage(), e);
-    }
+    ModelFolder.save(json, parameters, folder);
   }
 
   /** Whether a folder holds such a model. */
@@ -206,8 +195,8 @@ public final class RecurrentLm implements AutoCloseable {
             json.path("num_hidden_layers").asInt(),
             drops);
     RecurrentLm model = random(shape, backend, dtype, 0);
-    try (SafetensorsFile file = SafetensorsFile.open(folder.resolve("model.safetensors"))) {
-      model.parameters.byName().forEach((name, to) -> to.copyFrom(file.tensor(name).toDoubles()));
+    try {
+      ModelFolder.load(model.parameters, folder);
       return model;
     } catch (IOException | RuntimeException e) {
       model.close();

@@ -5,8 +5,6 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.heddle.autograd.Tape;
 import io.heddle.backend.Backend;
-import io.heddle.checkpoint.Safetensors;
-import io.heddle.checkpoint.SafetensorsFile;
 import io.heddle.nn.Modules;
 import io.heddle.nn.Parameters;
 import io.heddle.op.Layers;
@@ -14,8 +12,6 @@ import io.heddle.op.Sequences;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
 import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -275,14 +271,7 @@ public final class TextCnn implements Classifier {
         .put("dropout", shape.dropout)
         .put("word_dropout", shape.wordDropout);
     shape.widths.forEach(json.putArray("widths")::add);
-    try {
-      Files.createDirectories(folder);
-      Safetensors.write(folder.resolve("model.safetensors"), parameters.byName(), Map.of());
-      Files.writeString(folder.resolve("config.json"), json.toPrettyString() + "\n");
-    } catch (IOException e) {
-      throw new UncheckedIOException(
-          "cannot write the model to " + folder + ": " + e.getMessage(), e);
-    }
+    ModelFolder.save(json, parameters, folder);
   }
 
   static TextCnn load(Path folder, JsonNode json, Backend backend, DType dtype) throws IOException {
@@ -300,8 +289,8 @@ public final class TextCnn implements Classifier {
             (float) json.path("word_dropout").asDouble(),
             Labels.of(json));
     TextCnn model = random(shape, backend, dtype, 0);
-    try (SafetensorsFile file = SafetensorsFile.open(folder.resolve("model.safetensors"))) {
-      model.parameters.byName().forEach((name, to) -> to.copyFrom(file.tensor(name).toDoubles()));
+    try {
+      ModelFolder.load(model.parameters, folder);
       return model;
     } catch (IOException | RuntimeException e) {
       model.close();

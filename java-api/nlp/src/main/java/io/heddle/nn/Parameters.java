@@ -183,9 +183,7 @@ public final class Parameters implements AutoCloseable {
   public void needExact(String what) {
     if (!scales.isEmpty()) {
       throw new IllegalStateException(
-          "a model with weights of eight bits cannot be "
-              + what
-              + ": load it without int8 for that");
+          "weights of eight bits cannot be " + what + ": load the model without int8");
     }
   }
 

@@ -146,6 +146,33 @@ public final class RunDirectory {
     return out;
   }
 
+  /**
+   * A number over the steps that have it.
+   *
+   * @param steps counted from 1
+   */
+  @SuppressWarnings("ArrayRecordComponent") // a carrier to a chart, never compared
+  public record Curve(double[] steps, double[] values) {
+    /** The numbers called {@code key} in lines of {@code metrics.jsonl} or {@code timing.jsonl}. */
+    public static Curve of(List<JsonNode> lines, String key) {
+      List<JsonNode> with = lines.stream().filter(line -> line.has(key)).toList();
+      return new Curve(
+          with.stream().mapToDouble(line -> line.get("step").asDouble() + 1).toArray(),
+          with.stream().mapToDouble(line -> line.get(key).asDouble()).toArray());
+    }
+  }
+
+  /** Tokens per second of each step. */
+  public Curve speed() {
+    List<JsonNode> lines = lines("timing.jsonl");
+    Curve seconds = Curve.of(lines, "seconds");
+    double[] rate = Curve.of(lines, "tokens").values;
+    for (int i = 0; i < rate.length; i++) {
+      rate[i] /= seconds.values[i];
+    }
+    return new Curve(seconds.steps, rate);
+  }
+
   /** The median speed of the run's steps, in tokens per second; NaN when there was none. */
   public double tokensPerSecond() {
     double[] rates =

@@ -1,6 +1,7 @@
 package io.heddle.methods.choice;
 
 import io.heddle.autograd.Tape;
+import io.heddle.data.MaskedTokens;
 import io.heddle.models.Encoder;
 import io.heddle.models.Head;
 import io.heddle.op.Layers;
@@ -14,7 +15,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
-import java.util.OptionalInt;
 
 /**
  * That of an encoder that names hidden tokens: the pseudo-log-likelihood of the option (Salazar et
@@ -22,7 +22,6 @@ import java.util.OptionalInt;
  */
 final class HiddenTokens implements OptionScorer {
   static final String HEAD = "head";
-  private static final List<String> MASKS = List.of("[MASK]", "<mask>");
 
   private final Encoder model;
   private final Head head;
@@ -37,15 +36,7 @@ final class HiddenTokens implements OptionScorer {
     this.tokenizer = tokenizer;
     this.encoder = new PairEncoder(tokenizer, model.config().context());
     this.rows = rows;
-    this.mask =
-        MASKS.stream()
-            .map(tokenizer::id)
-            .flatMapToInt(OptionalInt::stream)
-            .findFirst()
-            .orElseThrow(
-                () ->
-                    new IllegalArgumentException(
-                        "the tokenizer has none of the tokens that hide others: " + MASKS));
+    this.mask = MaskedTokens.mask(tokenizer);
   }
 
   @Override

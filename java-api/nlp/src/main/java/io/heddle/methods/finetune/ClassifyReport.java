@@ -8,6 +8,7 @@ import io.heddle.report.HeatMap;
 import io.heddle.report.LineChart;
 import io.heddle.report.Report;
 import io.heddle.train.RunDirectory;
+import io.heddle.train.RunDirectory.Curve;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -63,13 +64,8 @@ final class ClassifyReport {
   }
 
   static LineChart add(LineChart chart, String name, List<JsonNode> lines, String key) {
-    List<JsonNode> with = lines.stream().filter(l -> l.has(key)).toList();
-    return with.isEmpty()
-        ? chart
-        : chart.series(
-            name,
-            with.stream().mapToDouble(l -> l.get("step").asDouble() + 1).toArray(),
-            with.stream().mapToDouble(l -> l.get(key).asDouble()).toArray());
+    Curve curve = Curve.of(lines, key);
+    return curve.steps().length == 0 ? chart : chart.series(name, curve.steps(), curve.values());
   }
 
   private static void labels(Report report, Classification task, ClassifyData dev) {

@@ -113,7 +113,7 @@ public final class Tagging implements FinetuneRun.Task<Tagging.Batch> {
   @Override
   public Objective<Batch> objective() {
     return (t, batch, gradScale) -> {
-      long n = Arrays.stream(batch.targets).filter(target -> target != Losses.IGNORE).count();
+      long n = Losses.scored(batch.targets);
       return new Objective.Loss(loss(t, model, batch, smoothing, gradScale / Math.max(1, n)), n);
     };
   }

@@ -94,7 +94,7 @@ public final class Translation implements FinetuneRun.Task<Translation.Batch> {
   @SuppressWarnings("ArrayRecordComponent") // as the model takes them; never compared
   public record Batch(int[][] source, int @Nullable [][] mask, int[][] input, int[] targets) {
     long count() {
-      return Arrays.stream(targets).filter(target -> target != Losses.IGNORE).count();
+      return Losses.scored(targets);
     }
   }
 

@@ -185,13 +185,9 @@ public final class Writing implements FinetuneRun.Task<TokenBatch> {
   @Override
   public Objective<TokenBatch> objective() {
     return (t, batch, gradScale) -> {
-      long n = scored(batch);
+      long n = Losses.scored(batch.targets());
       return new Objective.Loss(loss(t, batch, gradScale / Math.max(1, n)), n);
     };
-  }
-
-  private static long scored(TokenBatch batch) {
-    return Arrays.stream(batch.targets()).filter(target -> target != Losses.IGNORE).count();
   }
 
   private double loss(Tape t, TokenBatch batch, float gradScale) {
@@ -217,7 +213,7 @@ public final class Writing implements FinetuneRun.Task<TokenBatch> {
       try (Tape t = Tape.inference(model.backend())) {
         nats += loss(t, batch, 0);
       }
-      tokens += scored(batch);
+      tokens += Losses.scored(batch.targets());
     }
     out.put("loss", nats / tokens);
     return out;

@@ -8,6 +8,7 @@ import io.heddle.report.LayoutPicture;
 import io.heddle.report.LineChart;
 import io.heddle.report.Report;
 import io.heddle.train.RunDirectory;
+import io.heddle.train.RunDirectory.Curve;
 import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -50,34 +51,19 @@ final class LmReport {
     return String.format(Locale.ROOT, pattern, value);
   }
 
-  private static double[] column(List<JsonNode> lines, String key) {
-    return lines.stream().filter(l -> l.has(key)).mapToDouble(l -> l.get(key).asDouble()).toArray();
-  }
-
-  private static double[] steps(List<JsonNode> lines, String key) {
-    return lines.stream()
-        .filter(l -> l.has(key))
-        .mapToDouble(l -> l.get("step").asDouble() + 1)
-        .toArray();
-  }
-
   private static LineChart loss(RunDirectory run) {
     List<JsonNode> lines = run.lines("metrics.jsonl");
+    Curve training = Curve.of(lines, "loss");
+    Curve held = Curve.of(lines, "held_loss");
     return new LineChart("Loss", "step", "nats per token")
-        .series("training", steps(lines, "loss"), column(lines, "loss"))
-        .series("held out", steps(lines, "held_loss"), column(lines, "held_loss"));
+        .series("training", training.steps(), training.values())
+        .series("held out", held.steps(), held.values());
   }
 
   private static LineChart speed(RunDirectory run) {
-    List<JsonNode> lines = run.lines("timing.jsonl");
-    double[] seconds = column(lines, "seconds");
-    double[] tokens = column(lines, "tokens");
-    double[] rate = new double[seconds.length];
-    for (int i = 0; i < rate.length; i++) {
-      rate[i] = tokens[i] / seconds[i];
-    }
+    Curve rate = run.speed();
     return new LineChart("Speed", "step", "tokens per second")
-        .series("training", steps(lines, "seconds"), rate);
+        .series("training", rate.steps(), rate.values());
   }
 
   private static String layouts(Decoder model) {

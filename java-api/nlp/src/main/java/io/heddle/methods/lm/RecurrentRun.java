@@ -9,6 +9,7 @@ import io.heddle.report.LineChart;
 import io.heddle.report.Report;
 import io.heddle.train.Evaluation;
 import io.heddle.train.RunDirectory;
+import io.heddle.train.RunDirectory.Curve;
 import io.heddle.train.TrainConfig;
 import io.heddle.train.Trainer;
 import java.io.IOException;
@@ -146,11 +147,8 @@ public final class RecurrentRun {
     List<JsonNode> lines = directory.lines("metrics.jsonl");
     LineChart loss = new LineChart("Loss", "step", "nats per token");
     for (String[] each : new String[][] {{"training", "loss"}, {"held out", "held_loss"}}) {
-      List<JsonNode> with = lines.stream().filter(l -> l.has(each[1])).toList();
-      loss.series(
-          each[0],
-          with.stream().mapToDouble(l -> l.get("step").asDouble() + 1).toArray(),
-          with.stream().mapToDouble(l -> l.get(each[1]).asDouble()).toArray());
+      Curve curve = Curve.of(lines, each[1]);
+      loss.series(each[0], curve.steps(), curve.values());
     }
     Report.title(task)
         .facts(facts)

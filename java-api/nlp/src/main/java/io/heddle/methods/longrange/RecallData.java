@@ -159,7 +159,7 @@ final class RecallData {
     return (t, batch, gradScale) -> {
       int n = batch.ids().length;
       int[] values = values(batch);
-      long count = Arrays.stream(values).filter(v -> v != Losses.IGNORE).count();
+      long count = Losses.scored(values);
       Tensor ids = t.tensor(DType.I32, n).copyFrom(batch.ids());
       Tensor hidden = model.hidden(t, ids, batch.rows(), null);
       double all = sum(t, model, hidden, batch.targets(), gradScale / n);

@@ -13,6 +13,7 @@ import io.heddle.report.BarChart;
 import io.heddle.report.LineChart;
 import io.heddle.report.Report;
 import io.heddle.train.RunDirectory;
+import io.heddle.train.RunDirectory.Curve;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -306,8 +307,8 @@ final class RecallReport {
             RecallStudy.mixed(1, Placement.BOTTOM, RecallStudy.BLOCK),
             RecallStudy.mixed(2, Placement.TOP, RecallStudy.BLOCK),
             RecallStudy.BLOCK)) {
-      double[][] curve = RecallStudy.curve(folder, name);
-      chart.series(name, curve[0], curve[1]);
+      Curve curve = RecallStudy.curve(folder, name);
+      chart.series(name, curve.steps(), curve.values());
     }
     return chart;
   }

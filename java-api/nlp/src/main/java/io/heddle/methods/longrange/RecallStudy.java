@@ -16,6 +16,7 @@ import io.heddle.models.Schedule;
 import io.heddle.models.Schedule.Placement;
 import io.heddle.tensor.DType;
 import io.heddle.train.RunDirectory;
+import io.heddle.train.RunDirectory.Curve;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -202,13 +203,9 @@ final class RecallStudy implements ModelRuns.Study<RecallFindings> {
     return new RecallData.Score(values[0], values[1]);
   }
 
-  /** The training losses of a pattern: step numbers from 1 on, then values. */
-  static double[][] curve(Path folder, String name) {
-    var lines =
-        new RunDirectory(folder.resolve(name.replaceAll("[ ,]+", "-"))).lines("metrics.jsonl");
-    return new double[][] {
-      lines.stream().mapToDouble(line -> line.path("step").asDouble() + 1).toArray(),
-      lines.stream().mapToDouble(line -> line.path("loss").asDouble()).toArray()
-    };
+  /** The training losses of a pattern. */
+  static Curve curve(Path folder, String name) {
+    var run = new RunDirectory(folder.resolve(name.replaceAll("[ ,]+", "-")));
+    return Curve.of(run.lines("metrics.jsonl"), "loss");
   }
 }

@@ -15,6 +15,7 @@ import io.heddle.report.BarChart;
 import io.heddle.report.LineChart;
 import io.heddle.report.Report;
 import io.heddle.train.RunDirectory;
+import io.heddle.train.RunDirectory.Curve;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -278,8 +279,8 @@ final class TextReport {
   private LineChart curves(Path folder) {
     LineChart chart = new LineChart("Training loss, first seed", "step", "nats per token");
     for (String name : plan.patterns().keySet()) {
-      double[][] curve = RecallStudy.curve(folder, name);
-      chart.series(name, curve[0], curve[1]);
+      Curve curve = RecallStudy.curve(folder, name);
+      chart.series(name, curve.steps(), curve.values());
     }
     return chart;
   }

@@ -1,6 +1,5 @@
 package io.heddle.methods.merge;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import io.heddle.models.Schedule;
 import io.heddle.op.pattern.AttentionPattern;
 import io.heddle.report.BarChart;
@@ -8,10 +7,12 @@ import io.heddle.report.LayoutPicture;
 import io.heddle.report.LineChart;
 import io.heddle.report.Report;
 import io.heddle.train.RunDirectory;
+import io.heddle.train.RunDirectory.Curve;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 
 /** The report of a {@link DemStudy}. */
 final class DemReport {
@@ -61,42 +62,24 @@ final class DemReport {
     report.write(root.resolve("report.html"));
   }
 
-  private static double[] values(List<JsonNode> lines, String key) {
-    return lines.stream().filter(l -> l.has(key)).mapToDouble(l -> l.get(key).asDouble()).toArray();
-  }
-
-  private static double[] steps(List<JsonNode> lines, String key) {
-    return lines.stream()
-        .filter(l -> l.has(key))
-        .mapToDouble(l -> l.get("step").asDouble() + 1)
-        .toArray();
-  }
-
   private static LineChart loss(Path root) {
-    LineChart chart = new LineChart("Training loss", "step", "nats per token");
-    for (String stage : new String[] {"base", "twin"}) {
-      List<JsonNode> lines = new RunDirectory(root.resolve(stage)).lines("metrics.jsonl");
-      chart.series(
-          stage.equals("base") ? "mixed attention" : "full attention",
-          steps(lines, "loss"),
-          values(lines, "loss"));
-    }
-    return chart;
+    return stages(
+        root,
+        new LineChart("Training loss", "step", "nats per token"),
+        run -> Curve.of(run.lines("metrics.jsonl"), "loss"));
   }
 
   private static LineChart speed(Path root) {
-    LineChart chart = new LineChart("Speed", "step", "tokens per second");
+    return stages(root, new LineChart("Speed", "step", "tokens per second"), RunDirectory::speed);
+  }
+
+  private static LineChart stages(Path root, LineChart chart, Function<RunDirectory, Curve> of) {
     for (String stage : new String[] {"base", "twin"}) {
-      List<JsonNode> lines = new RunDirectory(root.resolve(stage)).lines("timing.jsonl");
-      double[] seconds = values(lines, "seconds");
-      double[] rate = values(lines, "tokens");
-      for (int i = 0; i < rate.length; i++) {
-        rate[i] /= seconds[i];
-      }
+      Curve curve = of.apply(new RunDirectory(root.resolve(stage)));
       chart.series(
           stage.equals("base") ? "mixed attention" : "full attention",
-          steps(lines, "seconds"),
-          rate);
+          curve.steps(),
+          curve.values());
     }
     return chart;
   }

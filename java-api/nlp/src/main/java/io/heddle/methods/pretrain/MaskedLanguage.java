@@ -8,7 +8,6 @@ import io.heddle.op.Losses;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
 import io.heddle.train.Objective;
-import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /** The loss of hidden tokens. */
@@ -44,7 +43,7 @@ public final class MaskedLanguage {
     }
 
     long hidden() {
-      return Arrays.stream(targets).filter(t -> t != Losses.IGNORE).count();
+      return Losses.scored(targets);
     }
   }
 

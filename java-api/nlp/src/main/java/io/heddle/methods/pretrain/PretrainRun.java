@@ -8,6 +8,7 @@ import io.heddle.report.LineChart;
 import io.heddle.report.Report;
 import io.heddle.train.Objective;
 import io.heddle.train.RunDirectory;
+import io.heddle.train.RunDirectory.Curve;
 import io.heddle.train.TrainConfig;
 import io.heddle.train.Trainer;
 import java.io.IOException;
@@ -107,30 +108,22 @@ public final class PretrainRun {
     facts.putAll(task.facts);
     held(measures).forEach((name, value) -> facts.put(name.replace('_', ' '), value));
     List<JsonNode> lines = directory.lines("metrics.jsonl");
-    LineChart training =
-        new LineChart("Training", "step", "nats")
-            .series("loss", steps(lines, "loss"), column(lines, "loss"));
-    LineChart chart = new LineChart("Held-out part", "step", "value");
+    LineChart training = new LineChart("Training", "step", "nats");
+    add(training, "loss", Curve.of(lines, "loss"));
+    LineChart held = new LineChart("Held-out part", "step", "value");
     for (String name : held(measures).keySet()) {
-      chart = chart.series(name.replace('_', ' '), steps(lines, name), column(lines, name));
+      add(held, name.replace('_', ' '), Curve.of(lines, name));
     }
     Report.title(task.title)
         .facts(facts)
         .section("Training")
         .chart(training)
         .section("Held-out part")
-        .chart(chart)
+        .chart(held)
         .write(directory.root().resolve("report.html"));
   }
 
-  private static double[] column(List<JsonNode> lines, String key) {
-    return lines.stream().filter(l -> l.has(key)).mapToDouble(l -> l.get(key).asDouble()).toArray();
-  }
-
-  private static double[] steps(List<JsonNode> lines, String key) {
-    return lines.stream()
-        .filter(l -> l.has(key))
-        .mapToDouble(l -> l.get("step").asDouble() + 1)
-        .toArray();
+  private static void add(LineChart chart, String name, Curve curve) {
+    chart.series(name, curve.steps(), curve.values());
   }
 }

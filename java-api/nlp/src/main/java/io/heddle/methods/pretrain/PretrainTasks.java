@@ -28,7 +28,6 @@ import java.util.stream.Stream;
 public final class PretrainTasks {
   // Batches of the held-out part that a measure takes: the same every time.
   private static final int HELD = 16;
-  private static final List<String> MASKS = List.of("[MASK]", "<mask>");
   private static final List<String> AROUND =
       List.of("[CLS]", "[SEP]", "[PAD]", "<s>", "</s>", "<pad>");
 
@@ -52,7 +51,7 @@ public final class PretrainTasks {
   private record Masker(MaskedTokens rule, PairEncoder frame, int rows) {
     static Masker of(Tokenizer tokens, int vocabulary, Hiding how, int rows) {
       Set<Integer> special =
-          Stream.concat(AROUND.stream(), MASKS.stream())
+          Stream.concat(AROUND.stream(), MaskedTokens.MASKS.stream())
               .map(tokens::id)
               .filter(OptionalInt::isPresent)
               .map(OptionalInt::getAsInt)
@@ -60,7 +59,7 @@ public final class PretrainTasks {
       WordStarts words = how.words ? new WordStarts(tokens) : null;
       int known = Math.min(vocabulary, tokens.vocabularySize());
       return new Masker(
-          new MaskedTokens(mask(tokens), known, special, how.rate, words, how.seed),
+          new MaskedTokens(MaskedTokens.mask(tokens), known, special, how.rate, words, how.seed),
           new PairEncoder(tokens, how.length),
           rows);
     }
@@ -72,17 +71,6 @@ public final class PretrainTasks {
       }
       return MaskedLanguage.Batch.of(rule, framed, null, number * rows);
     }
-  }
-
-  private static int mask(Tokenizer tokens) {
-    return MASKS.stream()
-        .map(tokens::id)
-        .flatMapToInt(OptionalInt::stream)
-        .findFirst()
-        .orElseThrow(
-            () ->
-                new IllegalArgumentException(
-                    "the tokenizer has none of the tokens that hide others: " + MASKS));
   }
 
   /** Hidden tokens are named. */

@@ -34,7 +34,7 @@ public final class ReplacedTokens {
   /** Mean binary cross-entropy of all tokens but padding, in nats. */
   public static Objective<Batch> objective(Encoder discriminator) {
     return (t, batch, gradScale) -> {
-      long count = Arrays.stream(batch.targets).filter(id -> id != Losses.IGNORE).count();
+      long count = Losses.scored(batch.targets);
       Tensor hidden = discriminator.hidden(t, batch.rows);
       Tensor outputs = MaskedLanguage.head(discriminator, HEAD).outputs(t, hidden); // [B*T, 1]
       Tensor targets = t.tensor(DType.I32, batch.targets.length).copyFrom(batch.targets);

@@ -62,7 +62,7 @@ public final class SpanDenoising {
   }
 
   private static Objective.Loss run(Tape t, Translator model, Batch batch, float gradScale) {
-    long count = Arrays.stream(batch.targets).filter(id -> id != Losses.IGNORE).count();
+    long count = Losses.scored(batch.targets);
     Tensor hidden = model.hidden(t, batch.source, batch.mask, batch.before);
     Tensor targets = t.tensor(DType.I32, batch.targets.length).copyFrom(batch.targets);
     Tensor losses = model.losses(t, hidden, targets, gradScale / Math.max(1, count));
