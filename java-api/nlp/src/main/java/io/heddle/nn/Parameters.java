@@ -183,7 +183,7 @@ public final class Parameters implements AutoCloseable {
   public void needExact(String what) {
     if (!scales.isEmpty()) {
       throw new IllegalStateException(
-          "weights of eight bits cannot be " + what + ": load the model without int8");
+          "a model of eight-bit weights cannot be " + what + ": load it without int8");
     }
   }
 
