@@ -197,6 +197,9 @@ final class CudaGemm implements AutoCloseable {
     private final Key key;
     private final Product product;
     private final cublasLtMatmulDescOpaque_t operation;
+    private final int most = algorithms == null ? 1 : GemmAlgorithms.CANDIDATES;
+    // Owns the memory that the candidates point to.
+    private final cublasLtMatmulHeuristicResult_t found = new cublasLtMatmulHeuristicResult_t(most);
     private final List<cublasLtMatmulAlgo_t> candidates = new ArrayList<>();
     private @Nullable cublasLtMatmulAlgo_t algorithm; // null before the first run
     private cublasLtMatrixLayoutOpaque_t @Nullable [] layouts; // b, a, c; null: not possible
@@ -279,8 +282,6 @@ final class CudaGemm implements AutoCloseable {
 
     // Asks the library's heuristic for its best algorithm, or for several to try.
     private boolean propose(cublasLtMatrixLayoutOpaque_t[] l) {
-      int most = algorithms == null ? 1 : GemmAlgorithms.CANDIDATES;
-      var found = new cublasLtMatmulHeuristicResult_t(most);
       if (product.bias() || product.sums()) {
         // Our a is the library's second operand.
         int epilogue = product.bias() ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_BGRADB;
