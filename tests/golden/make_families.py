@@ -71,9 +71,30 @@ DECODERS = {
         embd_pdrop=0.0, attn_pdrop=0.0,
     ),
     "bloom": hf.BloomConfig(**PLAIN, hidden_size=32, n_layer=2, n_head=4),
+    "llama_llama3": hf.LlamaConfig(
+        **MODERN,
+        rope_parameters={
+            "rope_type": "llama3", "rope_theta": 500.0, "factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 16,
+        },
+    ),
+    "llama_linear": hf.LlamaConfig(**MODERN, rope_parameters={"rope_type": "linear", "rope_theta": 10000.0, "factor": 3.0}),
     "mistral": hf.MistralConfig(**MODERN, sliding_window=6),
     "qwen2": hf.Qwen2Config(**MODERN, tie_word_embeddings=True),
+    "qwen2_yarn": hf.Qwen2Config(
+        **MODERN,
+        rope_parameters={
+            "rope_type": "yarn", "rope_theta": 300.0, "factor": 4.0, "original_max_position_embeddings": 16, "beta_fast": 4.0,
+        },
+    ),
     "qwen3": hf.Qwen3Config(**MODERN, head_dim=12),
+    "qwen3_yarn": hf.Qwen3Config(
+        **MODERN, head_dim=12,
+        rope_parameters={
+            "rope_type": "yarn", "rope_theta": 300.0, "factor": 4.0, "original_max_position_embeddings": 16, "beta_fast": 4.0,
+            "mscale": 1.5, "mscale_all_dim": 0.5, "truncate": False,
+        },
+    ),
     "gemma": hf.GemmaConfig(**MODERN, head_dim=12),
     "gemma2": hf.Gemma2Config(**MODERN, head_dim=12, sliding_window=6, query_pre_attn_scalar=10),
     "gpt_bigcode": hf.GPTBigCodeConfig(

@@ -47,13 +47,14 @@ public final class Attention {
    * @param positions i32 [T] or [B,T]
    * @param invFreq f32 [R]
    * @param interleaved neighbouring pairs, as GPT-J; else halves, as Llama
+   * @param amplitude factor on cos and sin, usually 1
    */
-  public record Rotary(Tensor positions, Tensor invFreq, boolean interleaved) {
+  public record Rotary(Tensor positions, Tensor invFreq, boolean interleaved, float amplitude) {
     /** Turns {@code x} [B,H,T,D] in place, or back. */
     public void apply(Tape t, Tensor x, boolean inverse) {
       t.run(
           OpCode.ROTARY,
-          new Params.Rotary(interleaved ? 1 : 0, inverse ? 1 : 0, 1),
+          new Params.Rotary(interleaved ? 1 : 0, inverse ? 1 : 0, amplitude),
           x,
           positions,
           invFreq,

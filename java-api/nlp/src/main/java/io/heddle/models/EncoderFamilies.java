@@ -5,6 +5,7 @@ import io.heddle.models.ModelConfig.HeadConfig;
 import io.heddle.models.ModelConfig.Loss;
 import io.heddle.models.ModelConfig.Norm;
 import io.heddle.models.ModelConfig.Table;
+import io.heddle.nn.RotaryScaling;
 import io.heddle.nn.StackConfig;
 import io.heddle.nn.StackConfig.Heads;
 import io.heddle.nn.StackConfig.Mlp;
@@ -233,6 +234,16 @@ final class EncoderFamilies {
     return model(k, embedding, stack, heads(k, d, GELU, masked));
   }
 
+  // Of the layers with full attention; the others read no further than their window.
+  private static RotaryScaling scaling(Keys k) {
+    int context = k.number("max_position_embeddings");
+    if (!k.scaling("sliding_attention", context).equals(RotaryScaling.NONE)) {
+      throw new IllegalArgumentException(
+          "rope_parameters: scaled frequencies in layers of sliding attention are not supported");
+    }
+    return k.scaling("full_attention", context);
+  }
+
   private static ModelConfig modernBert(Keys k) {
     k.only("attention_bias", false).only("mlp_bias", false).only("norm_bias", false);
     k.only("classifier_pooling", "cls").only("classifier_bias", false).only("decoder_bias", true);
@@ -262,7 +273,7 @@ final class EncoderFamilies {
             d,
             layers,
             new Heads(count, count, dim, Heads.root(dim), 0, false, false, false, false),
-            new Positions(PositionKind.ROTARY, global, local, dim, false, 0, 0),
+            Positions.rotary(global, local, dim, false, scaling(k)),
             new Mlp(
                 k.number("intermediate_size"),
                 k.activation("hidden_activation", "gelu"),

@@ -231,7 +231,8 @@ final class GptFamilies {
         Norms.layer(k.decimal("layer_norm_eps", 1e-5))
             .placed(k.flag("use_parallel_residual", true) ? Placement.PARALLEL : Placement.BEFORE);
     double share = k.rope("").path("partial_rotary_factor").asDouble(k.decimal("rotary_pct", 0.25));
-    Positions positions = Positions.rotary(k.theta(10000), (int) (dim * share), false);
+    int context = k.number("max_position_embeddings");
+    Positions positions = k.rotary(10000, (int) (dim * share), false, context);
     StackConfig stack =
         stack(
             d,
@@ -241,8 +242,7 @@ final class GptFamilies {
             mlp,
             norms,
             k.decimal("hidden_dropout", 0));
-    return model(
-        k, k.number("max_position_embeddings"), EmbeddingConfig.plain(d), stack, false, false);
+    return model(k, context, EmbeddingConfig.plain(d), stack, false, false);
   }
 
   private static ModelConfig bloom(Keys k) {

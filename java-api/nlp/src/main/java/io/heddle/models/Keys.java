@@ -1,6 +1,9 @@
 package io.heddle.models;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.heddle.nn.RotaryScaling;
+import io.heddle.nn.RotaryScaling.Kind;
+import io.heddle.nn.StackConfig.Positions;
 import java.util.HashSet;
 import java.util.Set;
 import java.util.TreeSet;
@@ -123,23 +126,73 @@ final class Keys {
     };
   }
 
-  /** The base of rotary frequencies, where versions 4 and 5 of transformers write it. */
-  double theta(double otherwise) {
+  /**
+   * Rotary positions, their base where versions 4 and 5 of transformers write it.
+   *
+   * @param otherwise the base where none is written
+   * @param context in tokens
+   */
+  Positions rotary(double otherwise, int turned, boolean interleaved, int context) {
     double top = node("rope_theta").asDouble(node("rotary_emb_base").asDouble(otherwise));
-    return rope("").path("rope_theta").asDouble(top);
+    double theta = rope("").path("rope_theta").asDouble(top);
+    return Positions.rotary(theta, theta, turned, interleaved, scaling("", context));
   }
 
   /** The rotary parameters, of one kind of layer where there are several. */
   JsonNode rope(String layers) {
     JsonNode all = has("rope_parameters") ? node("rope_parameters") : node("rope_scaling");
     node("rope_parameters");
-    JsonNode rope = layers.isEmpty() ? all : all.path(layers);
+    return layers.isEmpty() ? all : all.path(layers);
+  }
+
+  /**
+   * How rotary frequencies are scaled, of one kind of layer where there are several.
+   *
+   * @param context tokens, where the scaling names no original context
+   */
+  RotaryScaling scaling(String layers, int context) {
+    JsonNode rope = rope(layers);
     String kind = rope.path("rope_type").asText(rope.path("type").asText("default"));
-    if (!kind.equals("default")) {
-      throw new IllegalArgumentException(
-          file + ": rope_type '" + kind + "' is not supported; only 'default' is");
-    }
-    return rope;
+    double factor = rope.path("factor").asDouble(1);
+    int original = rope.path("original_max_position_embeddings").asInt(context);
+    return switch (kind) {
+      case "default" -> RotaryScaling.NONE;
+      case "linear" -> new RotaryScaling(Kind.LINEAR, factor, 1, 1, original, 1, false);
+      case "llama3" ->
+          new RotaryScaling(
+              Kind.LLAMA3,
+              factor,
+              rope.path("low_freq_factor").asDouble(1),
+              rope.path("high_freq_factor").asDouble(4),
+              original,
+              1,
+              false);
+      case "yarn" -> {
+        // Without a factor of its own it is that of the contexts.
+        double longer = rope.path("factor").asDouble((double) context / original);
+        yield new RotaryScaling(
+            Kind.YARN,
+            longer,
+            rope.path("beta_slow").asDouble(1),
+            rope.path("beta_fast").asDouble(32),
+            original,
+            rope.path("attention_factor").asDouble(amplitude(rope, longer)),
+            rope.path("truncate").asBoolean(true));
+      }
+      default ->
+          throw new IllegalArgumentException(
+              file
+                  + ": rope_type '"
+                  + kind
+                  + "' is not supported; default, linear, llama3 and yarn are");
+    };
+  }
+
+  private static double amplitude(JsonNode rope, double factor) {
+    double own = rope.path("mscale").asDouble(0);
+    double all = rope.path("mscale_all_dim").asDouble(0);
+    double grown = factor > 1 ? 0.1 * Math.log(factor) : 0;
+    return own == 0 || all == 0 ? 1 + grown : (1 + own * grown) / (1 + all * grown);
   }
 
   /** Refuses keys that nothing has read and that are not known to be harmless. */

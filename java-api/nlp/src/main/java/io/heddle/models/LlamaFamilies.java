@@ -65,8 +65,9 @@ final class LlamaFamilies {
 
   private static ModelConfig model(
       Keys k, Heads heads, Mlp mlp, Norms norms, double theta, float scale, HeadConfig head) {
-    Positions positions =
-        Positions.rotary(k.theta(theta), heads.dim(), k.flag("heddle_rope_interleaved", false));
+    int context = k.number("max_position_embeddings", 2048);
+    boolean interleaved = k.flag("heddle_rope_interleaved", false);
+    Positions positions = k.rotary(theta, heads.dim(), interleaved, context);
     StackConfig stack =
         new StackConfig(
             k.number("hidden_size"),
@@ -82,7 +83,7 @@ final class LlamaFamilies {
     return new ModelConfig(
         "",
         k.number("vocab_size"),
-        k.number("max_position_embeddings", 2048),
+        context,
         EmbeddingConfig.plain(stack.hidden()).scaled(scale),
         stack,
         null,

@@ -42,10 +42,9 @@ record Projection(Tensor q, HeldKeys.Pair fresh) {
       q = normed(t, stack, stack.name(layer, "qnorm"), q);
       keys = normed(t, stack, stack.name(layer, "knorm"), keys);
     }
-    Tensor frequencies = stack.invFreq(!schedule.key(layer).startsWith("full"));
-    if (frequencies != null && positions != null) {
-      boolean interleaved = stack.config().positions().interleaved();
-      Attention.Rotary rotary = new Attention.Rotary(positions, frequencies, interleaved);
+    boolean local = !schedule.key(layer).startsWith("full");
+    Attention.Rotary rotary = positions == null ? null : stack.rotary(local, positions);
+    if (rotary != null) {
       rotary.apply(t, q, false);
       rotary.apply(t, keys, false);
     }

@@ -100,10 +100,7 @@ final class SequenceAttention implements Attend {
 
   /** The rotary embedding of a layer, or null. */
   Attention.@Nullable Rotary rotary(int layer, Tensor at) {
-    Tensor frequencies = stack.invFreq(!schedule.key(layer).startsWith("full"));
-    return frequencies == null
-        ? null
-        : new Attention.Rotary(at, frequencies, stack.config().positions().interleaved());
+    return stack.rotary(!schedule.key(layer).startsWith("full"), at);
   }
 
   // Heads normalised one by one (Qwen3), as a product of their own.

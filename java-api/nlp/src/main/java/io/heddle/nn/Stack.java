@@ -48,12 +48,13 @@ public final class Stack implements AutoCloseable {
     if (config.positions().kind() != PositionKind.ROTARY) {
       return null;
     }
-    int turned = config.positions().turned();
-    float[] out = new float[turned / 2];
-    for (int i = 0; i < out.length; i++) {
-      out[i] = (float) Math.pow(theta, -2.0 * i / turned);
-    }
-    return constants.tensor(DType.F32, out.length).copyFrom(out);
+    float[] all = scaling(theta).frequencies(theta, config.positions().turned());
+    return constants.tensor(DType.F32, all.length).copyFrom(all);
+  }
+
+  private RotaryScaling scaling(double theta) {
+    StackConfig.Positions p = config.positions();
+    return theta == p.theta() ? p.scaling() : RotaryScaling.NONE;
   }
 
   /** ALiBi's slopes: powers of 2^(-8/n), n the power of two below; the odd ones of 2n after. */
@@ -162,9 +163,19 @@ public final class Stack implements AutoCloseable {
     return prefix;
   }
 
-  /** The rotary frequencies of a layer; null where there are none. */
-  public @Nullable Tensor invFreq(boolean local) {
-    return local ? localInvFreq : invFreq;
+  /**
+   * The rotary embedding of positions {@code at}, i32 [T] or [B,T]; null where there is none.
+   *
+   * @param local whether the layer has a window
+   */
+  public Attention.@Nullable Rotary rotary(boolean local, Tensor at) {
+    Tensor frequencies = local ? localInvFreq : invFreq;
+    if (frequencies == null) {
+      return null;
+    }
+    StackConfig.Positions p = config.positions();
+    float amplitude = (float) scaling(local ? p.localTheta() : p.theta()).amplitude();
+    return new Attention.Rotary(at, frequencies, p.interleaved(), amplitude);
   }
 
   /**

@@ -112,6 +112,8 @@ public record StackConfig(
    * @param interleaved neighbouring pairs (GPT-J) instead of halves (Llama)
    * @param buckets of distances
    * @param farthest distance that still has a bucket of its own
+   * @param scaling of the rotary frequencies; where {@code localTheta} is another base, it is not
+   *     for layers with a window
    */
   public record Positions(
       PositionKind kind,
@@ -120,23 +122,31 @@ public record StackConfig(
       int turned,
       boolean interleaved,
       int buckets,
-      int farthest) {
+      int farthest,
+      RotaryScaling scaling) {
     /** Nothing inside attention. */
     public static final Positions NONE = of(PositionKind.NONE);
 
     /** A kind without numbers. */
     public static Positions of(PositionKind kind) {
-      return new Positions(kind, 0, 0, 0, false, 0, 0);
+      return buckets(kind, 0, 0);
     }
 
     /** Rotary over {@code turned} features. */
     public static Positions rotary(double theta, int turned, boolean interleaved) {
-      return new Positions(PositionKind.ROTARY, theta, theta, turned, interleaved, 0, 0);
+      return rotary(theta, theta, turned, interleaved, RotaryScaling.NONE);
+    }
+
+    /** The same with frequencies of their own in layers with a window, or scaled. */
+    public static Positions rotary(
+        double theta, double localTheta, int turned, boolean interleaved, RotaryScaling scaling) {
+      return new Positions(
+          PositionKind.ROTARY, theta, localTheta, turned, interleaved, 0, 0, scaling);
     }
 
     /** Distances in buckets. */
     public static Positions buckets(PositionKind kind, int buckets, int farthest) {
-      return new Positions(kind, 0, 0, 0, false, buckets, farthest);
+      return new Positions(kind, 0, 0, 0, false, buckets, farthest, RotaryScaling.NONE);
     }
   }
 
