@@ -117,8 +117,8 @@ class AutoModelTest {
         refusal(
             "mistral",
             (config, tensors) ->
-                config.putObject("rope_parameters").put("rope_type", "yarn").put("factor", 4));
-    assertTrue(message.contains("rope_type 'yarn'"), message);
+                config.putObject("rope_parameters").put("rope_type", "longrope").put("factor", 4));
+    assertTrue(message.contains("rope_type 'longrope'"), message);
   }
 
   @Test
