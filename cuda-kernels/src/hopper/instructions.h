@@ -74,6 +74,20 @@ __device__ void take_registers() {
 __device__ inline void meet(int32_t name, int32_t threads) { asm volatile("bar.sync %0, %1;" ::"r"(name), "r"(threads) : "memory"); }
 __device__ inline void signal(int32_t name, int32_t threads) { asm volatile("bar.arrive %0, %1;" ::"r"(name), "r"(threads) : "memory"); }
 
+// ---- counters and sums in device memory, by which blocks wait for each other ----
+__device__ inline uint32_t load_acquire(const uint32_t* from) {
+  uint32_t x;
+  asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(x) : "l"(from) : "memory");
+  return x;
+}
+__device__ inline void add_release(uint32_t* to, uint32_t x) {
+  asm volatile("red.release.gpu.global.add.u32 [%0], %1;" ::"l"(to), "r"(x) : "memory");
+}
+// Adds to four floats, aligned to 16 bytes, each by itself.
+__device__ inline void add_four(float* to, float4 x) {
+  asm volatile("red.relaxed.gpu.global.add.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(to), "f"(x.x), "f"(x.y), "f"(x.z), "f"(x.w) : "memory");
+}
+
 // ---- warpgroup products ----
 // Operands in shared memory lie in columns of 64 elements (128 bytes), rows below each other, with the 128-byte swizzle of the copy engine.
 // Row-major operand [rows, 64 k]: `rows` is M or N, the inner dimension is the product's k. 8 rows take 1024 bytes.
@@ -133,7 +147,15 @@ __device__ void touch(float (&x)[N]) {
                  : HD_FLOATS_##R(d)                                                                                          \
                  : "l"(a), "l"(b), "r"(static_cast<int32_t>(add)));                                                          \
   }
-// The same with a in registers, and d [64, N] (+)= a [64, 16] b [16, N] with b a columns operand.
+// d [64, N] (+)= a [16, 64]^T b [16, N], both columns operands.
+#define HD_PRODUCT_COLUMNS(N, R, TYPE, T, A, B, S)                                                                           \
+  __device__ inline void product_columns(float(&d)[R], uint64_t a, uint64_t b, bool add, T) {                                \
+    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, " S ", 0;\nwgmma.mma_async.sync.aligned.m64n" #N "k16.f32." TYPE "." TYPE \
+                 " " HD_REGISTERS_##R ", " A ", " B ", p, 1, 1, 1, 1;\n}\n"                                                  \
+                 : HD_FLOATS_##R(d)                                                                                          \
+                 : "l"(a), "l"(b), "r"(static_cast<int32_t>(add)));                                                          \
+  }
+// The first with a in registers, and d [64, N] (+)= a [64, 16] b [16, N] with b a columns operand.
 #define HD_PRODUCT_REGISTERS(NAME, N, R, TYPE, T, A0, A1, A2, A3, B, S, COLUMNS)                                             \
   __device__ inline void NAME(float(&d)[R], const uint32_t* a, uint64_t b, bool add, T) {                                    \
     asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, " S ", 0;\nwgmma.mma_async.sync.aligned.m64n" #N "k16.f32." TYPE "." TYPE \
@@ -144,6 +166,7 @@ __device__ void touch(float (&x)[N]) {
 
 HD_PRODUCT_SHARED(64, 32, "bf16", bf16, "%32", "%33", "%34")
 HD_PRODUCT_SHARED(128, 64, "bf16", bf16, "%64", "%65", "%66")
+HD_PRODUCT_COLUMNS(64, 32, "bf16", bf16, "%32", "%33", "%34")
 HD_PRODUCT_REGISTERS(product_columns, 64, 32, "bf16", bf16, "%32", "%33", "%34", "%35", "%36", "%37", "1")
 HD_PRODUCT_REGISTERS(product_rows, 64, 32, "bf16", bf16, "%32", "%33", "%34", "%35", "%36", "%37", "0")
 HD_PRODUCT_REGISTERS(product_columns, 128, 64, "bf16", bf16, "%64", "%65", "%66", "%67", "%68", "%69", "1")
@@ -151,6 +174,7 @@ HD_PRODUCT_REGISTERS(product_rows, 128, 64, "bf16", bf16, "%64", "%65", "%66", "
 HD_PRODUCT_REGISTERS(product_columns, 256, 128, "bf16", bf16, "%128", "%129", "%130", "%131", "%132", "%133", "1")
 HD_PRODUCT_SHARED(64, 32, "f16", f16, "%32", "%33", "%34")
 HD_PRODUCT_SHARED(128, 64, "f16", f16, "%64", "%65", "%66")
+HD_PRODUCT_COLUMNS(64, 32, "f16", f16, "%32", "%33", "%34")
 HD_PRODUCT_REGISTERS(product_columns, 64, 32, "f16", f16, "%32", "%33", "%34", "%35", "%36", "%37", "1")
 HD_PRODUCT_REGISTERS(product_rows, 64, 32, "f16", f16, "%32", "%33", "%34", "%35", "%36", "%37", "0")
 HD_PRODUCT_REGISTERS(product_columns, 128, 64, "f16", f16, "%64", "%65", "%66", "%67", "%68", "%69", "1")
@@ -158,6 +182,7 @@ HD_PRODUCT_REGISTERS(product_rows, 128, 64, "f16", f16, "%64", "%65", "%66", "%6
 HD_PRODUCT_REGISTERS(product_columns, 256, 128, "f16", f16, "%128", "%129", "%130", "%131", "%132", "%133", "1")
 
 #undef HD_PRODUCT_SHARED
+#undef HD_PRODUCT_COLUMNS
 #undef HD_PRODUCT_REGISTERS
 #undef HD_FLOATS_32
 #undef HD_FLOATS_64
