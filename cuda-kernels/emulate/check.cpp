@@ -262,6 +262,7 @@ int main(int count, char** arguments) {
   const std::string part = count > 1 ? arguments[1] : "";
   const int64_t only = count > 2 ? std::stoll(arguments[2]) : 0;
   if (part == "hopper") setenv("HD_EMULATED_DEVICE", "hopper", 1);
+  setvbuf(stdout, nullptr, _IOLBF, 0);  // an emulated fault ends the program
   cpu = hd_open(0, 0, 1);
   gpu = hd_open(1, 0, 1);
   char text[1024];

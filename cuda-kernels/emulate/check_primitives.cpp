@@ -41,7 +41,7 @@ enum class Fault {
   registers_too_many,
 };
 
-constexpr int kTiles = 6, kStages = 2, kBlocks = 5, kConsumers = 2, kTileSize = kTile * kTile;
+constexpr int kTiles = 8, kStages = 2, kBlocks = 5, kConsumers = 2, kTileSize = kTile * kTile;
 constexpr int kRows = kBlocks * kConsumers * kTile - 20;  // the last tile hangs over
 
 struct Memory {
@@ -50,8 +50,8 @@ struct Memory {
   uint64_t full[kStages], empty[kStages];
 };
 
-// o [rows, 64] = sum over t of a [rows, 64 t..] times b [64 t.., 64], for every third t as it lies and for the others transposed. Then the
-// tiles of all blocks are added up, block after block; seen: the first sum that each block finds.
+// o [rows, 64] = sum over t of a [rows, 64 t..] times b [64 t.., 64], whose tiles lie as the kind of t says. Then the tiles of all blocks
+// are added up, block after block; seen: the first sum that each block finds.
 struct Work {
   CUtensorMap a, b, o;
   float *tiles, *sums, *seen;
@@ -61,7 +61,9 @@ struct Work {
   bool has(Fault f) const { return fault == f; }
 };
 
-bool lies(int t) { return t % 3 == 2; }
+// Tiles of a are [m, k], and [k, m] for the last kind; those of b are [n, k] for the first two and [k, n] for the others.
+enum Kind { both_shared, left_in_registers, columns, both_columns };
+Kind kind_of(int t) { return static_cast<Kind>(t % 4); }
 
 void bring(const Work& w, Memory& m) {
   Stage next;
@@ -80,12 +82,21 @@ void multiply(const Work& w, const char* a, const char* b, int t, float (&c)[32]
   if (w.has(Fault::operand_misplaced)) b += 128;
   for (int i = 0; i < 4; i++) {
     const uint64_t rows = rows_operand(b) + bytes(static_cast<uint32_t>(32 * i));
-    if (t % 3 == 0) {
-      product(c, rows_operand(a) + bytes(static_cast<uint32_t>(32 * i)), rows, t > 0 || i > 0, bf16{});
-    } else if (lies(t) && !w.has(Fault::operand_turned)) {
-      product_columns(c, left + 4 * i, columns_operand(b, kTileSize * 2) + bytes(static_cast<uint32_t>(2048 * i)), true, bf16{});
-    } else {
-      product_rows(c, left + 4 * i, rows, true, bf16{});
+    const auto down = bytes(static_cast<uint32_t>(2048 * i));
+    const Kind kind = w.has(Fault::operand_turned) && kind_of(t) == columns ? left_in_registers : kind_of(t);
+    switch (kind) {
+      case both_shared:
+        product(c, rows_operand(a) + bytes(static_cast<uint32_t>(32 * i)), rows, t > 0 || i > 0, bf16{});
+        break;
+      case left_in_registers:
+        product_rows(c, left + 4 * i, rows, true, bf16{});
+        break;
+      case columns:
+        product_columns(c, left + 4 * i, columns_operand(b, kTileSize * 2) + down, true, bf16{});
+        break;
+      case both_columns:
+        product_columns(c, columns_operand(a, kTileSize * 2) + down, columns_operand(b, kTileSize * 2) + down, true, bf16{});
+        break;
     }
   }
 }
@@ -102,8 +113,12 @@ void add_up(const Work& w, Memory& m, int me, const float (&c)[32]) {
   while (load_acquire(w.turn + me) != blockIdx.x) {
   }
   w.seen[static_cast<int>(blockIdx.x) * kConsumers + me] = w.sums[me * kTileSize];
-  add_floats(w.sums + me * kTileSize, m.sums[me], sizeof m.sums[me]);
-  stores_commit();
+  if (me == 0) {
+    add_floats(w.sums, m.sums[0], sizeof m.sums[0]);
+    stores_commit();
+  } else {
+    for (int i = 0; i < kTileSize; i += 4) add_four(w.sums + kTileSize + i, *reinterpret_cast<const float4*>(&m.sums[1][i]));
+  }
   if (w.has(Fault::sums_not_awaited)) {
     stores_read();
   } else {
@@ -223,10 +238,13 @@ bool run(Fault fault) {
   for (int row = 0; row < kBlocks * kConsumers * kTile; row++) {
     for (int n = 0; n < kTile; n++) {
       float x = 0;
-      for (int k = 0; k < kTiles * kTile && row < kRows; k++) {
-        const int t = k / kTile, j = k % kTile;
-        x += __bfloat162float(a[static_cast<size_t>(row * kTiles * kTile + k)]) *
-             __bfloat162float(b[static_cast<size_t>((t * kTile + (lies(t) ? j : n)) * kTile + (lies(t) ? n : j))]);
+      for (int k = 0; k < kTiles * kTile; k++) {
+        const int t = k / kTile, j = k % kTile, turned = row / kTile * kTile + j;
+        const bool a_lies = kind_of(t) == both_columns, b_lies = kind_of(t) == columns || a_lies;
+        if ((a_lies ? turned : row) >= kRows) continue;  // zeros
+        x += __bfloat162float(
+                 a[static_cast<size_t>(a_lies ? turned * kTiles * kTile + t * kTile + row % kTile : row * kTiles * kTile + k)]) *
+             __bfloat162float(b[static_cast<size_t>((t * kTile + (b_lies ? j : n)) * kTile + (b_lies ? n : j))]);
       }
       const int tile = row / kTile, me = tile % kConsumers, at = row % kTile * kTile + n;
       right = right && tiles[static_cast<size_t>(tile * kTileSize + at)] == x;

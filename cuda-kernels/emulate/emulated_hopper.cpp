@@ -353,6 +353,11 @@ void emulated_add_floats(float* to, const void* from, uint32_t n) {
   ask({checked(from, n, 16, "add_floats"), {}, {}, to, n, {}});
 }
 
+void emulated_add_four(float* to, float4 x) {
+  if (reinterpret_cast<uintptr_t>(to) % 16 != 0) fault("add_four: a target that is not aligned to 16 bytes");
+  to[0] += x.x, to[1] += x.y, to[2] += x.z, to[3] += x.w;
+}
+
 void emulated_stores_commit() {
   self->unread.push_back(std::move(self->stores));
   self->stores.clear();

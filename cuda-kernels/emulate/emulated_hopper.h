@@ -8,6 +8,8 @@
 //                            wait for writing or the kernel's end
 //   proxies                  tiles written by store_operand end the run if the copy engine or a product reads them without a fence
 #pragma once
+#include <vector_types.h>
+
 #include <cstdint>
 
 struct CUtensorMap_st;
@@ -37,6 +39,7 @@ struct EmulatedProduct {
   int n;
   const uint32_t* a;  // the four registers, or null: a_operand
   uint64_t a_operand, b_operand;
+  bool a_columns;      // a_operand is [16, 64], not [64, 16]
   bool columns;        // b is [16, n], not [n, 16]
   bool add, half;      // half: f16, not bf16
   uint32_t a_then[4];  // a when it was asked for
@@ -47,6 +50,7 @@ void emulated_products_commit();
 void emulated_products_wait(int left);
 
 // ---- memory of the device ----
+void emulated_add_four(float* to, float4 x);
 uint32_t emulated_load_acquire(const uint32_t* from);
 
 // ---- stmatrix ----

@@ -61,13 +61,14 @@ void read_rows(uint64_t operand, int first, int rows, bool half, float* to, int6
     }
   }
 }
-// Rows are k: 8 of them follow each other by the stride, and stretches of `width` bytes of n by the leading dimension.
-void read_columns(uint64_t operand, int n, bool half, float* to) {
+// Rows are k: 8 of them follow each other by the stride, and stretches of `width` bytes of M or N by the leading dimension.
+void read_columns(uint64_t operand, int first, int columns, bool half, float* to, int64_t column_step, int64_t k_step) {
   const int width = width_of(operand);
   for (int k = 0; k < 16; k++) {
-    for (int c = 0; c < n; c += 8) {
-      const uint16_t* from = unit_of(operand, k / 8 * stride(operand) + k % 8 * width + c * 2 / width * leading(operand) + c * 2 % width);
-      for (int i = 0; i < 8; i++) to[k * kMost + c + i] = float_of(from[i], half);
+    for (int c = 0; c < columns; c += 8) {
+      const int at = (first + c) * 2;
+      const uint16_t* from = unit_of(operand, k / 8 * stride(operand) + k % 8 * width + at / width * leading(operand) + at % width);
+      for (int i = 0; i < 8; i++) to[(c + i) * column_step + k * k_step] = float_of(from[i], half);
     }
   }
 }
@@ -104,7 +105,7 @@ std::string text_of(const EmulatedProduct& p) {
 
 bool same(const EmulatedProduct& p, const EmulatedProduct& q) {
   return p.n == q.n && p.a_operand == q.a_operand && p.b_operand == q.b_operand && (p.a == nullptr) == (q.a == nullptr) &&
-         p.columns == q.columns && p.add == q.add && p.half == q.half;
+         p.a_columns == q.a_columns && p.columns == q.columns && p.add == q.add && p.half == q.half;
 }
 
 // All warps of a warpgroup ask for the same products.
@@ -153,9 +154,9 @@ void multiply(size_t warp, size_t group, size_t index, Tile& t, const float*& he
       t.a[l / 4 + i / 2 % 2 * 8][l % 4 * 2 + i % 2 + i / 4 * 8] = float_of(bits, p.half);
     }
   }
-  if (p.a == nullptr) read_rows(p.a_operand, static_cast<int>(warp % 4) * 16, 16, p.half, t.a[0], 16, 1);
+  if (p.a == nullptr) (p.a_columns ? read_columns : read_rows)(p.a_operand, static_cast<int>(warp % 4) * 16, 16, p.half, t.a[0], 16, 1);
   if (p.columns) {
-    read_columns(p.b_operand, p.n, p.half, t.b[0]);
+    read_columns(p.b_operand, 0, p.n, p.half, t.b[0], 1, kMost);
   } else {
     read_rows(p.b_operand, 0, p.n, p.half, t.b[0], 1, kMost);
   }

@@ -359,6 +359,11 @@ void emulated_launch(dim3 grid, dim3 size, int64_t shared, const std::function<v
     std::fprintf(stderr, "emulated kernel: a block of %zu threads\n", threads);
     std::abort();
   }
+  if (shared > kSharedLimit) {
+    std::fprintf(stderr, "emulated kernel: a block with %lld bytes of shared memory; it may have %lld\n", static_cast<long long>(shared),
+                 static_cast<long long>(kSharedLimit));
+    std::abort();
+  }
   emulated_block_size = size;
   emulated_grid = grid;
   body = &kernel;

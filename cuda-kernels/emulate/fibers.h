@@ -148,5 +148,6 @@ CUresult emulated_encode_tiled(CUtensorMap* map, CUtensorMapDataType type, cuuin
                                CUtensorMapSwizzle swizzle, CUtensorMapL2promotion promotion, CUtensorMapFloatOOBfill fill);
 
 // runtime.cpp
-int processors();  // of the device: blocks that run side by side
+constexpr int64_t kSharedLimit = 227 * 1024;  // of a block
+int processors();                             // of the device: blocks that run side by side
 }  // namespace emulated

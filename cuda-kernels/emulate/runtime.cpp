@@ -31,7 +31,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) {
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
   switch (attribute) {
     case cudaDevAttrMaxSharedMemoryPerBlockOptin:
-      *value = 227 * 1024;
+      *value = emulated::kSharedLimit;
       break;
     case cudaDevAttrComputeCapabilityMajor:
       *value = 9;

@@ -9,9 +9,17 @@ bool hopper_attention_fwd(const Call& call, const Problem& p, const Lists& lists
 // statistics [B, H, query_blocks * 64]: lse in units of log 2, and the sum over D of o * do; +inf and 0 past the last query.
 bool hopper_attention_bwd(const Call& call, const Problem& p, const Lists& rows, const Lists& columns, const float2* statistics,
                           hd_status& status);
+// The same in one pass, with sums: device memory of so many bytes, aligned to 16. 0: this call is not for it.
+int64_t hopper_one_pass_bytes(const Call& call, const Problem& p);
+bool hopper_attention_bwd_one_pass(const Call& call, const Problem& p, const Lists& rows, const Lists& columns, const float2* statistics,
+                                   void* sums, hd_status& status);
 #else
 inline bool hopper_attention_fwd(const Call&, const Problem&, const Lists&, hd_status&) { return false; }
 inline bool hopper_attention_bwd(const Call&, const Problem&, const Lists&, const Lists&, const float2*, hd_status&) { return false; }
+inline int64_t hopper_one_pass_bytes(const Call&, const Problem&) { return 0; }
+inline bool hopper_attention_bwd_one_pass(const Call&, const Problem&, const Lists&, const Lists&, const float2*, void*, hd_status&) {
+  return false;
+}
 #endif
 
 // Softcap, ALiBi and dropout are left to the portable kernels, and so are scales that turn the largest product into the smallest score.

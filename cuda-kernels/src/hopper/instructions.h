@@ -105,7 +105,7 @@ __device__ void take_registers() {
 __device__ inline void meet(int32_t name, int32_t threads) { asm volatile("bar.sync %0, %1;" ::"r"(name), "r"(threads) : "memory"); }
 __device__ inline void signal(int32_t name, int32_t threads) { asm volatile("bar.arrive %0, %1;" ::"r"(name), "r"(threads) : "memory"); }
 
-// ---- counters in device memory, by which blocks wait for each other ----
+// ---- counters and sums in device memory, by which blocks wait for each other ----
 __device__ inline uint32_t load_acquire(const uint32_t* from) {
   uint32_t x;
   asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(x) : "l"(from) : "memory");
@@ -113,6 +113,10 @@ __device__ inline uint32_t load_acquire(const uint32_t* from) {
 }
 __device__ inline void add_release(uint32_t* to, uint32_t x) {
   asm volatile("red.release.gpu.global.add.u32 [%0], %1;" ::"l"(to), "r"(x) : "memory");
+}
+// Adds to four floats, aligned to 16 bytes, each by itself.
+__device__ inline void add_four(float* to, float4 x) {
+  asm volatile("red.relaxed.gpu.global.add.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(to), "f"(x.x), "f"(x.y), "f"(x.z), "f"(x.w) : "memory");
 }
 
 // ---- warpgroup products ----
@@ -162,7 +166,15 @@ __device__ void touch(float (&x)[N]) {
                  : HD_FLOATS_##R(d)                                                                                          \
                  : "l"(a), "l"(b), "r"(static_cast<int32_t>(add)));                                                          \
   }
-// The same with a in registers, and d [64, N] (+)= a [64, 16] b [16, N] with b a columns operand.
+// d [64, N] (+)= a [16, 64]^T b [16, N], both columns operands.
+#define HD_PRODUCT_COLUMNS(N, R, TYPE, T, A, B, S)                                                                           \
+  __device__ inline void product_columns(float(&d)[R], uint64_t a, uint64_t b, bool add, T) {                                \
+    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, " S ", 0;\nwgmma.mma_async.sync.aligned.m64n" #N "k16.f32." TYPE "." TYPE \
+                 " " HD_REGISTERS_##R ", " A ", " B ", p, 1, 1, 1, 1;\n}\n"                                                  \
+                 : HD_FLOATS_##R(d)                                                                                          \
+                 : "l"(a), "l"(b), "r"(static_cast<int32_t>(add)));                                                          \
+  }
+// The first with a in registers, and d [64, N] (+)= a [64, 16] b [16, N] with b a columns operand.
 #define HD_PRODUCT_REGISTERS(NAME, N, R, TYPE, T, A0, A1, A2, A3, B, S, COLUMNS)                                             \
   __device__ inline void NAME(float(&d)[R], const uint32_t* a, uint64_t b, bool add, T) {                                    \
     asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, " S ", 0;\nwgmma.mma_async.sync.aligned.m64n" #N "k16.f32." TYPE "." TYPE \
@@ -173,6 +185,7 @@ __device__ void touch(float (&x)[N]) {
 
 HD_PRODUCT_SHARED(64, 32, "bf16", bf16, "%32", "%33", "%34")
 HD_PRODUCT_SHARED(128, 64, "bf16", bf16, "%64", "%65", "%66")
+HD_PRODUCT_COLUMNS(64, 32, "bf16", bf16, "%32", "%33", "%34")
 HD_PRODUCT_REGISTERS(product_columns, 64, 32, "bf16", bf16, "%32", "%33", "%34", "%35", "%36", "%37", "1")
 HD_PRODUCT_REGISTERS(product_rows, 64, 32, "bf16", bf16, "%32", "%33", "%34", "%35", "%36", "%37", "0")
 HD_PRODUCT_REGISTERS(product_columns, 128, 64, "bf16", bf16, "%64", "%65", "%66", "%67", "%68", "%69", "1")
@@ -180,6 +193,7 @@ HD_PRODUCT_REGISTERS(product_rows, 128, 64, "bf16", bf16, "%64", "%65", "%66", "
 HD_PRODUCT_REGISTERS(product_columns, 256, 128, "bf16", bf16, "%128", "%129", "%130", "%131", "%132", "%133", "1")
 HD_PRODUCT_SHARED(64, 32, "f16", f16, "%32", "%33", "%34")
 HD_PRODUCT_SHARED(128, 64, "f16", f16, "%64", "%65", "%66")
+HD_PRODUCT_COLUMNS(64, 32, "f16", f16, "%32", "%33", "%34")
 HD_PRODUCT_REGISTERS(product_columns, 64, 32, "f16", f16, "%32", "%33", "%34", "%35", "%36", "%37", "1")
 HD_PRODUCT_REGISTERS(product_rows, 64, 32, "f16", f16, "%32", "%33", "%34", "%35", "%36", "%37", "0")
 HD_PRODUCT_REGISTERS(product_columns, 128, 64, "f16", f16, "%64", "%65", "%66", "%67", "%68", "%69", "1")
@@ -187,6 +201,7 @@ HD_PRODUCT_REGISTERS(product_rows, 128, 64, "f16", f16, "%64", "%65", "%66", "%6
 HD_PRODUCT_REGISTERS(product_columns, 256, 128, "f16", f16, "%128", "%129", "%130", "%131", "%132", "%133", "1")
 
 #undef HD_PRODUCT_SHARED
+#undef HD_PRODUCT_COLUMNS
 #undef HD_PRODUCT_REGISTERS
 #undef HD_FLOATS_32
 #undef HD_FLOATS_64
@@ -242,6 +257,7 @@ inline void meet(int32_t name, int32_t threads) { emulated_meet(name, threads, t
 inline void signal(int32_t name, int32_t threads) { emulated_meet(name, threads, false); }
 inline uint32_t load_acquire(const uint32_t* from) { return emulated_load_acquire(from); }
 inline void add_release(uint32_t* to, uint32_t x) { *to += x; }
+inline void add_four(float* to, float4 x) { emulated_add_four(to, x); }
 inline void products_begin() { emulated_products_begin(); }
 inline void products_commit() { emulated_products_commit(); }
 template <int N>
@@ -252,15 +268,19 @@ template <int N>
 void touch(float (&)[N]) {}
 template <int R, class T>
 void product(float (&d)[R], uint64_t a, uint64_t b, bool add, T) {
-  emulated_product({d, 2 * R, nullptr, a, b, false, add, std::is_same_v<T, f16>, {}});
+  emulated_product({d, 2 * R, nullptr, a, b, false, false, add, std::is_same_v<T, f16>, {}});
+}
+template <int R, class T>
+void product_columns(float (&d)[R], uint64_t a, uint64_t b, bool add, T) {
+  emulated_product({d, 2 * R, nullptr, a, b, true, true, add, std::is_same_v<T, f16>, {}});
 }
 template <int R, class T>
 void product_columns(float (&d)[R], const uint32_t* a, uint64_t b, bool add, T) {
-  emulated_product({d, 2 * R, a, 0, b, true, add, std::is_same_v<T, f16>, {}});
+  emulated_product({d, 2 * R, a, 0, b, false, true, add, std::is_same_v<T, f16>, {}});
 }
 template <int R, class T>
 void product_rows(float (&d)[R], const uint32_t* a, uint64_t b, bool add, T) {
-  emulated_product({d, 2 * R, a, 0, b, false, add, std::is_same_v<T, f16>, {}});
+  emulated_product({d, 2 * R, a, 0, b, false, false, add, std::is_same_v<T, f16>, {}});
 }
 inline void load_operand(uint32_t* a, const char* tile, int row, int k) {
   uint32_t r[4];

@@ -81,6 +81,37 @@ struct Walk {
   }
 };
 
+// A warp's walk over its lanes' lists from the last entry to the first, together: all that have the same block are there at a time.
+struct Descent {
+  int32_t at, first, block, mask;  // of this lane
+  int32_t coming;                  // the largest block that a list still has, or -1
+
+  __device__ void next(const Lists& l) {
+    block = --at;  // without lists: every block, FULL
+    mask = 0;
+    if (at < first) {
+      block = -1;
+    } else if (l.ptr != nullptr) {
+      const int2 entry = __ldg(reinterpret_cast<const int2*>(l.blocks) + at);
+      block = entry.x;
+      mask = entry.y;
+    }
+  }
+  // All lanes call it; lanes that are not inside have no list.
+  __device__ void open(const Lists& l, bool inside, int64_t b, int64_t h, int64_t i, int64_t all) {
+    const Range range = inside ? entries(l, b, h, i, all) : Range{0, 0};
+    at = static_cast<int32_t>(range.end);
+    first = static_cast<int32_t>(range.begin);
+    next(l);
+    coming = -__reduce_min_sync(0xffffffffu, -block);
+  }
+  // Past the block that is coming.
+  __device__ void take(const Lists& l) {
+    if (block == coming) next(l);
+    coming = -__reduce_min_sync(0xffffffffu, -block);
+  }
+};
+
 // 64 rows of one head: the work of a consumer. index counts the units of a pair, heads fastest.
 struct Unit {
   int32_t block, head;

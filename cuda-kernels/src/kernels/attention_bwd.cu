@@ -164,8 +164,12 @@ hd_status attention_bwd(const Call& call) {
   if (const hd_status status = check_sizes(p); status != HD_OK) return status;
   const int64_t rows = p.batches * p.heads * p.query_blocks * kTile;
   if (rows == 0 && p.batches * p.kv_heads * p.keys == 0) return HD_OK;
-  auto statistics = static_cast<float2*>(workspace(call, most(1, rows) * static_cast<int64_t>(sizeof(float2))));
-  if (statistics == nullptr) return HD_NO_MEMORY;
+  const int64_t bytes = most(1, rows) * static_cast<int64_t>(sizeof(float2));
+  int64_t more = hopper_one_pass_bytes(call, p);  // not a must
+  void* memory = workspace(call, bytes + more);
+  if (memory == nullptr && more > 0) memory = workspace(call, bytes + (more = 0));
+  if (memory == nullptr) return HD_NO_MEMORY;
+  auto* const statistics = static_cast<float2*>(memory);
   if (rows > 0) {
     const hd_status done = with_float(q.dtype, [&](auto type) {
       using T = decltype(type);
@@ -179,7 +183,9 @@ hd_status attention_bwd(const Call& call) {
     if (done != HD_OK) return done;
   }
   hd_status status = HD_OK;
-  if (hopper_attention_bwd(call, p, lists_of(call, 6, 10, 11), lists_of(call, 8, 10, 11), statistics, status)) return status;
+  const Lists row_lists = lists_of(call, 6, 10, 11), column_lists = lists_of(call, 8, 10, 11);
+  if (more > 0 && hopper_attention_bwd_one_pass(call, p, row_lists, column_lists, statistics, statistics + rows, status)) return status;
+  if (hopper_attention_bwd(call, p, row_lists, column_lists, statistics, status)) return status;
   if (q.dtype != HD_F32) return attention_backward_mma(call, p, statistics);
   return with_head_size(p.features, [&](auto size) {
     constexpr int D = decltype(size)::value;
