@@ -147,10 +147,10 @@ class Peer:
 
 
 class Ours:
-    """A process that trains on demand: one JSON row per round."""
+    """A process that works on demand: one JSON row per round."""
 
-    def __init__(self, command, backend, arguments):
-        full = [*command, "bench", "step", "--backend", backend, "--peer", "none", "--on-demand", *arguments]
+    def __init__(self, command, backend, arguments, work="step"):
+        full = [*command, "bench", work, "--backend", backend, "--peer", "none", "--on-demand", *arguments]
         self.process = subprocess.Popen(full, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self):

@@ -1,8 +1,12 @@
 // heddle_cuda_emulated_check: runs every op of the emulated CUDA plugin (HD_CUDA_LIBRARY) through the door and compares it with the CPU
-// backend on the same random tensors, and attention with the formula in f64. "attention" as an argument leaves the other ops out. Exit
-// status: 0 all agree, 1 not.
+// backend on the same random tensors, and attention with the formula in f64. Arguments: "attention" leaves the other ops out, "hopper"
+// checks Hopper's attention kernels on a device that has them; a head size after either leaves the others out. Exit status: 0 all agree,
+// 1 not.
+#include "check.h"
+
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -10,13 +14,12 @@
 #include <string>
 #include <vector>
 
-#include "heddle/heddle.h"
-#include "heddle/params.h"
-
 namespace {
 
 std::mt19937_64 engine(7);
 double uniform() { return std::uniform_real_distribution<double>(-2, 2)(engine); }
+
+}  // namespace
 
 int64_t bytes_of(int32_t dtype) {
   const int64_t bytes[] = {4, 2, 2, 8, 4, 8, 1};
@@ -49,21 +52,7 @@ void set(char* p, int32_t dtype, double x) {
   }
 }
 
-struct Box {
-  hd_tensor t{};
-  std::vector<char> memory;
-  int64_t span = 0;
-
-  double at(const std::vector<int64_t>& index) const {
-    int64_t offset = 0;
-    for (size_t d = 0; d < index.size(); d++) offset += index[d] * t.stride[d];
-    return get(reinterpret_cast<const char*>(t.data) + offset * bytes_of(t.dtype), t.dtype);
-  }
-};
-using Tensor = std::shared_ptr<Box>;
-
-// pad: so many elements between the rows, which also breaks 16-byte alignment when odd.
-Tensor make(int32_t dtype, std::vector<int64_t> shape, int64_t pad = 0, const std::function<double(int64_t)>& value = nullptr) {
+Tensor make(int32_t dtype, std::vector<int64_t> shape, int64_t pad, const std::function<double(int64_t)>& value) {
   auto b = std::make_shared<Box>();
   b->t.dtype = dtype;
   b->t.rank = static_cast<int32_t>(shape.size());
@@ -95,7 +84,8 @@ Tensor twin(const Tensor& x, int32_t device) {
 }
 
 hd_address cpu, gpu;
-int failures = 0, runs = 0;
+int failures = 0;
+static int runs = 0;
 
 std::vector<Tensor> run_on(hd_address context, int32_t device, const char* op, const void* params, int64_t bytes,
                            const std::vector<Tensor>& tensors) {
@@ -142,6 +132,8 @@ void compare(const char* op, const std::string& what, const Box& expected, const
               get(reinterpret_cast<const char*>(got.t.data) + where * size, got.t.dtype),
               get(reinterpret_cast<const char*>(expected.t.data) + where * size, got.t.dtype));
 }
+
+namespace {
 
 // All tensors are compared, inputs and gaps too.
 template <class P>
@@ -249,193 +241,27 @@ void memory_bound(int32_t f, int64_t rows, int64_t n, int64_t pad) {
   }
 }
 
-// ---- attention, against the formula ----
-
-struct Shape {
-  int32_t f;
-  int64_t B, H, K, T, S, D;
-  bool layout, slopes;
-  float softcap, dropout;
-  int64_t pad_q = 0, pad_k = 0;  // elements between rows
-  float scale = 1;               // times 1 / sqrt(D)
-};
-
-void philox(uint32_t c[4], uint64_t seed) {
-  uint32_t k0 = static_cast<uint32_t>(seed), k1 = static_cast<uint32_t>(seed >> 32);
-  for (int r = 0; r < 10; r++) {
-    const uint64_t a = uint64_t{0xD2511F53u} * c[0], b = uint64_t{0xCD9E8D57u} * c[2];
-    const uint32_t c1 = c[1], c3 = c[3];
-    c[0] = static_cast<uint32_t>(b >> 32) ^ c1 ^ k0, c[1] = static_cast<uint32_t>(b), c[2] = static_cast<uint32_t>(a >> 32) ^ c3 ^ k1,
-    c[3] = static_cast<uint32_t>(a);
-    k0 += 0x9E3779B9u, k1 += 0xBB67AE85u;
+void check_memory_bound() {
+  for (const int32_t f : {HD_F32, HD_BF16, HD_F16}) {
+    memory_bound(f, 3, 64, 0);
+    memory_bound(f, 5, 37, 3);
+    memory_bound(f, 210, 6, 0);
   }
-}
-
-void attention(const Shape& z) {
-  const hd_AttentionParams p{0x5eed, 9, z.scale * static_cast<float>(1 / std::sqrt(static_cast<double>(z.D))), z.softcap, z.dropout, 0};
-  const auto like_q = [&] { return make(z.f, {z.B, z.H, z.T, z.D}, z.pad_q); };
-  const auto like_k = [&] { return make(z.f, {z.B, z.K, z.S, z.D}, z.pad_k); };
-  const Tensor q = like_q(), k = like_k(), v = like_k(), d_o = like_q(), lse = make(HD_F32, {z.B, z.H, z.T});
-  const int64_t nq = (z.T + 63) / 64, nk = (z.S + 63) / 64, G = 2, L = z.layout && z.B > 1 ? z.B : 1;
-  // blocks[l][g][i][j]: -1 hidden, else the mask id; one query row of mask 2 sees nothing
-  const auto mask_bit = [](int64_t m, int64_t i, int64_t j) { return m == 0 || (m == 1 ? i >= j : i != 5 && (i * 7 + j * 3) % 4 != 0); };
-  const auto block = [&](int64_t l, int64_t g, int64_t i, int64_t j) -> int64_t {
-    return !z.layout ? 0 : (l + g + i + 2 * j) % 4 == 3 ? -1 : (l + 2 * g + i + j) % 3;
-  };
-  std::vector<double> row_ptr, rows, col_ptr, cols;
-  for (int64_t l = 0; l < L; l++) {
-    for (int64_t g = 0; g < G; g++) {
-      for (int64_t i = 0; i < nq; i++) {
-        row_ptr.push_back(static_cast<double>(rows.size() / 2));
-        for (int64_t j = 0; j < nk; j++) {
-          if (block(l, g, i, j) >= 0) rows.push_back(static_cast<double>(j)), rows.push_back(static_cast<double>(block(l, g, i, j)));
-        }
-      }
-      row_ptr.push_back(static_cast<double>(rows.size() / 2));
-      for (int64_t j = 0; j < nk; j++) {
-        col_ptr.push_back(static_cast<double>(cols.size() / 2));
-        for (int64_t i = 0; i < nq; i++) {
-          if (block(l, g, i, j) >= 0) cols.push_back(static_cast<double>(i)), cols.push_back(static_cast<double>(block(l, g, i, j)));
-        }
-      }
-      col_ptr.push_back(static_cast<double>(cols.size() / 2));
-    }
-  }
-  const auto list = [](const std::vector<double>& values, std::vector<int64_t> shape) {
-    return make(HD_I32, std::move(shape), 0, [&](int64_t i) { return values[static_cast<size_t>(i)]; });
-  };
-  Tensor rp, rb, cp, cb, masks, group, slopes;
-  if (z.layout) {
-    rp = list(row_ptr, {L, G, nq + 1}), rb = list(rows, {static_cast<int64_t>(rows.size() / 2), 2});
-    cp = list(col_ptr, {L, G, nk + 1}), cb = list(cols, {static_cast<int64_t>(cols.size() / 2), 2});
-    masks = make(HD_I64, {3, 64});
-    for (int64_t m = 0; m < 3; m++) {
-      for (int64_t i = 0; i < 64; i++) {
-        uint64_t bits = 0;
-        for (int64_t j = 0; j < 64; j++) bits |= static_cast<uint64_t>(mask_bit(m, i, j)) << j;
-        reinterpret_cast<uint64_t*>(masks->t.data)[m * 64 + i] = bits;
-      }
-    }
-    group = make(HD_I32, {z.H}, 0, [](int64_t h) { return static_cast<double>(h % 2); });
-  }
-  if (z.slopes) slopes = make(HD_F32, {z.H}, 0, [](int64_t h) { return 0.01 * static_cast<double>(h + 1); });
-  const Tensor o0 = like_q(), dq0 = like_q(), dk0 = like_k(), dv0 = like_k();
-  const auto forward = run_on(gpu, 0, "attention_fwd", &p, sizeof p, {q, k, v, rp, rb, masks, group, slopes, o0, lse});
-  if (forward.empty()) return;
-  const auto backward = run_on(gpu, 0, "attention_bwd", &p, sizeof p,
-                               {q, k, v, forward[8], forward[9], d_o, rp, rb, cp, cb, masks, group, slopes, dq0, dk0, dv0});
-  if (backward.empty()) return;
-
-  const Tensor o = twin(forward[8], -1), l = twin(forward[9], -1), dq = twin(backward[13], -1), dk = twin(backward[14], -1),
-               dv = twin(backward[15], -1);
-  const auto put = [](const Tensor& t, std::vector<int64_t> at, double x) {
-    int64_t offset = 0;
-    for (size_t d = 0; d < at.size(); d++) offset += at[d] * t->t.stride[d];
-    set(reinterpret_cast<char*>(t->t.data) + offset * bytes_of(t->t.dtype), t->t.dtype, x);
-  };
-  std::vector<double> sum_dk(static_cast<size_t>(z.B * z.K * z.S * z.D)), sum_dv(sum_dk.size());
-  for (int64_t b = 0; b < z.B; b++) {
-    for (int64_t h = 0; h < z.H; h++) {
-      const int64_t kh = h / (z.H / z.K);
-      for (int64_t t = 0; t < z.T; t++) {
-        std::vector<double> w(static_cast<size_t>(z.S)), chain(w.size()), keep(w.size());
-        double top = -INFINITY, total = 0;
-        for (int64_t s = 0; s < z.S; s++) {
-          const size_t i = static_cast<size_t>(s);
-          const int64_t id = block(L > 1 ? b : 0, z.layout ? h % 2 : 0, t / 64, s / 64);
-          double x = 0;
-          for (int64_t d = 0; d < z.D; d++) x += q->at({b, h, t, d}) * k->at({b, kh, s, d});
-          x *= static_cast<double>(p.scale);
-          chain[i] = static_cast<double>(p.scale);
-          if (z.softcap > 0) {
-            const double c = static_cast<double>(z.softcap), th = std::tanh(x / c);
-            x = c * th;
-            chain[i] *= 1 - th * th;
-          }
-          if (z.slopes) x -= slopes->at({h}) * std::fabs(static_cast<double>(t + z.S - z.T - s));
-          w[i] = id >= 0 && mask_bit(id, t % 64, s % 64) ? x : -INFINITY;
-          top = std::max(top, w[i]);
-          uint32_t c[4] = {static_cast<uint32_t>(s / 4), static_cast<uint32_t>(t), static_cast<uint32_t>(b * z.H + h), 9};
-          philox(c, 0x5eed);
-          keep[i] = c[s % 4] >= static_cast<double>(z.dropout) * 4294967296.0 ? 1 / (1 - static_cast<double>(z.dropout)) : 0;
-        }
-        for (double& x : w) {
-          x = top == -INFINITY ? 0 : std::exp(x - top);
-          total += x;
-        }
-        put(l, {b, h, t}, total == 0 ? -INFINITY : top + std::log(total));
-        for (double& x : w) x = total == 0 ? 0 : x / total;
-        double delta = 0;
-        std::vector<double> dp(w.size());
-        for (int64_t d = 0; d < z.D; d++) {
-          double x = 0;
-          for (int64_t s = 0; s < z.S; s++) x += w[static_cast<size_t>(s)] * keep[static_cast<size_t>(s)] * v->at({b, kh, s, d});
-          put(o, {b, h, t, d}, x);
-          delta += x * d_o->at({b, h, t, d});
-        }
-        std::vector<double> row(static_cast<size_t>(z.D));
-        for (int64_t s = 0; s < z.S; s++) {
-          const size_t i = static_cast<size_t>(s);
-          for (int64_t d = 0; d < z.D; d++) dp[i] += d_o->at({b, h, t, d}) * v->at({b, kh, s, d});
-          const double ds = w[i] * (dp[i] * keep[i] - delta) * chain[i];
-          for (int64_t d = 0; d < z.D; d++) {
-            row[static_cast<size_t>(d)] += ds * k->at({b, kh, s, d});
-            const size_t at = static_cast<size_t>(((b * z.K + kh) * z.S + s) * z.D + d);
-            sum_dk[at] += ds * q->at({b, h, t, d});
-            sum_dv[at] += w[i] * keep[i] * d_o->at({b, h, t, d});
-          }
-        }
-        for (int64_t d = 0; d < z.D; d++) put(dq, {b, h, t, d}, row[static_cast<size_t>(d)]);
-      }
-    }
-  }
-  for (int64_t i = 0; i < static_cast<int64_t>(sum_dk.size()); i++) {
-    const int64_t d = i % z.D, s = i / z.D % z.S, kh = i / z.D / z.S % z.K, b = i / z.D / z.S / z.K;
-    put(dk, {b, kh, s, d}, sum_dk[static_cast<size_t>(i)]);
-    put(dv, {b, kh, s, d}, sum_dv[static_cast<size_t>(i)]);
-  }
-  const double tolerance = z.f == HD_F32 ? 5e-5 : z.f == HD_F16 ? 4e-3 : 3e-2;
-  const std::string what =
-      "T " + std::to_string(z.T) + " S " + std::to_string(z.S) + " D " + std::to_string(z.D) + (z.layout ? " layout " : " full ");
-  compare("attention_fwd", what + "o", *o, *forward[8], tolerance);
-  compare("attention_fwd", what + "lse", *l, *forward[9], 5e-5);
-  if (z.scale > 1) return;  // o is rounded before delta is formed of it, and the scale multiplies that: in 16 bits the gradients are noise
-  compare("attention_bwd", what + "dq", *dq, *backward[13], tolerance);
-  compare("attention_bwd", what + "dk", *dk, *backward[14], tolerance);
-  compare("attention_bwd", what + "dv", *dv, *backward[15], tolerance);
-}
-int64_t only_size = 0;  // 0: all head sizes
-
-void run_attention(const Shape& z) {
-  if (only_size == 0 || z.D == only_size) attention(z);
-}
-
-// Head sizes on both sides of every tile width and of a 16-byte chunk, S and T across block edges, rows that see nothing (a list without
-// entries, and a row of a mask), rows that are not aligned, and all options in turn.
-void attentions() {
-  run_attention({HD_F32, 1, 1, 1, 64, 64, 64, false, false, 0, 0});
-  run_attention({HD_F32, 2, 4, 2, 130, 200, 24, true, true, 0, 0.2f});
-  run_attention({HD_F32, 1, 2, 1, 65, 64, 256, true, false, 0, 0.1f});
-  for (const int32_t f : {HD_BF16, HD_F16}) {
-    run_attention({f, 1, 1, 1, 64, 64, 64, false, false, 0, 0});
-    run_attention({f, 1, 2, 2, 1, 65, 37, true, true, 2.0f, 0.5f, 1, 0});
-    run_attention({f, 2, 2, 1, 70, 129, 80, true, false, 5.0f, 0, 0, 8});
-    run_attention({f, 1, 4, 2, 200, 330, 128, true, false, 0, 0});
-    run_attention({f, 2, 6, 2, 200, 63, 64, true, true, 0, 0.2f});
-    run_attention({f, 1, 2, 1, 129, 63, 256, true, false, 0, 0.1f});
-    run_attention({f, 1, 1, 1, 66, 190, 200, true, true, 3.0f, 0});
-  }
-  for (const int64_t d : {1, 8, 15, 16, 17, 63, 65, 96, 127, 129, 255})
-    run_attention({HD_BF16, 1, 2, 1, 67, 70, d, d % 2 == 0, false, 0, 0, d % 3, d % 5});
-  run_attention({HD_BF16, 1, 2, 1, 65, 130, 64, true, false, 0, 0, 3, 24});
-  run_attention({HD_BF16, 1, 1, 1, 40, 200, 64, true, false, 0, 0, 0, 0, 300.0f});  // scores of some hundreds: nearly one key per query
-  run_attention({HD_BF16, 1, 1, 1, 40, 100, 128, true, false, 0, 0, 0, 0, -1.0f});
-  run_attention({HD_BF16, 1, 1, 1, 5, 0, 64, false, false, 0, 0});
-  run_attention({HD_BF16, 1, 1, 1, 0, 5, 64, false, false, 0, 0});
+  memory_bound(HD_F32, 2, 5000, 0);  // longer than the registers of a team
+  memory_bound(HD_BF16, 2, 9001, 0);
+  memory_bound(HD_F32, 9, 200, 4);  // rows in registers: two packs per thread and several rows to a block, four, and a row to a block
+  memory_bound(HD_F16, 9, 800, 0);
+  memory_bound(HD_BF16, 5, 1200, 8);
+  memory_bound(HD_BF16, 210, 16, 0);  // many short rows of whole packs: chunks of rows, lists longer than a warp sorts
+  const auto crowded = make(HD_I32, {14000}, 0, [](int64_t i) { return static_cast<double>(i % 3 != 0 ? 2 : i % 5); });
+  check("embedding_bwd", hd_EmbeddingParams{0, 0}, {make(HD_F32, {14000, 4}), crowded, make(HD_F32, {5, 4})}, 100);
 }
 }  // namespace
 
 int main(int count, char** arguments) {
+  const std::string part = count > 1 ? arguments[1] : "";
+  const int64_t only = count > 2 ? std::stoll(arguments[2]) : 0;
+  if (part == "hopper") setenv("HD_EMULATED_DEVICE", "hopper", 1);
   cpu = hd_open(0, 0, 1);
   gpu = hd_open(1, 0, 1);
   char text[1024];
@@ -443,25 +269,12 @@ int main(int count, char** arguments) {
     hd_last_error(reinterpret_cast<hd_address>(text), sizeof text);
     return std::printf("no backend: %s\n", text), 1;
   }
-  const bool all = count < 2 || std::string(arguments[1]) != "attention";
-  for (const int32_t f : {HD_F32, HD_BF16, HD_F16}) {
-    if (!all) break;
-    memory_bound(f, 3, 64, 0);
-    memory_bound(f, 5, 37, 3);
-    memory_bound(f, 210, 6, 0);
+  if (part.empty()) check_memory_bound();
+  if (part == "hopper") {
+    check_hopper(only);
+  } else {
+    check_attention(only);
   }
-  if (all) {
-    memory_bound(HD_F32, 2, 5000, 0);  // longer than the registers of a team
-    memory_bound(HD_BF16, 2, 9001, 0);
-    memory_bound(HD_F32, 9, 200, 4);  // rows in registers: two packs per thread and several rows to a block, four, and a row to a block
-    memory_bound(HD_F16, 9, 800, 0);
-    memory_bound(HD_BF16, 5, 1200, 8);
-    memory_bound(HD_BF16, 210, 16, 0);  // many short rows of whole packs: chunks of rows, lists longer than a warp sorts
-    const auto crowded = make(HD_I32, {14000}, 0, [](int64_t i) { return static_cast<double>(i % 3 != 0 ? 2 : i % 5); });
-    check("embedding_bwd", hd_EmbeddingParams{0, 0}, {make(HD_F32, {14000, 4}), crowded, make(HD_F32, {5, 4})}, 100);
-  }
-  if (count > 2) only_size = std::stoll(arguments[2]);
-  attentions();
   std::printf("%d comparisons, %d failures\n", runs, failures);
   return failures != 0;
 }

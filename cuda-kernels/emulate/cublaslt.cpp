@@ -14,7 +14,7 @@ enum DescAttribute { kTransA = 3, kTransB = 4, kEpilogue = 7, kBias = 8 };
 enum LayoutAttribute { kBatchCount = 5, kBatchStride = 6 };
 enum PreferenceAttribute { kWorkspace = 1, kAlignA = 5, kAlignD = 8 };
 enum Type { kF32 = 0, kF16 = 2, kBf16 = 14 };
-constexpr int kBiasEpilogue = 4;
+constexpr int kBiasEpilogue = 4, kSumsEpilogue = 512;  // the latter: sums of b over the inner dimension, an output
 
 struct Desc {
   int transposed[2] = {0, 0};
@@ -33,8 +33,9 @@ struct Preference {
 };
 struct Algorithm {  // what fits into the library's opaque 64 bytes
   uint32_t alignment[4];
-  uint64_t rest[6];
+  uint64_t number, rest[5];
 };
+constexpr int kAlgorithms = 3;  // they differ in name only
 struct Heuristic {
   Algorithm algorithm;
   size_t workspace;
@@ -132,9 +133,12 @@ API int cublasLtMatmulAlgoGetHeuristic(void*, const Desc* d, const Layout* a, co
   const bool shapes = (d->transposed[0] ? a->columns : a->rows) == e->rows && (d->transposed[1] ? b->columns : b->rows) == inner &&
                       (d->transposed[1] ? b->rows : b->columns) == e->columns && c->rows == e->rows && c->columns == e->columns;
   if (wanted < 1 || !shapes || !fits(*a) || !fits(*b) || !fits(*e) || a->type != b->type || p->workspace == 0) return kNotSupported;
-  *found = {};
-  std::memcpy(found->algorithm.alignment, p->alignment, sizeof p->alignment);
-  *count = 1;
+  *count = wanted < kAlgorithms ? wanted : kAlgorithms;
+  for (int i = 0; i < *count; i++) {
+    found[i] = {};
+    std::memcpy(found[i].algorithm.alignment, p->alignment, sizeof p->alignment);
+    found[i].algorithm.number = static_cast<uint64_t>(i);
+  }
   return kSuccess;
 }
 
@@ -144,9 +148,15 @@ API int cublasLtMatmul(void*, const Desc* d, const float* alpha, const void* a, 
   const bool bias = d->epilogue == kBiasEpilogue;
   const uint32_t* promised = algorithm->alignment;
   if (!aligned(a, promised[0]) || !aligned(b, promised[1]) || !aligned(c, promised[2]) || !aligned(e, promised[3])) return kInvalid;
-  if (bias && (d->bias == nullptr || !aligned(d->bias, promised[3]))) return kInvalid;
+  if ((bias || d->epilogue == kSumsEpilogue) && (d->bias == nullptr || !aligned(d->bias, promised[3]))) return kInvalid;
   if (la->batch != le->batch || lb->batch != le->batch || lc->batch != le->batch) return kInvalid;
   const int64_t inner = d->transposed[0] ? la->rows : la->columns;
+  for (int64_t j = 0; d->epilogue == kSumsEpilogue && j < le->columns; j++) {
+    double sum = 0;
+    for (int64_t k = 0; k < inner; k++)
+      sum += static_cast<double>(load(lb->type, b, d->transposed[1] ? k * lb->leading + j : j * lb->leading + k));
+    store(le->type, const_cast<void*>(d->bias), j, static_cast<float>(sum));
+  }
   for (int64_t batch = 0; batch < le->batch; batch++) {
     for (int64_t j = 0; j < le->columns; j++) {
       for (int64_t i = 0; i < le->rows; i++) {

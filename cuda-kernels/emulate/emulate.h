@@ -1,13 +1,15 @@
 // The words of CUDA C++ that the kernels use, for a host compiler: the threads of a block are fibers of one host thread, run in turn up to
-// the next barrier. For tests without a GPU; included before everything else (-include). What it cannot show: races between barriers,
-// memory limits, speed, and the GPU's own exp, log and sin.
+// the next barrier (fibers.h). For tests without a GPU; included before everything else (-include). What it cannot show: races between
+// barriers, memory limits, speed, and the GPU's own exp, log and sin.
 #pragma once
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <type_traits>
 
 #undef __shared__
 #undef __global__
@@ -54,24 +56,41 @@ inline unsigned __ballot_sync(unsigned, bool vote) {
   for (int i = 0; i < 32; i++) bits |= static_cast<unsigned>(votes[i] != 0) << i;
   return bits;
 }
+inline bool __any_sync(unsigned mask, bool vote) { return __ballot_sync(mask, vote) != 0; }
+inline int __reduce_min_sync(unsigned, int x) {
+  const uint64_t* all = emulated_exchange(static_cast<uint64_t>(int64_t{x}));
+  int least = x;
+  for (int i = 0; i < 32; i++) least = std::min(least, static_cast<int>(static_cast<int64_t>(all[i])));
+  return least;
+}
 template <class T>
-T atomicAdd(T* p, T x) {
+T __ldg(const T* p) {
+  return *p;
+}
+// Before an atomic operation other threads get a turn, and other blocks where they run side by side.
+void emulated_pause();
+template <class T>
+T atomicAdd(T* p, std::type_identity_t<T> x) {
+  emulated_pause();
   const T old = *p;
   *p += x;
   return old;
 }
 template <class T>
-T atomicMin(T* p, T x) {
+T atomicMin(T* p, std::type_identity_t<T> x) {
+  emulated_pause();
   const T old = *p;
   if (x < old) *p = x;
   return old;
 }
 template <class T>
-T atomicMax(T* p, T x) {
+T atomicMax(T* p, std::type_identity_t<T> x) {
+  emulated_pause();
   const T old = *p;
   if (x > old) *p = x;
   return old;
 }
+inline void __threadfence() {}
 inline int __ffs(int x) { return __builtin_ffs(x); }
 inline float __fmul_rn(float a, float b) { return a * b; }
 inline float __fadd_rn(float a, float b) { return a + b; }
@@ -93,5 +112,7 @@ inline float sinpif(float x) { return static_cast<float>(std::sin(static_cast<do
 using std::exp;
 using std::fabs;
 using std::log;
+using std::max;
+using std::min;
 using std::sqrt;
 using std::tanh;

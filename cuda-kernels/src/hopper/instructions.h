@@ -6,9 +6,33 @@
 #include <cstdint>
 
 #include "mma.h"
+#ifdef HD_EMULATE
+#include "emulated_hopper.h"
+#endif
 
 namespace hd::hopper {
 
+// ---- operands of warpgroup products ----
+// Operands in shared memory lie in columns of 64 elements (128 bytes), rows below each other, with the 128-byte swizzle of the copy engine.
+// Row-major operand [rows, 64 k]: `rows` is M or N, the inner dimension is the product's k. 8 rows take 1024 bytes.
+__device__ inline uint64_t rows_operand(const void* p) {
+  return (uint64_t{1} << 62) | (uint64_t{1024 >> 4} << 32) | (uint64_t{1} << 16) | (shared_address(p) & 0x3ffff) >> 4;
+}
+// The same memory as [k, 64 n]: rows are the product's k, the inner dimension is N. column_bytes: from one 64-column to the next.
+__device__ inline uint64_t columns_operand(const void* p, uint32_t column_bytes) {
+  return (uint64_t{1} << 62) | (uint64_t{1024 >> 4} << 32) | (static_cast<uint64_t>(column_bytes >> 4) << 16) |
+         (shared_address(p) & 0x3ffff) >> 4;
+}
+constexpr uint64_t bytes(uint32_t n) { return n >> 4; }  // added to an operand, moves its start
+
+// Where a lane finds its 16 bytes of a 16 x 16 part of a tile [64, 64] in the copy engine's swizzle (unit u of row r lies at u ^ r % 8):
+// rows from `row`, columns from 16 k.
+__device__ inline Shared operand_address(const char* tile, int row, int k) {
+  const int lane = static_cast<int>(threadIdx.x) % 32, r = row + lane % 16;
+  return (shared_address(tile) + static_cast<uint32_t>(r * 128 + (lane / 16 ^ r % 8) * 16)) ^ static_cast<uint32_t>(32 * k);
+}
+
+#ifndef HD_EMULATE
 // ---- barriers in shared memory; `parity` is that of the phase that is waited for ----
 __device__ inline void barrier_init(uint64_t* barrier, uint32_t arrivals) {
   asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(barrier)), "r"(arrivals));
@@ -49,9 +73,16 @@ __device__ inline void store_box(const void* from, const CUtensorMap* map, int32
                "r"(column), "r"(row), "r"(head), "r"(batch)
                : "memory");
 }
+// Adds n floats' bytes from shared memory to floats in device memory, each by itself and in no order among them; counted with the stores.
+// A multiple of 16 bytes, both sides aligned to 16.
+__device__ inline void add_floats(float* to, const void* from, uint32_t n) {
+  asm volatile("cp.reduce.async.bulk.global.shared::cta.bulk_group.add.f32 [%0], [%1], %2;" ::"l"(to), "r"(shared_address(from)), "r"(n)
+               : "memory");
+}
 __device__ inline void stores_commit() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
 __device__ inline void stores_read() { asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory"); }  // shared memory may be overwritten
-// Between writes of threads to shared memory and a store_box of it.
+__device__ inline void stores_done() { asm volatile("cp.async.bulk.wait_group 0;" ::: "memory"); }       // and what was stored is in memory
+// Between writes of threads to shared memory and a store_box of it, or a product that reads it.
 __device__ inline void stores_fence() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 // A multiple of 16 bytes, both sides aligned to 16.
 __device__ inline void copy_bytes(void* to, const void* from, uint32_t n, uint64_t* barrier) {
@@ -74,7 +105,7 @@ __device__ void take_registers() {
 __device__ inline void meet(int32_t name, int32_t threads) { asm volatile("bar.sync %0, %1;" ::"r"(name), "r"(threads) : "memory"); }
 __device__ inline void signal(int32_t name, int32_t threads) { asm volatile("bar.arrive %0, %1;" ::"r"(name), "r"(threads) : "memory"); }
 
-// ---- counters and sums in device memory, by which blocks wait for each other ----
+// ---- counters in device memory, by which blocks wait for each other ----
 __device__ inline uint32_t load_acquire(const uint32_t* from) {
   uint32_t x;
   asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(x) : "l"(from) : "memory");
@@ -89,18 +120,6 @@ __device__ inline void add_four(float* to, float4 x) {
 }
 
 // ---- warpgroup products ----
-// Operands in shared memory lie in columns of 64 elements (128 bytes), rows below each other, with the 128-byte swizzle of the copy engine.
-// Row-major operand [rows, 64 k]: `rows` is M or N, the inner dimension is the product's k. 8 rows take 1024 bytes.
-__device__ inline uint64_t rows_operand(const void* p) {
-  return (uint64_t{1} << 62) | (uint64_t{1024 >> 4} << 32) | (uint64_t{1} << 16) | (shared_address(p) & 0x3ffff) >> 4;
-}
-// The same memory as [k, 64 n]: rows are the product's k, the inner dimension is N. column_bytes: from one 64-column to the next.
-__device__ inline uint64_t columns_operand(const void* p, uint32_t column_bytes) {
-  return (uint64_t{1} << 62) | (uint64_t{1024 >> 4} << 32) | (static_cast<uint64_t>(column_bytes >> 4) << 16) |
-         (shared_address(p) & 0x3ffff) >> 4;
-}
-constexpr uint64_t bytes(uint32_t n) { return n >> 4; }  // added to an operand, moves its start
-
 __device__ inline void products_begin() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 __device__ inline void products_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 // Until at most N groups of this warp are unfinished.
@@ -193,12 +212,6 @@ HD_PRODUCT_REGISTERS(product_columns, 256, 128, "f16", f16, "%128", "%129", "%13
 #undef HD_REGISTERS_64
 #undef HD_REGISTERS_128
 
-// Where a lane finds its 16 bytes of a 16 x 16 part of a tile [64, 64] in the copy engine's swizzle (unit u of row r lies at u ^ r % 8):
-// rows from `row`, columns from 16 k.
-__device__ inline uint32_t operand_address(const char* tile, int row, int k) {
-  const int lane = static_cast<int>(threadIdx.x) % 32, r = row + lane % 16;
-  return (shared_address(tile) + static_cast<uint32_t>(r * 128 + (lane / 16 ^ r % 8) * 16)) ^ static_cast<uint32_t>(32 * k);
-}
 // That part as the left operand of a product.
 __device__ inline void load_operand(uint32_t* a, const char* tile, int row, int k) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
@@ -213,4 +226,67 @@ __device__ inline void store_operand(const uint32_t (&a)[4], char* tile, int row
                "r"(a[1]), "r"(a[2]), "r"(a[3])
                : "memory");
 }
+#else
+// cuda-kernels/emulate has the same by the manual.
+inline void barrier_init(uint64_t* barrier, uint32_t arrivals) { emulated_barrier_init(barrier, arrivals); }
+inline void barrier_fence() { emulated_barrier_fence(); }
+inline void arrive(uint64_t* barrier) { emulated_arrive(barrier, 0); }
+inline void arrive_expecting(uint64_t* barrier, uint32_t bytes) { emulated_arrive(barrier, bytes); }
+inline void wait(uint64_t* barrier, uint32_t parity) { emulated_barrier_wait(barrier, parity); }
+inline void copy_box(void* to, const CUtensorMap* map, uint64_t* barrier, int32_t column, int32_t row, int32_t head, int32_t batch) {
+  emulated_copy_box(to, map, barrier, {column, row, head, batch});
+}
+inline void store_box(const void* from, const CUtensorMap* map, int32_t column, int32_t row, int32_t head, int32_t batch) {
+  emulated_store_box(from, map, {column, row, head, batch});
+}
+inline void add_floats(float* to, const void* from, uint32_t n) { emulated_add_floats(to, from, n); }
+inline void stores_commit() { emulated_stores_commit(); }
+inline void stores_read() { emulated_stores_wait(0, false); }
+inline void stores_done() { emulated_stores_wait(0, true); }
+inline void stores_fence() { emulated_stores_fence(); }
+inline void copy_bytes(void* to, const void* from, uint32_t n, uint64_t* barrier) { emulated_copy_bytes(to, from, n, barrier); }
+template <int N>
+void give_registers() {
+  emulated_set_registers(N, false);
+}
+template <int N>
+void take_registers() {
+  emulated_set_registers(N, true);
+}
+inline void meet(int32_t name, int32_t threads) { emulated_meet(name, threads, true); }
+inline void signal(int32_t name, int32_t threads) { emulated_meet(name, threads, false); }
+inline uint32_t load_acquire(const uint32_t* from) { return emulated_load_acquire(from); }
+inline void add_release(uint32_t* to, uint32_t x) { *to += x; }
+inline void add_four(float* to, float4 x) { emulated_add_four(to, x); }
+inline void products_begin() { emulated_products_begin(); }
+inline void products_commit() { emulated_products_commit(); }
+template <int N>
+void products_wait() {
+  emulated_products_wait(N);
+}
+template <int N>
+void touch(float (&)[N]) {}
+template <int R, class T>
+void product(float (&d)[R], uint64_t a, uint64_t b, bool add, T) {
+  emulated_product({d, 2 * R, nullptr, a, b, false, false, add, std::is_same_v<T, f16>, {}});
+}
+template <int R, class T>
+void product_columns(float (&d)[R], uint64_t a, uint64_t b, bool add, T) {
+  emulated_product({d, 2 * R, nullptr, a, b, true, true, add, std::is_same_v<T, f16>, {}});
+}
+template <int R, class T>
+void product_columns(float (&d)[R], const uint32_t* a, uint64_t b, bool add, T) {
+  emulated_product({d, 2 * R, a, 0, b, false, true, add, std::is_same_v<T, f16>, {}});
+}
+template <int R, class T>
+void product_rows(float (&d)[R], const uint32_t* a, uint64_t b, bool add, T) {
+  emulated_product({d, 2 * R, a, 0, b, false, false, add, std::is_same_v<T, f16>, {}});
+}
+inline void load_operand(uint32_t* a, const char* tile, int row, int k) {
+  uint32_t r[4];
+  emulated_ldmatrix(operand_address(tile, row, k), false, r);
+  std::copy(r, r + 4, a);
+}
+inline void store_operand(const uint32_t (&a)[4], char* tile, int row, int k) { emulated_stmatrix(operand_address(tile, row, k), a); }
+#endif
 }  // namespace hd::hopper

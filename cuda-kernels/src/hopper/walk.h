@@ -141,8 +141,12 @@ __device__ inline int warpgroup() { return __shfl_sync(0xffffffffu, static_cast<
 // The block's shared memory. Its start is aligned as the swizzle of the copy engine asks for.
 template <class M>
 __device__ M& shared_memory() {
+#ifndef HD_EMULATE
   extern __shared__ __align__(1024) char hd_tiles[];
   return *reinterpret_cast<M*>(hd_tiles);
+#else
+  return *reinterpret_cast<M*>(emulated_shared());
+#endif
 }
 
 // ---- host ----

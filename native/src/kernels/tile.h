@@ -2,8 +2,8 @@
 // one. So a is read where it lies, in any order: keys and values of a call need no packing, and a transposed operand costs nothing.
 //
 // A unit is 4 bytes: an f32 or, with Pair, two bf16 that are neighbours along the sum (VDPBF16PS multiplies and adds both).
-// Registers: 6 rows by 4 vectors with AVX-512 (24 sums; measured: study/attention/NOTES.md), 4 by 2 elsewhere; narrower columns of vectors are
-// walked more rows at a time, so that as many sums are under way as the latency of a multiply-add asks for.
+// Registers: 6 rows by 4 vectors with AVX-512 (24 sums; measured: study/attention/NOTES.md), 4 by 2 elsewhere; narrower columns of vectors
+// are walked more rows at a time, so that as many sums are under way as the latency of a multiply-add asks for.
 #pragma once
 #include "kernels/views.h"
 

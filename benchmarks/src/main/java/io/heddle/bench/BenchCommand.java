@@ -89,7 +89,8 @@ public final class BenchCommand implements Verb {
 
   @Option(
       names = "--seq",
-      description = "attention: one length instead of the usual shapes; step on cuda (1024).")
+      description =
+          "attention: one length instead of the usual shapes; step on cuda, prompt of decode (1024).")
   private int seq;
 
   @Option(
@@ -115,6 +116,8 @@ public final class BenchCommand implements Verb {
 
   @Mixin private StepTimer step = new StepTimer();
 
+  @Mixin private DecodeTimer decode = new DecodeTimer();
+
   /** Made by ServiceLoader. */
   public BenchCommand() {}
 
@@ -127,6 +130,13 @@ public final class BenchCommand implements Verb {
     }
     if (work.equals("door") && "none".equals(peer)) {
       CallTimer.run(backend, calls, rounds > 0 ? rounds : 7, spec.commandLine().getOut());
+      return 0;
+    }
+    Path model = step.model();
+    if (work.equals("decode") && model != null) {
+      DType type = dtype(types.getFirst());
+      PrintWriter rows = spec.commandLine().getOut();
+      decode.run(backend, model, type, length(), rounds, step.more(), rows);
       return 0;
     }
     if (backend.equals("cuda")) {

@@ -57,9 +57,7 @@ final class DecodeContest extends CpuContest {
     enterTorch();
   }
 
-  /**
-   * Logits after the last token: {@code read} of them are read at once, the others one by one.
-   */
+  /** Logits after the last token: {@code read} of them are read at once, the others one by one. */
   static float[] logits(Decoder model, int[] ids, int read) {
     int[][] prompt = {Arrays.copyOf(ids, read)};
     try (NextTokenModel.Continuation text = model.begin(prompt, 1, ids.length - read)) {

@@ -16,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
@@ -74,8 +75,8 @@ final class StepContest extends CpuContest {
   }
 
   private void step() {
-    model.parameters().zeroGradients();
-    try (Tape t = new Tape(backend, true, Randomness.NONE)) {
+    Set<Tensor> awaited = model.parameters().awaitGradients();
+    try (Tape t = new Tape(backend, Randomness.NONE, awaited)) {
       Tensor hidden = model.hidden(t, ids, 1, null);
       double sum = Losses.sum(model.losses(t, hidden, targets, 1.0f / spec.seq));
       t.backward();

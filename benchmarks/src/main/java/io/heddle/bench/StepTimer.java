@@ -53,7 +53,9 @@ final class StepTimer {
 
   @Option(
       names = "--model",
-      description = "a model folder instead; the losses of its first steps come too.")
+      description =
+          "step: a model folder instead; the losses of its first steps come too. decode: what it"
+              + " writes, without a peer.")
   private @Nullable Path model;
 
   @Option(
@@ -81,7 +83,7 @@ final class StepTimer {
         targets[i] = token(i + 1, decoder.config().vocabulary());
       }
       TokenBatch tokens = new TokenBatch(batch, ids, targets, null);
-      BooleanSupplier more = onDemand ? StepTimer::asked : () -> true;
+      BooleanSupplier more = more();
       Rounds listener = new Rounds(rounds, more, out, row(backendName, decoder, batch, seq, dtype));
       Trainer trainer = new Trainer(constant(TrainConfig.of(1_000_000, 1e-4f, 1)), null, listener);
       listener.trainer = trainer;
@@ -92,6 +94,16 @@ final class StepTimer {
         trainer.fit("step", decoder.parameters(), i -> tokens, told, null);
       }
     }
+  }
+
+  /** The folder of {@code --model}. */
+  @Nullable Path model() {
+    return model;
+  }
+
+  /** Whether another round is wanted: asks standard input, if rounds are on demand. */
+  BooleanSupplier more() {
+    return onDemand ? StepTimer::asked : () -> true;
   }
 
   private static boolean asked() {

@@ -23,6 +23,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -136,7 +137,9 @@ class OptimizerGoldenTest {
           (Tape t, Integer step, float scale) -> {
             for (String p : NAMES) {
               Tensor drawn = lab.moved(file.tensor(p + ".g_" + step));
-              t.run(OpCode.COPY, new Params.None(), drawn, parameters.get(p).grad());
+              Tensor gradient = Objects.requireNonNull(parameters.get(p).grad());
+              assertEquals(0, t.kept(gradient));
+              t.run(OpCode.COPY, new Params.None(), drawn, gradient);
             }
             return new Objective.Loss(1, 1);
           };

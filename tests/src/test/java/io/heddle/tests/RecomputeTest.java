@@ -1,6 +1,7 @@
 package io.heddle.tests;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -8,13 +9,17 @@ import io.heddle.autograd.Randomness;
 import io.heddle.autograd.Tape;
 import io.heddle.models.Decoder;
 import io.heddle.models.ModelConfig;
+import io.heddle.nn.Parameters;
 import io.heddle.op.Layers;
 import io.heddle.op.OpCode;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Scope;
 import io.heddle.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -100,6 +105,48 @@ class RecomputeTest {
         assertArrayEquals(gradients.get(0).get(i), gradients.get(1).get(i), "gradient " + i);
       }
     }
+  }
+
+  @ParameterizedTest
+  @MethodSource("io.heddle.tests.BackendsUnderTest#names")
+  void undefinedGradientsAreOverwritten(String backend) {
+    ModelConfig llama = ModelConfig.llama(50, 32, 2, 4, 2, 48, 70, "full");
+    ModelConfig gpt2 = ModelConfig.gpt2(50, 32, 2, 4, 70, "full");
+    try (Lab lab = new Lab(backend)) {
+      Tensor ids = lab.ints(IntStream.range(0, 70).map(i -> i * 7 % 50).toArray(), 70);
+      for (ModelConfig config : List.of(llama, gpt2)) {
+        List<List<double[]>> gradients = new ArrayList<>();
+        for (boolean undefined : new boolean[] {false, true}) {
+          try (Decoder model = Decoder.random(config, lab.backend, DType.F32, 1)) {
+            model.recompute(undefined);
+            Parameters parameters = model.parameters();
+            Tensor unused = parameters.constant("unused", 1, 3);
+            parameters.trainable();
+            Set<Tensor> awaited = undefined ? parameters.awaitGradients() : new HashSet<>();
+            awaited.forEach(g -> g.copyFrom(nans(g)));
+            try (Tape t = new Tape(lab.backend, new Randomness(5, 3), awaited)) {
+              // Twice, as micro-batches do: the second adds.
+              for (int i = 0; i < 2; i++) {
+                model.losses(t, model.hidden(t, ids, 1, null), ids, 1);
+                t.backward();
+              }
+            }
+            assertEquals(undefined ? Set.of(unused.grad()) : Set.of(), awaited);
+            parameters.zero(awaited);
+            gradients.add(parameters.values().stream().map(p -> lab.get(p.grad())).toList());
+          }
+        }
+        for (int i = 0; i < gradients.get(0).size(); i++) {
+          assertArrayEquals(gradients.get(0).get(i), gradients.get(1).get(i), "gradient " + i);
+        }
+      }
+    }
+  }
+
+  private static float[] nans(Tensor tensor) {
+    float[] all = new float[(int) tensor.size()];
+    Arrays.fill(all, Float.NaN);
+    return all;
   }
 
   @ParameterizedTest

@@ -2,7 +2,6 @@ package io.heddle.tests;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -15,7 +14,6 @@ import io.heddle.binding.cpu.CpuBackend;
 import io.heddle.models.Decoder;
 import io.heddle.models.ModelFolder;
 import io.heddle.models.Sampler;
-import io.heddle.op.OpCode;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
 import io.heddle.text.ScoredBpe;
@@ -67,7 +65,6 @@ class StoriesTest {
   void logitsLikelihoodAndGreedyText(String name) throws IOException {
     Path folder = Repository.data("tiny-model-stories260k");
     try (Backend backend = open(name)) {
-      assumeTrue(Arrays.stream(OpCode.values()).allMatch(backend::supports), name + " lacks ops");
       try (Decoder model =
           ModelFolder.load(folder.resolve("stories260K.safetensors"), backend, DType.F32)) {
         for (JsonNode c : cases(folder)) {

@@ -8,7 +8,9 @@ import io.heddle.tensor.DType;
 import io.heddle.tensor.Scope;
 import io.heddle.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
@@ -41,6 +43,7 @@ public final class Tape implements AutoCloseable {
   private final boolean training;
   private final List<Node> nodes = new ArrayList<>();
   private final Randomness randomness;
+  private final Set<Tensor> awaited;
 
   /**
    * A tape.
@@ -50,11 +53,27 @@ public final class Tape implements AutoCloseable {
    * @param randomness source of dropout masks
    */
   public Tape(Backend backend, boolean recording, Randomness randomness) {
-    this(backend, recording, recording, randomness);
+    this(backend, recording, recording, randomness, new HashSet<>());
   }
 
-  private Tape(Backend backend, boolean recording, boolean training, Randomness randomness) {
+  /**
+   * A recording tape over parameters whose gradients need no zeroing before.
+   *
+   * @param awaited gradients of parameters whose content is undefined: the first thing that reaches
+   *     one overwrites it and takes it off the set
+   */
+  public Tape(Backend backend, Randomness randomness, Set<Tensor> awaited) {
+    this(backend, true, true, randomness, awaited);
+  }
+
+  private Tape(
+      Backend backend,
+      boolean recording,
+      boolean training,
+      Randomness randomness,
+      Set<Tensor> awaited) {
     this.training = training;
+    this.awaited = awaited;
     this.backend = backend;
     this.scope = new Scope(backend.memory());
     this.recording = recording;
@@ -174,7 +193,7 @@ public final class Tape implements AutoCloseable {
 
   // Keeps the outputs alone.
   private List<Tensor> apart(List<Tensor> inputs, Segment segment) {
-    try (Tape first = new Tape(backend, false, training, randomness)) {
+    try (Tape first = new Tape(backend, false, training, randomness, awaited)) {
       List<Tensor> outputs = segment.run(first, inputs);
       scope.countPeak(first.scope);
       outputs.forEach(output -> scope.adopt(first.scope, output));
@@ -184,7 +203,7 @@ public final class Tape implements AutoCloseable {
 
   private void recompute(
       List<Tensor> inputs, Segment segment, Randomness again, List<Tensor> outputs) {
-    try (Tape inner = new Tape(backend, true, again)) {
+    try (Tape inner = new Tape(backend, again, awaited)) {
       // Views, so that what reaches an input inside can be told from what has reached it outside.
       List<Tensor> views =
           inputs.stream().map(x -> x.view(x.shape()).requiresGrad(x.requiresGrad())).toList();
@@ -207,6 +226,14 @@ public final class Tape implements AutoCloseable {
         }
       }
     }
+  }
+
+  /**
+   * What counts of a parameter's gradient when something is added to it: 1, or 0 when that is the
+   * first to reach it and the gradient's content is undefined. Whoever asks writes all of it.
+   */
+  public int kept(Tensor gradient) {
+    return awaited.remove(gradient) ? 0 : 1;
   }
 
   /** The gradient that has reached an output, or null when none has. */

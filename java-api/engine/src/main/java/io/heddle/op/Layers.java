@@ -28,17 +28,47 @@ public final class Layers {
       return;
     }
     Tensor dw = w.grad();
-    if (dw != null) {
-      t.backend().matmul(dy.transpose(0, 1), x, null, dw, 1, 1);
-    }
-    if (b != null && b.grad() != null) {
-      t.run(OpCode.REDUCE, new Params.Reduce(0, 1), dy, b.grad().view(1, b.size()));
+    Tensor db = b == null ? null : b.grad();
+    if (dw != null && db != null) {
+      t.backend().linearGradient(dy, x, dw, t.kept(dw), db, t.kept(db));
+    } else if (dw != null) {
+      t.backend().matmul(dy.transpose(0, 1), x, null, dw, 1, t.kept(dw));
+    } else if (db != null) {
+      sumRows(t, dy, db);
     }
     if (x.requiresGrad()) {
       Tensor dx = t.tensor(x.dtype(), x.shape());
       t.backend().matmul(dy, w, null, dx, 1, 0);
       t.give(x, dx);
     }
+  }
+
+  /** {@code gradient += } the sum of the rows of {@code dy}: of a bias. */
+  static void sumRows(Tape t, Tensor dy, Tensor gradient) {
+    t.run(
+        OpCode.REDUCE,
+        new Params.Reduce(0, t.kept(gradient)),
+        dy,
+        gradient.view(1, gradient.size()));
+  }
+
+  /** A parameter's gradient that is written part by part: zeroed if it had no content yet. */
+  static Tensor settled(Tape t, Tensor gradient) {
+    return t.kept(gradient) == 0 ? fill(t, gradient, 0) : gradient;
+  }
+
+  // Of parameters that one op gives their gradients: what the old content of all of them counts.
+  private static int kept(Tape t, @Nullable Tensor first, @Nullable Tensor second) {
+    if (first == null || second == null) {
+      Tensor one = first == null ? second : first;
+      return one == null ? 0 : t.kept(one);
+    }
+    int kept = t.kept(first);
+    if (kept == t.kept(second)) {
+      return kept;
+    }
+    fill(t, kept == 0 ? first : second, 0);
+    return 1;
   }
 
   /** A norm's result: {@code y}, and the sum that was normalised, to be the next residual. */
@@ -120,10 +150,11 @@ public final class Layers {
       return;
     }
     Tensor dx = t.tensor(x.dtype(), x.shape());
+    Tensor dweight = weight.grad();
     Tensor dbias = bias == null ? null : bias.grad();
     t.run(
         OpCode.NORM_BWD,
-        new Params.Norm(kind, eps, offset, 1),
+        new Params.Norm(kind, eps, offset, kept(t, dweight, dbias)),
         dy,
         ds,
         s,
@@ -131,7 +162,7 @@ public final class Layers {
         mean,
         rstd,
         dx,
-        weight.grad(),
+        dweight,
         dbias);
     if (residual != null && residual.requiresGrad()) {
       Tensor copy = dx;
@@ -172,7 +203,7 @@ public final class Layers {
     if (dy != null) {
       Tensor dx = t.tensor(x.dtype(), x.shape());
       Tensor dbias = bias == null ? null : bias.grad();
-      t.run(op, new Params.Activation(kind, 1), dy, x, bias, dx, dbias);
+      t.run(op, new Params.Activation(kind, kept(t, dbias, null)), dy, x, bias, dx, dbias);
       t.give(x, dx);
     }
   }
@@ -225,7 +256,7 @@ public final class Layers {
             Tensor dy = t.gradient(y);
             Tensor dtable = table.grad();
             if (dy != null && dtable != null) {
-              t.run(OpCode.EMBEDDING_BWD, new Params.Embedding(1), dy, ids, dtable);
+              t.run(OpCode.EMBEDDING_BWD, new Params.Embedding(t.kept(dtable)), dy, ids, dtable);
             }
           },
           y);
@@ -287,7 +318,7 @@ public final class Layers {
             Tensor dy = t.gradient(y);
             if (dy != null) {
               t.run(OpCode.UNARY, new Params.Unary(0, factor, 0), dy, dy);
-              t.run(OpCode.REDUCE, new Params.Reduce(0, 1), dy, dg);
+              t.run(OpCode.REDUCE, new Params.Reduce(0, t.kept(dg)), dy, dg);
             }
           },
           y);

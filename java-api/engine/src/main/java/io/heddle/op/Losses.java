@@ -82,10 +82,10 @@ public final class Losses {
         t.backend().matmul(logits, w, null, dx.slice(0, from, to), 1, 0);
       }
       if (dw != null) {
-        t.backend().matmul(logits.transpose(0, 1), rows, null, dw, 1, 1);
+        t.backend().matmul(logits.transpose(0, 1), rows, null, dw, 1, t.kept(dw));
       }
       if (db != null) {
-        t.run(OpCode.REDUCE, new Params.Reduce(0, 1), logits, db.view(1, db.size()));
+        Layers.sumRows(t, logits, db);
       }
     }
     t.scope().free(buffer);

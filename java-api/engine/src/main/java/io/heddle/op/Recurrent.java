@@ -160,7 +160,7 @@ public final class Recurrent {
     t.scope().free(direct);
     Tensor dbias = bias.grad();
     if (dbias != null) {
-      t.run(OpCode.REDUCE, new Params.Reduce(0, 1), dhx, dbias.view(1, dbias.size()));
+      Layers.sumRows(t, dhx, dbias);
     }
     s.giveWeight(weight, dhx, h);
     s.giveInput(x, dx);
@@ -250,7 +250,8 @@ public final class Recurrent {
         return;
       }
       Tensor to = dw == null ? t.tensor(weight.dtype(), weight.shape()) : dw;
-      t.backend().matmul(dgates.transpose(0, 1), inputs(states), null, to, 1, held ? 1 : 0);
+      t.backend()
+          .matmul(dgates.transpose(0, 1), inputs(states), null, to, 1, held ? t.kept(to) : 0);
       if (!held) {
         t.give(weight, to);
       }

@@ -52,7 +52,7 @@ public final class Sequences {
       return;
     }
     long n = x.dim(0);
-    Tensor dw = w.grad();
+    Tensor dw = w.grad() == null ? null : Layers.settled(t, w.grad());
     Tensor dx = x.requiresGrad() ? t.tensor(x.dtype(), x.shape()) : null;
     for (int j = 0; j < width && (j == 0 || j < n); j++) {
       Tensor part = dy.slice(0, 0, n - j);

@@ -6,7 +6,6 @@ import io.heddle.op.Params;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Scope;
 import io.heddle.tensor.Tensor;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
@@ -27,11 +26,8 @@ import org.jspecify.annotations.Nullable;
  * will fill them ({@link #awaiting}), not touched before.
  */
 public final class Parameters implements AutoCloseable {
-  private static final int ALIGNMENT = 64; // elements between gradients: 256 bytes
-
   private final Backend backend;
   private final Scope scope;
-  private final Tensor zero; // f32 [1]
   private final DType dtype;
   private final Map<String, Tensor> all = new LinkedHashMap<>();
   private final Set<String> frozen = new HashSet<>();
@@ -39,7 +35,7 @@ public final class Parameters implements AutoCloseable {
   private @Nullable Map<String, Consumer<Tensor>> unfilled;
   private boolean int8;
   private final Map<String, Tensor> scales = new HashMap<>();
-  private final List<Tensor> gradients = new ArrayList<>();
+  private final Gradients gradients;
   private final Set<String> mapped = new HashSet<>();
   private Runnable source = () -> {};
   private float loraScale = 1;
@@ -53,7 +49,7 @@ public final class Parameters implements AutoCloseable {
   public Parameters(Backend backend, DType dtype) {
     this.backend = backend;
     this.scope = new Scope(backend.memory());
-    this.zero = scope.tensor(DType.F32, 1).copyFrom(new float[1]);
+    this.gradients = new Gradients(backend, scope);
     this.dtype = dtype;
     this.whole = null;
     this.prefix = "";
@@ -63,7 +59,7 @@ public final class Parameters implements AutoCloseable {
   private Parameters(Parameters whole, String prefix, Map<String, Tensor> shared) {
     this.backend = whole.backend;
     this.scope = whole.scope;
-    this.zero = whole.zero;
+    this.gradients = whole.gradients;
     this.dtype = whole.dtype;
     this.whole = whole;
     this.prefix = prefix;
@@ -329,24 +325,8 @@ public final class Parameters implements AutoCloseable {
   public void trainable() {
     needExact("trained");
     unfrozen().stream().filter(p -> mapped.contains(p.name())).forEach(this::own);
-    List<Tensor> without = unfrozen().stream().filter(p -> p.grad() == null).toList();
-    long size = without.stream().mapToLong(p -> aligned(p.size())).sum();
-    if (size > 0) {
-      Tensor buffer = scope.tensor(DType.F32, size).named("gradients");
-      gradients.add(buffer);
-      long at = 0;
-      for (Tensor p : without) {
-        Tensor grad = buffer.slice(0, at, at + p.size()).view(p.shape());
-        p.grad(grad.named(p.name() + ".grad"));
-        p.requiresGrad(true);
-        at += aligned(p.size());
-      }
-    }
+    gradients.give(unfrozen().stream().filter(p -> p.grad() == null).toList());
     zeroGradients();
-  }
-
-  private static long aligned(long size) {
-    return (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   }
 
   /**
@@ -354,7 +334,7 @@ public final class Parameters implements AutoCloseable {
    * parameter. What belongs to no unfrozen parameter is zero.
    */
   public List<Tensor> gradients() {
-    return Collections.unmodifiableList(gradients);
+    return gradients.blocks();
   }
 
   /** Factor on what the adapters of {@link Lora} add. */
@@ -383,10 +363,23 @@ public final class Parameters implements AutoCloseable {
 
   /** Sets all gradients to zero. */
   public void zeroGradients() {
-    for (Tensor buffer : gradients) {
-      // 0 * x would keep NaN and infinity of undefined memory; a broadcast zero is copied instead.
-      backend.run(OpCode.COPY, new Params.None(), zero.expand(buffer.shape()), buffer);
-    }
+    gradients.zero(gradients.blocks());
+  }
+
+  /**
+   * The gradients of all parameters that are not frozen, their content forgotten: for a {@link
+   * io.heddle.autograd.Tape} whose first contribution overwrites. What is left in the set
+   * afterwards has to be {@link #zero}ed.
+   */
+  public Set<Tensor> awaitGradients() {
+    Set<Tensor> awaited = new HashSet<>();
+    unfrozen().forEach(p -> awaited.add(Objects.requireNonNull(p.grad(), p.toString())));
+    return awaited;
+  }
+
+  /** Sets gradients to zero. */
+  public void zero(Collection<Tensor> some) {
+    gradients.zero(some);
   }
 
   @Override

@@ -10,7 +10,8 @@ import io.heddle.autograd.Tape;
 @FunctionalInterface
 public interface Objective<B> {
   /**
-   * Runs the model on a batch and adds its gradients when the tape is backed.
+   * Runs the model on a batch and adds its gradients when the tape is backed. Who writes to a
+   * parameter's gradient by hand asks {@link Tape#kept} first: its content may be undefined.
    *
    * @param gradScale factor on the gradient of the mean loss
    * @return sum of losses and their number

@@ -9,6 +9,7 @@ import io.heddle.tensor.Tensor;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.LongFunction;
 import org.jspecify.annotations.Nullable;
@@ -231,12 +232,13 @@ public final class Trainer {
       Objective<B> objective,
       long step,
       double share) {
-    parameters.zeroGradients();
+    Set<Tensor> awaited = parameters.awaitGradients();
     Objective.Loss total = new Objective.Loss(0, 0);
     double rate = share;
     for (int a = 0; a < config.accumulation(); a++) {
       long number = step * config.accumulation() + a;
-      try (Tape t = new Tape(parameters.backend(), true, new Randomness(config.seed(), number))) {
+      Randomness randomness = new Randomness(config.seed(), number);
+      try (Tape t = new Tape(parameters.backend(), randomness, awaited)) {
         B batch = batches.apply(number);
         rate = share * objective.rate(batch);
         total = total.plus(objective.run(t, batch, 1f / config.accumulation()));
@@ -244,6 +246,7 @@ public final class Trainer {
         peakActivationBytes = Math.max(peakActivationBytes, t.scope().peakBytes());
       }
     }
+    parameters.zero(awaited);
     if (!Double.isFinite(total.sum())) {
       throw new IllegalStateException(
           "the loss of step "

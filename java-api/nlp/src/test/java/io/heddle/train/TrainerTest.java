@@ -77,6 +77,7 @@ class TrainerTest {
     Objective<Long> forward =
         (t, number, scale) -> {
           Tensor grad = java.util.Objects.requireNonNull(p.get("n").grad());
+          assertEquals(0, t.kept(grad));
           grad.copyFrom(new float[] {-1});
           if (number + 1 == stopAfter) {
             trainer[0].stop();

@@ -6,6 +6,7 @@ import io.heddle.binding.NativeBackend;
 import io.heddle.binding.Product;
 import io.heddle.op.OpCode;
 import io.heddle.op.Params;
+import io.heddle.tensor.DType;
 import io.heddle.tensor.OutOfNativeMemoryException;
 import io.heddle.tensor.Scope;
 import io.heddle.tensor.Storage;
@@ -27,7 +28,11 @@ public final class CudaBackend extends NativeBackend {
   private static final int RUN_BYTES = 16;
   private static final long LARGE = 1L << 30;
 
+  // Whether sums of rows are left to the products' epilogues.
+  private static final boolean SUMS = !Boolean.getBoolean("heddle.cuda.nosums");
+
   private static final Pattern UUID = Pattern.compile("\"uuid\":\"([^\"]*)\"");
+  private static final Pattern NAME = Pattern.compile("\"name\":\"([^\"]*)\"");
 
   private final int device;
   private @Nullable CudaGemm gemm;
@@ -51,19 +56,48 @@ public final class CudaBackend extends NativeBackend {
       if (failure != null) {
         throw new UnsupportedOperationException(failure);
       }
-      workspace = transport.alloc(context, CudaGemm.WORKSPACE_BYTES);
-      if (workspace == 0) {
-        throw new OutOfNativeMemoryException(Door.text(transport::lastError));
-      }
-      known = new CudaGemm(stream, workspace);
+      workspace = allocated(CudaGemm.WORKSPACE_BYTES);
+      String gpu = fact(NAME, super.describe());
+      known = new CudaGemm(stream, workspace, GemmAlgorithms.named(trials(), gpu));
       gemm = known;
     }
     return known;
   }
 
+  private GemmAlgorithms.Device trials() {
+    return new GemmAlgorithms.Device() {
+      @Override
+      public long alloc(long bytes) {
+        return allocated(bytes);
+      }
+
+      @Override
+      public void free(long address) {
+        door.check(transport.free(context, address));
+      }
+
+      @Override
+      public void sync() {
+        door.check(transport.sync(context));
+      }
+    };
+  }
+
+  private long allocated(long bytes) {
+    long address = transport.alloc(context, bytes);
+    if (address == 0) {
+      throw new OutOfNativeMemoryException(Door.text(transport::lastError));
+    }
+    return address;
+  }
+
   @Override
   protected void multiply(Product product, Tensor a, Tensor b, @Nullable Tensor bias, Tensor c) {
     here(a, b, bias, c);
+    if (product.sums()) {
+      withSums(product, a, b, bias, c);
+      return;
+    }
     if (product.m() * product.n() >= LARGE / product.k() && inParts(product, a, b, bias, c)) {
       return;
     }
@@ -71,6 +105,28 @@ public final class CudaBackend extends NativeBackend {
     if (!run(gemm(stream), product, a, b, bias, c)) {
       repacked(gemm(stream), product, a, b, bias, c);
     }
+  }
+
+  /** Forms both in one pass over dy where the library can. */
+  @Override
+  public void linearGradient(
+      Tensor dy, Tensor x, Tensor dw, int keptWeight, Tensor db, int keptBias) {
+    Tensor a = dy.transpose(0, 1);
+    Product product = Product.of(a, x, null, dw, 1, keptWeight);
+    boolean whole = product.m() % PADDING == 0 && product.n() % PADDING == 0;
+    if (SUMS && keptBias == 0 && whole && dy.dtype() != DType.F32 && db.dtype() == dw.dtype()) {
+      held(product.sums(true), a, x, db, dw);
+    } else {
+      super.linearGradient(dy, x, dw, keptWeight, db, keptBias);
+    }
+  }
+
+  private void withSums(Product product, Tensor a, Tensor b, @Nullable Tensor sums, Tensor c) {
+    if (sums == null || run(gemm(transport.stream(context)), product, a, b, sums, c)) {
+      return;
+    }
+    multiply(product.sums(false), a, b, null, c);
+    run(OpCode.REDUCE, new Params.Reduce(0, 0), a, sums.view(sums.size(), 1));
   }
 
   // A vocabulary of 50257, for one: 50256 and 1. At 16 bits the odd product takes four times as
@@ -169,7 +225,7 @@ public final class CudaBackend extends NativeBackend {
         + ",\"cublaslt\":"
         + quoted(fact)
         + ",\"nvml\":"
-        + quoted(GpuFacts.of(uuid(facts)))
+        + quoted(GpuFacts.of(fact(UUID, facts)))
         + "}";
   }
 
@@ -178,8 +234,8 @@ public final class CudaBackend extends NativeBackend {
   }
 
   // The plugin's JSON lists the devices by ordinal; this module reads no JSON otherwise.
-  private String uuid(String facts) {
-    Matcher each = UUID.matcher(facts);
+  private String fact(Pattern wanted, String facts) {
+    Matcher each = wanted.matcher(facts);
     for (int i = 0; each.find(); i++) {
       if (i == Math.max(device, 0)) {
         return each.group(1);

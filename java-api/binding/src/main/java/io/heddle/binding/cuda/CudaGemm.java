@@ -1,5 +1,6 @@
 package io.heddle.binding.cuda;
 
+import static org.bytedeco.cuda.global.cublas.CUBLASLT_EPILOGUE_BGRADB;
 import static org.bytedeco.cuda.global.cublas.CUBLASLT_EPILOGUE_BIAS;
 import static org.bytedeco.cuda.global.cublas.CUBLASLT_MATMUL_DESC_BIAS_POINTER;
 import static org.bytedeco.cuda.global.cublas.CUBLASLT_MATMUL_DESC_EPILOGUE;
@@ -25,8 +26,12 @@ import static org.bytedeco.cuda.global.cudart.CUDA_R_32F;
 import io.heddle.backend.DeviceException;
 import io.heddle.binding.Product;
 import io.heddle.tensor.DType;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.bytedeco.cuda.cublas.cublasLtContext;
 import org.bytedeco.cuda.cublas.cublasLtMatmulAlgo_t;
 import org.bytedeco.cuda.cublas.cublasLtMatmulDescOpaque_t;
@@ -59,6 +64,7 @@ final class CudaGemm implements AutoCloseable {
   private final cublasLtContext handle = new cublasLtContext();
   private final CUstream_st stream;
   private final Pointer workspace;
+  private final @Nullable GemmAlgorithms algorithms;
   private final boolean tf32 = Boolean.getBoolean("heddle.cuda.tf32");
   private final Map<Key, Plan> plans = new HashMap<>();
   private final FloatPointer alpha = new FloatPointer(1);
@@ -67,8 +73,31 @@ final class CudaGemm implements AutoCloseable {
   private final Address a = new Address();
   private final Address b = new Address();
   private final Address c = new Address();
+  private final Address d = new Address();
 
-  private record Key(Product product, int a, int b, int c, int d) {}
+  private record Key(Product product, int a, int b, int c, int d) {
+    // All that tells products apart, for a file.
+    String text() {
+      Product p = product;
+      return "%s alpha %s beta %s strides %d %d %d, %d %d %d, %d %d aligned %d %d %d %d"
+          .formatted(
+              p,
+              p.alpha(),
+              p.beta(),
+              p.aBatch(),
+              p.aRow(),
+              p.aColumn(),
+              p.bBatch(),
+              p.bRow(),
+              p.bColumn(),
+              p.cBatch(),
+              p.cRow(),
+              a,
+              b,
+              c,
+              d);
+    }
+  }
 
   // A pointer whose address can be set, so that a call makes no object.
   private static final class Address extends Pointer {
@@ -83,8 +112,10 @@ final class CudaGemm implements AutoCloseable {
    *
    * @param stream where products run
    * @param workspace {@link #WORKSPACE_BYTES} bytes of the device
+   * @param algorithms which to use; null: the heuristic's
    */
-  CudaGemm(long stream, long workspace) {
+  CudaGemm(long stream, long workspace, @Nullable GemmAlgorithms algorithms) {
+    this.algorithms = algorithms;
     this.stream = new CUstream_st(new Address().at(stream));
     this.workspace = new Address().at(workspace);
     check(cublas.cublasLtCreate(handle), "opening cuBLASLt");
@@ -122,6 +153,12 @@ final class CudaGemm implements AutoCloseable {
     return plan.execute(left, right, bias, result);
   }
 
+  private static String digits(cublasLtMatmulAlgo_t algorithm) {
+    return IntStream.range(0, 8)
+        .mapToObj(i -> String.format("%016x", algorithm.data(i)))
+        .collect(Collectors.joining());
+  }
+
   // The largest power of two that divides an address, as far as the library asks.
   private static int alignment(long address) {
     return (int) Math.min(ALIGNMENT, Long.lowestOneBit(address));
@@ -157,14 +194,19 @@ final class CudaGemm implements AutoCloseable {
   }
 
   private final class Plan implements AutoCloseable {
+    private final Key key;
     private final Product product;
     private final cublasLtMatmulDescOpaque_t operation;
-    private final cublasLtMatmulHeuristicResult_t found = new cublasLtMatmulHeuristicResult_t();
-    private final cublasLtMatmulAlgo_t algorithm;
+    private final int most = algorithms == null ? 1 : GemmAlgorithms.CANDIDATES;
+    // Owns the memory that the candidates point to.
+    private final cublasLtMatmulHeuristicResult_t found = new cublasLtMatmulHeuristicResult_t(most);
+    private final List<cublasLtMatmulAlgo_t> candidates = new ArrayList<>();
+    private @Nullable cublasLtMatmulAlgo_t algorithm; // null before the first run
     private cublasLtMatrixLayoutOpaque_t @Nullable [] layouts; // b, a, c; null: not possible
     private long lastBias;
 
     Plan(Key key) {
+      this.key = key;
       this.product = key.product;
       this.operation = operation(product);
       Product p = product;
@@ -180,12 +222,11 @@ final class CudaGemm implements AutoCloseable {
           layout(p.out(), result, p.batch(), p.cBatch())
         };
         layouts = made;
-        if (!choose(key, made)) {
+        if (!propose(made)) {
           close(made);
           layouts = null;
         }
       }
-      this.algorithm = found.algo();
     }
 
     private cublasLtMatmulDescOpaque_t operation(Product p) {
@@ -239,10 +280,12 @@ final class CudaGemm implements AutoCloseable {
       };
     }
 
-    // Asks the library's heuristic for one algorithm.
-    private boolean choose(Key key, cublasLtMatrixLayoutOpaque_t[] l) {
-      if (product.bias()) {
-        set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+    // Asks the library's heuristic for its best algorithm, or for several to try.
+    private boolean propose(cublasLtMatrixLayoutOpaque_t[] l) {
+      if (product.bias() || product.sums()) {
+        // Our a is the library's second operand.
+        int epilogue = product.bias() ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_BGRADB;
+        set(CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue);
       }
       try (PointerPointer<Pointer> made = new PointerPointer<>(1);
           LongPointer bytes = new LongPointer(1);
@@ -263,11 +306,15 @@ final class CudaGemm implements AutoCloseable {
         }
         int status =
             cublas.cublasLtMatmulAlgoGetHeuristic(
-                handle, operation, l[0], l[1], l[2], l[2], preference, 1, found, count);
+                handle, operation, l[0], l[1], l[2], l[2], preference, most, found, count);
         cublas.cublasLtMatmulPreferenceDestroy(preference);
-        return status == CUBLAS_STATUS_SUCCESS
-            && count.get(0) > 0
-            && found.state() == CUBLAS_STATUS_SUCCESS;
+        for (int i = 0; status == CUBLAS_STATUS_SUCCESS && i < count.get(0); i++) {
+          cublasLtMatmulHeuristicResult_t proposal = found.getPointer(i);
+          if (proposal.state() == CUBLAS_STATUS_SUCCESS) {
+            candidates.add(proposal.algo());
+          }
+        }
+        return !candidates.isEmpty();
       }
     }
 
@@ -293,25 +340,15 @@ final class CudaGemm implements AutoCloseable {
       }
       alpha.put(0, product.alpha());
       beta.put(0, product.beta());
+      a.at(left);
+      b.at(right);
       c.at(result);
-      int status =
-          cublas.cublasLtMatmul(
-              handle,
-              operation,
-              alpha,
-              b.at(right),
-              l[0],
-              a.at(left),
-              l[1],
-              beta,
-              c,
-              l[2],
-              c,
-              l[2],
-              algorithm,
-              workspace,
-              WORKSPACE_BYTES,
-              stream);
+      cublasLtMatmulAlgo_t known = algorithm;
+      if (known == null) {
+        known = candidates.get(algorithms == null ? 0 : fastest(algorithms, l));
+        algorithm = known;
+      }
+      int status = start(l, known, result);
       if (status
           == CUBLAS_STATUS_NOT_SUPPORTED) { // the heuristic does not know of a bias's address
         close(l);
@@ -320,6 +357,38 @@ final class CudaGemm implements AutoCloseable {
       }
       check(status, product.toString());
       return true;
+    }
+
+    private int fastest(GemmAlgorithms all, cublasLtMatrixLayoutOpaque_t[] l) {
+      Product p = product;
+      long elements = (p.batch() - 1) * p.cBatch() + (p.m() - 1) * p.cRow() + p.n();
+      return all.of(
+          key.text(),
+          candidates.stream().map(CudaGemm::digits).toList(),
+          elements * p.out().bytes(),
+          (candidate, scratch) ->
+              start(l, candidates.get(candidate), scratch) == CUBLAS_STATUS_SUCCESS);
+    }
+
+    private int start(
+        cublasLtMatrixLayoutOpaque_t[] l, cublasLtMatmulAlgo_t algorithm, long result) {
+      return cublas.cublasLtMatmul(
+          handle,
+          operation,
+          alpha,
+          b,
+          l[0],
+          a,
+          l[1],
+          beta,
+          c,
+          l[2],
+          d.at(result),
+          l[2],
+          algorithm,
+          workspace,
+          WORKSPACE_BYTES,
+          stream);
     }
 
     private void close(cublasLtMatrixLayoutOpaque_t[] made) {

@@ -1,0 +1,60 @@
+package io.heddle.nn;
+
+import io.heddle.backend.Backend;
+import io.heddle.op.OpCode;
+import io.heddle.op.Params;
+import io.heddle.tensor.DType;
+import io.heddle.tensor.Scope;
+import io.heddle.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.List;
+
+/** The memory of parameters' gradients, f32: few large blocks, so that few calls do for all. */
+final class Gradients {
+  private static final int ALIGNMENT = 64; // elements between gradients: 256 bytes
+
+  private final Backend backend;
+  private final Scope scope;
+  private final Tensor zero; // f32 [1]
+  private final List<Tensor> blocks = new ArrayList<>();
+
+  Gradients(Backend backend, Scope scope) {
+    this.backend = backend;
+    this.scope = scope;
+    this.zero = scope.tensor(DType.F32, 1).copyFrom(new float[1]);
+  }
+
+  private static long aligned(long size) {
+    return (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  }
+
+  /** Gives each parameter a gradient of undefined content. */
+  void give(List<Tensor> parameters) {
+    long size = parameters.stream().mapToLong(p -> aligned(p.size())).sum();
+    if (size == 0) {
+      return;
+    }
+    Tensor block = scope.tensor(DType.F32, size).named("gradients");
+    blocks.add(block);
+    long at = 0;
+    for (Tensor p : parameters) {
+      Tensor grad = block.slice(0, at, at + p.size()).view(p.shape());
+      p.grad(grad.named(p.name() + ".grad"));
+      p.requiresGrad(true);
+      at += aligned(p.size());
+    }
+  }
+
+  List<Tensor> blocks() {
+    return Collections.unmodifiableList(blocks);
+  }
+
+  void zero(Collection<Tensor> tensors) {
+    for (Tensor tensor : tensors) {
+      // 0 * x would keep NaN and infinity of undefined memory; a broadcast zero is copied instead.
+      backend.run(OpCode.COPY, new Params.None(), zero.expand(tensor.shape()), tensor);
+    }
+  }
+}
