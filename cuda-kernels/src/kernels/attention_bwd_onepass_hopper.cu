@@ -4,17 +4,16 @@
 // Work: an item is 128 keys of one head of k, two consumer warpgroups of 64 keys each; 64 queries a step stream past, those of all heads of
 // the group. A consumer computes s^T = k q^T and dp^T = v do^T (wgmma, both operands in shared memory), p = exp2(s - lse) and ds = p (dp -
 // delta) in registers, dv += p do and dk += ds q with the left operand in registers, and writes ds to shared memory; there both consumers'
-// halves meet, and each forms ds^T k of all 128 keys for half of the columns of dq, which it adds to the f32 sums of the query tile (red, 16
-// bytes a thread). A last kernel rounds the sums to dq.
-// Order: sums are added to a query tile by ascending keys, so the bits do not depend on timing or grid. added[tile] counts the key blocks
-// that have been; a contribution waits until all that its row list has before it are there, and one warp polls that ahead of the consumers,
-// another publishes. Items are drawn in ascending order of keys, so an item waits only for items that a running block holds: no deadlock.
-// Queries are walked downwards, tile by tile and head by head inside a tile: then causal rows and windows, whose chunks of keys end at
-// different queries, follow each other without waiting, the longest chunks first; where all chunks begin at the same tile, each lags one
-// step behind the one before, once per launch.
-// On chip (D 128): k, v of the item 64 KB; q, do in 3 stages of 32 KB; ds twice 16 KB. Memory: T x D floats per head. Numerics: products and
-// sums in f32, p and ds rounded to the 16-bit type. A key that a query does not see is weighted 0, see attention_fwd_hopper.cu. Cost: 10 D
-// FLOP per visible pair, whole blocks counted, and 8 D bytes of sums per 64 x 128 block. Measured: cuda-kernels/README.md.
+// halves meet, and each forms ds^T k of all 128 keys for half of the columns of dq, which it adds to the f32 sums of the query tile (red,
+// 16 bytes a thread). A last kernel rounds the sums to dq. Order: sums are added to a query tile by ascending keys, so the bits do not
+// depend on timing or grid. added[tile] counts the key blocks that have been; a contribution waits until all that its row list has before
+// it are there, and one warp polls that ahead of the consumers, another publishes. Items are drawn in ascending order of keys, so an item
+// waits only for items that a running block holds: no deadlock. Queries are walked downwards, tile by tile and head by head inside a tile:
+// then causal rows and windows, whose chunks of keys end at different queries, follow each other without waiting, the longest chunks first;
+// where all chunks begin at the same tile, each lags one step behind the one before, once per launch. On chip (D 128): k, v of the item 64
+// KB; q, do in 3 stages of 32 KB; ds twice 16 KB. Memory: T x D floats per head. Numerics: products and sums in f32, p and ds rounded to
+// the 16-bit type. A key that a query does not see is weighted 0, see attention_fwd_hopper.cu. Cost: 10 D FLOP per visible pair, whole
+// blocks counted, and 8 D bytes of sums per 64 x 128 block. Measured: cuda-kernels/README.md.
 #include <cstdlib>
 #include <cstring>
 
@@ -46,9 +45,9 @@ struct Place {  // of an item
 template <int D>
 struct alignas(1024) Memory {
   static constexpr int kTileBytes = kTile * D * 2;
-  alignas(1024) char own[kConsumers][2][kTileBytes];    // k, v
-  alignas(1024) char tile[kStages][2][kTileBytes];      // q, do
-  alignas(1024) char ds[2][kConsumers][kTile * 128];    // of even and odd steps: rows are keys
+  alignas(1024) char own[kConsumers][2][kTileBytes];  // k, v
+  alignas(1024) char tile[kStages][2][kTileBytes];    // q, do
+  alignas(1024) char ds[2][kConsumers][kTile * 128];  // of even and odd steps: rows are keys
   alignas(16) float2 statistics[kStages][kTile];
   Step step[kStages];
   int32_t before[kStages];  // key blocks that the step's row list has before the item's
@@ -178,7 +177,8 @@ __device__ void give_turns(const Work<T>& w, Memory<D>& m) {
     const int32_t block = step.block;
     if (block == kStop) break;
     if (block != kEnd) {
-      if (block != last || w.rows.head_group != nullptr) before = entries_before(w.rows, m.place.batch, step.head, block, m.place.key_block);
+      if (block != last || w.rows.head_group != nullptr)
+        before = entries_before(w.rows, m.place.batch, step.head, block, m.place.key_block);
       if (threadIdx.x % 32 == 0) {
         m.before[now.index] = before;
         while (before > 0 && load_acquire(w.added + step.tile) != static_cast<uint32_t>(before)) {
@@ -453,7 +453,8 @@ bool hopper_attention_bwd_one_pass(const Call& call, const Problem& p, const Lis
     // q, do and the sums of one head per pair: heads of a group are walked side by side
     const Deal deal = {static_cast<int32_t>(pairs), static_cast<int32_t>(chunks), section_of(pairs, p.queries * D * 8), false,
                        call.context.tickets};
-    const Work<T> w = {maps[0], maps[1], maps[2], maps[3], maps[4], maps[5], p, rows, columns, deal, group, units, statistics, floats, added};
+    const Work<T> w = {maps[0], maps[1], maps[2], maps[3], maps[4],    maps[5], p,    rows,
+                       columns, deal,    group,   units,   statistics, floats,  added};
     const auto grid = static_cast<unsigned>(least(pairs * chunks, call.context.processors));
     const hd_status done =
         launch(call, hopper_gradients<T, D>, dim3(grid), dim3(kOnePassThreads), static_cast<int64_t>(sizeof(Memory<D>)), w);
