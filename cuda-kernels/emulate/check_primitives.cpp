@@ -232,7 +232,7 @@ bool run(Fault fault) {
                   seen.data(),
                   turn,
                   fault};
-  emulated_launch(dim3(kBlocks), dim3((kConsumers + 1) * kGroupThreads), sizeof(Memory), [&] { kernel(w); });
+  emulated_run(dim3(kBlocks), dim3((kConsumers + 1) * kGroupThreads), sizeof(Memory), [&] { kernel(w); });
   std::vector<float> total(sums.size());
   bool right = true;
   for (int row = 0; row < kBlocks * kConsumers * kTile; row++) {

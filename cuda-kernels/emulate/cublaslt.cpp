@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "emulated_stream.h"
+
 #define API extern "C" __attribute__((visibility("default")))
 
 namespace {
@@ -142,36 +144,53 @@ API int cublasLtMatmulAlgoGetHeuristic(void*, const Desc* d, const Layout* a, co
   return kSuccess;
 }
 
-API int cublasLtMatmul(void*, const Desc* d, const float* alpha, const void* a, const Layout* la, const void* b, const Layout* lb,
-                       const float* beta, const void* c, const Layout* lc, void* e, const Layout* le, const Algorithm* algorithm, void*,
-                       size_t, void*) {
-  const bool bias = d->epilogue == kBiasEpilogue;
-  const uint32_t* promised = algorithm->alignment;
-  if (!aligned(a, promised[0]) || !aligned(b, promised[1]) || !aligned(c, promised[2]) || !aligned(e, promised[3])) return kInvalid;
-  if ((bias || d->epilogue == kSumsEpilogue) && (d->bias == nullptr || !aligned(d->bias, promised[3]))) return kInvalid;
-  if (la->batch != le->batch || lb->batch != le->batch || lc->batch != le->batch) return kInvalid;
-  const int64_t inner = d->transposed[0] ? la->rows : la->columns;
-  for (int64_t j = 0; d->epilogue == kSumsEpilogue && j < le->columns; j++) {
+namespace {
+struct Operand {
+  void* data;
+  Layout layout;
+
+  float at(int64_t batch, int64_t i) const { return load(layout.type, data, batch * layout.stride + i); }
+};
+
+void product(const Desc& d, float alpha, const Operand& a, const Operand& b, float beta, const Operand& c, const Operand& e) {
+  const bool bias = d.epilogue == kBiasEpilogue;
+  const int64_t inner = d.transposed[0] ? a.layout.rows : a.layout.columns;
+  for (int64_t j = 0; d.epilogue == kSumsEpilogue && j < e.layout.columns; j++) {
     double sum = 0;
-    for (int64_t k = 0; k < inner; k++)
-      sum += static_cast<double>(load(lb->type, b, d->transposed[1] ? k * lb->leading + j : j * lb->leading + k));
-    store(le->type, const_cast<void*>(d->bias), j, static_cast<float>(sum));
+    for (int64_t k = 0; k < inner; k++) sum += static_cast<double>(b.at(0, d.transposed[1] ? k * b.layout.leading + j : j * b.layout.leading + k));
+    store(e.layout.type, const_cast<void*>(d.bias), j, static_cast<float>(sum));
   }
-  for (int64_t batch = 0; batch < le->batch; batch++) {
-    for (int64_t j = 0; j < le->columns; j++) {
-      for (int64_t i = 0; i < le->rows; i++) {
+  for (int64_t batch = 0; batch < e.layout.batch; batch++) {
+    for (int64_t j = 0; j < e.layout.columns; j++) {
+      for (int64_t i = 0; i < e.layout.rows; i++) {
         double sum = 0;
         for (int64_t k = 0; k < inner; k++) {
-          const int64_t at = batch * la->stride + (d->transposed[0] ? i * la->leading + k : k * la->leading + i);
-          const int64_t bt = batch * lb->stride + (d->transposed[1] ? k * lb->leading + j : j * lb->leading + k);
-          sum += static_cast<double>(load(la->type, a, at)) * static_cast<double>(load(lb->type, b, bt));
+          const int64_t at = d.transposed[0] ? i * a.layout.leading + k : k * a.layout.leading + i;
+          const int64_t bt = d.transposed[1] ? k * b.layout.leading + j : j * b.layout.leading + k;
+          sum += static_cast<double>(a.at(batch, at)) * static_cast<double>(b.at(batch, bt));
         }
-        double x = static_cast<double>(*alpha) * sum;
-        if (*beta != 0) x += static_cast<double>(*beta) * static_cast<double>(load(lc->type, c, batch * lc->stride + j * lc->leading + i));
-        if (bias) x += static_cast<double>(load(le->type, d->bias, i));
-        store(le->type, e, batch * le->stride + j * le->leading + i, static_cast<float>(x));
+        double x = static_cast<double>(alpha) * sum;
+        if (beta != 0) x += static_cast<double>(beta) * static_cast<double>(c.at(batch, j * c.layout.leading + i));
+        if (bias) x += static_cast<double>(load(e.layout.type, d.bias, i));
+        store(e.layout.type, e.data, batch * e.layout.stride + j * e.layout.leading + i, static_cast<float>(x));
       }
     }
   }
+}
+}  // namespace
+
+// What the call is given is taken when it is made, as the library does; only the matrices are read when their turn comes.
+API int cublasLtMatmul(void*, const Desc* d, const float* alpha, const void* a, const Layout* la, const void* b, const Layout* lb,
+                       const float* beta, const void* c, const Layout* lc, void* e, const Layout* le, const Algorithm* algorithm, void*,
+                       size_t, EmulatedStream* stream) {
+  const uint32_t* promised = algorithm->alignment;
+  if (!aligned(a, promised[0]) || !aligned(b, promised[1]) || !aligned(c, promised[2]) || !aligned(e, promised[3])) return kInvalid;
+  const bool pointer = d->epilogue == kBiasEpilogue || d->epilogue == kSumsEpilogue;
+  if (pointer && (d->bias == nullptr || !aligned(d->bias, promised[3]))) return kInvalid;
+  if (la->batch != le->batch || lb->batch != le->batch || lc->batch != le->batch) return kInvalid;
+  const auto operand = [](const void* data, const Layout* l) { return Operand{const_cast<void*>(data), *l}; };
+  stream->take([desc = *d, by = *alpha, plus = *beta, x = operand(a, la), y = operand(b, lb), z = operand(c, lc), out = operand(e, le)] {
+    product(desc, by, x, y, plus, z, out);
+  });
   return kSuccess;
 }

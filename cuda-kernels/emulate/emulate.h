@@ -32,7 +32,9 @@ extern dim3 emulated_block_size, emulated_grid;
 #define gridDim emulated_grid
 
 char* emulated_shared();
-void emulated_launch(dim3 grid, dim3 block, int64_t shared, const std::function<void()>& body);
+// A kernel: at once, and on a stream.
+void emulated_run(dim3 grid, dim3 block, int64_t shared, const std::function<void()>& kernel);
+void emulated_launch(cudaStream_t stream, dim3 grid, dim3 block, int64_t shared, const std::function<void()>& kernel);
 void __syncthreads();
 void __syncwarp();
 // The slots of the warp, 8 bytes per lane; holds until the next call.

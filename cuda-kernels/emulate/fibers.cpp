@@ -353,7 +353,7 @@ void emulated_wait_copies(int left) {
   }
 }
 
-void emulated_launch(dim3 grid, dim3 size, int64_t shared, const std::function<void()>& kernel) {
+void emulated_run(dim3 grid, dim3 size, int64_t shared, const std::function<void()>& kernel) {
   const size_t threads = static_cast<size_t>(size.x) * size.y * size.z;
   if (threads == 0 || threads > kThreads || threads % 32 != 0) {
     std::fprintf(stderr, "emulated kernel: a block of %zu threads\n", threads);

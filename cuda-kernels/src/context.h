@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "door/backend.h"
+#include "recording.h"
 
 namespace hd {
 
@@ -16,11 +17,13 @@ struct CudaContext {
   int32_t processors;
   int32_t capability;    // compute capability, 90 for 9.0
   int64_t shared_limit;  // bytes of shared memory that one block may have
-  std::mutex mutex;      // one op at a time: the workspace is shared by the ops of the stream
+  // One op at a time: the workspace is shared by the ops of the stream. Whoever records holds it until the end.
+  std::recursive_mutex mutex;
   void* scratch = nullptr;
   int64_t scratch_bytes = 0;
   uint32_t* tickets = nullptr;           // device, [2], zero between kernels: see Deal in hopper/walk.h
   unsigned long long* faults = nullptr;  // device, [HD_OP_COUNT]: see report_fault in device.h
+  Recordings recordings;
 };
 
 struct Call {
@@ -72,8 +75,8 @@ hd_status launch(const Call& call, void (*kernel)(P...), dim3 grid, dim3 block, 
 #else
 // cuda-kernels/emulate: the same sources as a host library, to test them where there is no GPU.
 template <class... P>
-hd_status launch(const Call&, void (*kernel)(P...), dim3 grid, dim3 block, int64_t shared, std::type_identity_t<P>... arguments) {
-  emulated_launch(grid, block, shared, [&] { kernel(arguments...); });
+hd_status launch(const Call& call, void (*kernel)(P...), dim3 grid, dim3 block, int64_t shared, std::type_identity_t<P>... arguments) {
+  emulated_launch(call.context.stream, grid, block, shared, [=] { kernel(arguments...); });
   return HD_OK;
 }
 #endif

@@ -148,6 +148,8 @@ void close(void* context) {
   CudaContext* c = &context_of(context);
   cudaSetDevice(c->device);
   cudaStreamSynchronize(c->stream);
+  c->recordings.arena.drop();
+  for (void* data : c->recordings.outgrown) cudaFreeAsync(data, c->stream);
   if (c->scratch != nullptr) cudaFreeAsync(c->scratch, c->stream);
   if (c->faults != nullptr) cudaFreeAsync(c->faults, c->stream);
   if (c->tickets != nullptr) cudaFreeAsync(c->tickets, c->stream);
@@ -204,13 +206,22 @@ void* open(int32_t device, int32_t threads) {
 
 // ---- memory ----
 
+using Lock = std::lock_guard<std::recursive_mutex>;
+
 void* alloc(void* context, int64_t bytes) {
   CudaContext& c = context_of(context);
+  const Lock lock(c.mutex);
   cudaSetDevice(c.device);
   void* data = nullptr;
-  const cudaError_t error = cudaMallocAsync(&data, static_cast<size_t>(bytes == 0 ? 1 : bytes), c.stream);
-  if (error == cudaSuccess) return data;
-  cudaGetLastError();
+  cudaError_t error = cudaErrorMemoryAllocation;
+  if (c.recordings.open) {
+    data = c.recordings.arena.take(bytes);
+    if (data != nullptr) return data;
+  } else {
+    error = cudaMallocAsync(&data, static_cast<size_t>(bytes == 0 ? 1 : bytes), c.stream);
+    if (error == cudaSuccess) return data;
+    cudaGetLastError();
+  }
   size_t left = 0, total = 0;
   cudaMemGetInfo(&left, &total);
   if (error == cudaErrorMemoryAllocation) {
@@ -225,7 +236,13 @@ void* alloc(void* context, int64_t bytes) {
 hd_status release(void* context, void* data) {
   if (data == nullptr) return HD_OK;
   CudaContext& c = context_of(context);
+  const Lock lock(c.mutex);
   cudaSetDevice(c.device);
+  if (c.recordings.arena.give(data)) return HD_OK;
+  if (c.recordings.open) {
+    c.recordings.given_back.push_back(data);
+    return HD_OK;
+  }
   const cudaError_t error = cudaFreeAsync(data, c.stream);
   return error == cudaSuccess ? HD_OK : cuda_fail(error, "freeing GPU memory");
 }
@@ -245,16 +262,24 @@ hd_status faults_of(CudaContext& c);
 hd_status copy_bytes(void* context, void* to, const void* from, int64_t bytes) {
   if (bytes == 0) return HD_OK;
   CudaContext& c = context_of(context);
-  cudaSetDevice(c.device);
-  cudaError_t error = cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDefault, c.stream);
-  if (error != cudaSuccess) return cuda_fail(error, "copying");
-  if (is_device_memory(to) && is_device_memory(from)) return HD_OK;
-  return faults_of(c);
+  const bool on_device = is_device_memory(to) && is_device_memory(from);
+  {
+    const Lock lock(c.mutex);
+    if (c.recordings.open && !on_device) {
+      return fail(HD_UNSUPPORTED, "recording: %lld bytes cannot be copied %s the host within it; do that before or after",
+                  static_cast<long long>(bytes), is_device_memory(to) ? "from" : "to");
+    }
+    cudaSetDevice(c.device);
+    const cudaError_t error = cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDefault, c.stream);
+    if (error != cudaSuccess) return cuda_fail(error, "copying");
+  }
+  return on_device ? HD_OK : faults_of(c);
 }
 
 hd_status fill(void* context, void* data, int32_t byte, int64_t bytes) {
   if (bytes == 0) return HD_OK;
   CudaContext& c = context_of(context);
+  const Lock lock(c.mutex);
   cudaSetDevice(c.device);
   const cudaError_t error = cudaMemsetAsync(data, byte, static_cast<size_t>(bytes), c.stream);
   return error == cudaSuccess ? HD_OK : cuda_fail(error, "filling GPU memory");
@@ -278,6 +303,10 @@ hd_status faults_of(CudaContext& c) {
 
 hd_status sync(void* context) {
   CudaContext& c = context_of(context);
+  {
+    const Lock lock(c.mutex);
+    if (c.recordings.open) return fail(HD_UNSUPPORTED, "recording: nothing is done yet that could be waited for");
+  }
   cudaSetDevice(c.device);
   return faults_of(c);
 }
@@ -319,19 +348,30 @@ hd_status run(void* context, int32_t op, const hd_tensor* const* tensors, int32_
                   tensors[i]->device < 0 ? "host memory" : "another GPU's memory", c.device);
     }
   }
-  const std::lock_guard<std::mutex> lock(c.mutex);
+  const Lock lock(c.mutex);
   cudaSetDevice(c.device);
   const Range range(op, tensors, n);
   return kKernels[op]({c, op, tensors, n, params});
 }
 
 void* stream_of(void* context) {
-  cudaSetDevice(context_of(context).device);
-  return context_of(context).stream;
+  CudaContext& c = context_of(context);
+  const Lock lock(c.mutex);
+  cudaSetDevice(c.device);
+  return c.stream;
 }
 
-const hd_backend kBackend = {HD_ABI_VERSION, "cuda", probe, describe_devices, open, close, nullptr, stream_of, alloc, release,
-                             copy_bytes,     fill,   sync,  supported,        run};
+hd_status begin_capture(void* context) {
+  cudaSetDevice(context_of(context).device);
+  return capture_begin(context_of(context));
+}
+hd_status end_capture(void* context, void** recording) { return capture_end(context_of(context), recording); }
+hd_status replay_one(void* context, void* recording) { return replay(context_of(context), recording); }
+hd_status forget_one(void* context, void* recording) { return forget(context_of(context), recording); }
+
+const hd_backend kBackend = {
+    HD_ABI_VERSION, "cuda", probe, describe_devices, open, close,         nullptr,     stream_of,  alloc,     release,
+    copy_bytes,     fill,   sync,  supported,        run,  begin_capture, end_capture, replay_one, forget_one};
 
 const char* const kDtypes[] = {"f32", "bf16", "f16", "f64", "i32", "i64", "u8"};
 
@@ -356,7 +396,16 @@ hd_status cuda_fail(cudaError_t error, const char* doing) {
 void* workspace(const Call& call, int64_t bytes) {
   CudaContext& c = call.context;
   if (bytes <= c.scratch_bytes) return c.scratch;
-  if (c.scratch != nullptr) cudaFreeAsync(c.scratch, c.stream);
+  if (c.recordings.open) {
+    fail(HD_NO_MEMORY, "recording: the workspace would have to grow to %lld bytes; run the same once before",
+         static_cast<long long>(bytes));
+    return nullptr;
+  }
+  if (c.recordings.kept > 0) {
+    c.recordings.outgrown.push_back(c.scratch);
+  } else if (c.scratch != nullptr) {
+    cudaFreeAsync(c.scratch, c.stream);
+  }
   c.scratch = nullptr;
   c.scratch_bytes = 0;
   const int64_t rounded = (bytes + (1 << 20) - 1) >> 20 << 20;

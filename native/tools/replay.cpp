@@ -1,8 +1,9 @@
-// heddle_replay [--backend cuda] [--repeat N] FILE...: re-runs recorded door calls (HD_RECORD) without a JVM and compares the outputs with
-// the recorded ones; with --repeat each then runs N times more, one after the other, and the time of a call is printed. Exit status: 0 all
-// equal, 1 a call failed or differs, 2 an unreadable file. Built with HEDDLE_SANITIZE it watches every access. Calls recorded on the CPU
-// run on a GPU from copies in its memory; outputs then agree when they are within a hundredth of their largest entry (a twentieth with 16
-// bits): a check that the call is the same call, no measure of accuracy.
+// heddle_replay [--backend cuda [--graph]] [--repeat N] FILE...: re-runs recorded door calls (HD_RECORD) without a JVM and compares the
+// outputs with the recorded ones; with --repeat each then runs N times more, one after the other, and the time of a call is printed. Exit
+// status: 0 all equal, 1 a call failed or differs, 2 an unreadable file. Built with HEDDLE_SANITIZE it watches every access. Calls recorded
+// on the CPU run on a GPU from copies in its memory; outputs then agree when they are within a hundredth of their largest entry (a
+// twentieth with 16 bits): a check that the call is the same call, no measure of accuracy. With --graph each call is then recorded and
+// replayed on the same inputs (hd_capture_begin), and must leave the same bits as before; calls that cannot be recorded are counted.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -40,7 +41,7 @@ int32_t op_named(const std::string& name) {
 
 struct Place {
   hd_address context;
-  bool gpu;
+  bool gpu, graph;
   int64_t repeat;
 };
 
@@ -65,6 +66,27 @@ double time(const Place& place, const Call& call) {
   }
   std::sort(runs, runs + 7);
   return runs[3];
+}
+
+std::string last_error() {
+  char text[2048];
+  hd_last_error(reinterpret_cast<hd_address>(text), sizeof text);
+  return text;
+}
+
+// The call as a recording that is replayed once.
+hd_status record(const Place& place, const Call& call) {
+  hd_address recording = 0;
+  auto status = static_cast<hd_status>(hd_capture_begin(place.context));
+  if (status != HD_OK) return status;
+  const bool whole = call.run(place);
+  status = static_cast<hd_status>(hd_capture_end(place.context, whole ? reinterpret_cast<hd_address>(&recording) : 0));
+  if (!whole) return HD_UNSUPPORTED;
+  if (status != HD_OK) return status;
+  status = static_cast<hd_status>(hd_replay(place.context, recording));
+  if (status == HD_OK) status = static_cast<hd_status>(hd_sync(place.context));
+  hd_forget(place.context, recording);
+  return status;
 }
 
 double element(const hd_tensor& t, const char* bytes, int64_t at) {
@@ -128,6 +150,8 @@ bool alike(const hd_tensor& t, const std::vector<char>& found, const std::vector
   return true;
 }
 
+int unrecorded = 0;
+
 int replay(const Place& place, const char* path) {
   Reader in{std::fopen(path, "rb")};
   if (in.file == nullptr) return std::fprintf(stderr, "%s: cannot be opened\n", path), 2;
@@ -148,7 +172,7 @@ int replay(const Place& place, const char* path) {
   std::vector<hd_address> addresses(static_cast<size_t>(n), 0);
   std::vector<char*> memory(static_cast<size_t>(n), nullptr);
   std::vector<hd_address> blocks(static_cast<size_t>(n), 0);  // copies on the GPU
-  std::vector<std::vector<char>> expected(static_cast<size_t>(n));
+  std::vector<std::vector<char>> expected(static_cast<size_t>(n)), before(static_cast<size_t>(n));
   for (size_t i = 0; i < static_cast<size_t>(n) && in.ok; i++) {
     if (in.value<int32_t>() == 0) continue;
     tensors[i] = in.value<hd_tensor>();
@@ -156,6 +180,7 @@ int replay(const Place& place, const char* path) {
     const auto lead = in.value<int64_t>();
     memory[i] = static_cast<char*>(std::malloc(static_cast<size_t>(bytes)));  // malloc, so that ASan guards both ends
     in.bytes(memory[i], bytes);
+    if (place.graph) before[i].assign(memory[i], memory[i] + bytes);
     expected[i].resize(static_cast<size_t>(bytes));
     in.bytes(expected[i].data(), bytes);
     tensors[i].data = reinterpret_cast<hd_address>(memory[i] + lead);
@@ -174,9 +199,7 @@ int replay(const Place& place, const char* path) {
     std::fprintf(stderr, "%s: truncated\n", path);
     result = 2;
   } else if (!call.run(place) || hd_sync(place.context) != HD_OK) {
-    char text[2048];
-    hd_last_error(reinterpret_cast<hd_address>(text), sizeof text);
-    std::fprintf(stderr, "%s: %s failed: %s\n", path, name.c_str(), text);
+    std::fprintf(stderr, "%s: %s failed: %s\n", path, name.c_str(), last_error().c_str());
     result = 1;
   } else {
     for (size_t i = 0; i < static_cast<size_t>(n); i++) {
@@ -186,6 +209,27 @@ int replay(const Place& place, const char* path) {
       const std::vector<char> found(memory[i], memory[i] + bytes);
       if (place.gpu ? !alike(tensors[i], found, expected[i]) : found != expected[i]) {
         std::fprintf(stderr, "%s: %s: tensor %zu differs from the recording\n", path, name.c_str(), i);
+        result = 1;
+      }
+    }
+    for (size_t i = 0; i < before.size(); i++) {
+      if (!before[i].empty()) {
+        hd_copy(place.context, blocks[i], reinterpret_cast<hd_address>(before[i].data()), static_cast<int64_t>(before[i].size()));
+      }
+    }
+    const hd_status status = place.graph ? record(place, call) : HD_OK;
+    if (status == HD_UNSUPPORTED || status == HD_NO_MEMORY) {
+      std::printf("%s: %s: not recorded: %s\n", path, name.c_str(), last_error().c_str());
+      unrecorded++;
+    } else if (status != HD_OK) {
+      std::fprintf(stderr, "%s: %s failed as a recording: %s\n", path, name.c_str(), last_error().c_str());
+      result = 1;
+    }
+    for (size_t i = 0; i < before.size() && place.graph && status == HD_OK; i++) {
+      const auto bytes = static_cast<int64_t>(before[i].size());
+      hd_copy(place.context, reinterpret_cast<hd_address>(before[i].data()), blocks[i], bytes);
+      if (std::memcmp(before[i].data(), memory[i], before[i].size()) != 0) {
+        std::fprintf(stderr, "%s: %s: tensor %zu of the recording differs\n", path, name.c_str(), i);
         result = 1;
       }
     }
@@ -208,16 +252,14 @@ int main(int argc, char** argv) {
     return argv[first - 1];
   };
   const char* const backend = option("--backend");
+  const bool graph = argc > first && std::strcmp(argv[first], "--graph") == 0;
+  first += graph;
   const char* const repeat = option("--repeat");
   const bool gpu = backend != nullptr && std::strcmp(backend, "cuda") == 0;
-  if (argc <= first || std::strncmp(argv[first], "--", 2) == 0 || (backend != nullptr && !gpu))
-    return std::fputs("usage: heddle_replay [--backend cuda] [--repeat N] FILE...\n", stderr), 2;
-  const Place place = {hd_open(gpu ? 1 : 0, 0, 0), gpu, repeat == nullptr ? 0 : std::atoll(repeat)};
-  if (place.context == 0) {
-    char text[2048];
-    hd_last_error(reinterpret_cast<hd_address>(text), sizeof text);
-    return std::fprintf(stderr, "heddle_replay: %s\n", text), 1;
-  }
+  if (argc <= first || std::strncmp(argv[first], "--", 2) == 0 || (backend != nullptr && !gpu) || (graph && !gpu))
+    return std::fputs("usage: heddle_replay [--backend cuda [--graph]] [--repeat N] FILE...\n", stderr), 2;
+  const Place place = {hd_open(gpu ? 1 : 0, 0, 0), gpu, graph, repeat == nullptr ? 0 : std::atoll(repeat)};
+  if (place.context == 0) return std::fprintf(stderr, "heddle_replay: %s\n", last_error().c_str()), 1;
   int worst = 0;
   for (int i = first; i < argc; i++) {
     const int result = replay(place, argv[i]);
@@ -225,6 +267,7 @@ int main(int argc, char** argv) {
   }
   const char* same = gpu ? "all close to the recording" : "all equal to the recording";
   std::printf("%d calls replayed, %s\n", argc - first, worst == 0 ? same : "with differences");
+  if (graph) std::printf("%d of them recorded and replayed\n", argc - first - unrecorded);
   hd_close(place.context);
   return worst;
 }

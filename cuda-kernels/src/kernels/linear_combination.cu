@@ -208,6 +208,8 @@ __global__ void __launch_bounds__(kThreads, 4)
 
 hd_status run_any(const Call& call, int32_t count, int64_t n) {
   const int32_t y = call.n - 1;
+  if (call.context.recordings.open)
+    return fail(HD_UNSUPPORTED, "recording: sources of several types or strides come by a table from the host");
   const int64_t bytes = count * static_cast<int64_t>(sizeof(Source) + sizeof(double));
   auto table = static_cast<Source*>(workspace(call, bytes));
   if (table == nullptr) return HD_NO_MEMORY;

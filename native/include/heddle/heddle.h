@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-#define HD_ABI_VERSION 2
+#define HD_ABI_VERSION 3
 #define HD_MAX_RANK 6
 #if defined(_WIN32)
 #define HD_API __declspec(dllexport)
@@ -77,6 +77,17 @@ HD_API int32_t hd_sync(hd_address context);
 /* Runs one op. tensors: address of n addresses of hd_tensor, 0 for an optional one that is absent. params: the op's struct of
  * params.h, with its size in bytes. */
 HD_API int32_t hd_run(hd_address context, int32_t op, hd_address tensors, int32_t n, hd_address params, int64_t bytes);
+
+/* Recording. From hd_capture_begin to hd_capture_end nothing that the calling thread gives the context is done: ops, copies on the device,
+ * fills and what libraries put on hd_stream are recorded, and every hd_replay does it all again, in order, for the price of one call.
+ * Addresses and parameters are recorded, not contents: what differs between replays lies in memory that stays where it is, and that
+ * nobody frees before hd_forget. Memory from hd_alloc within a recording is free again at its end, by the caller's hd_free, and holds
+ * nothing between replays. A copy with the host on a side and hd_sync are refused within one (HD_UNSUPPORTED); it may go on after that.
+ * Other threads' calls wait for its end. HD_UNSUPPORTED where a backend cannot record, or where every op is waited for (hd_careful). */
+HD_API int32_t hd_capture_begin(hd_address context);
+HD_API int32_t hd_capture_end(hd_address context, hd_address recording); /* by the same thread; writes an hd_address there, or forgets: 0 */
+HD_API int32_t hd_replay(hd_address context, hd_address recording);
+HD_API int32_t hd_forget(hd_address context, hd_address recording); /* waits for its last replay */
 
 /* The calling thread's last failure. */
 HD_API int64_t hd_last_error(hd_address text, int64_t capacity);

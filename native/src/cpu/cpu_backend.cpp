@@ -205,8 +205,8 @@ hd_status run(void* context, int32_t op, const hd_tensor* const* tensors, int32_
   return kernel({*static_cast<const CpuContext*>(context), op, tensors, n, params});
 }
 
-const hd_backend kBackend = {HD_ABI_VERSION, "cpu",      probe, describe_cpu, open, close,     use_threads, nullptr,
-                             alloc,          free_block, copy,  fill,         sync, supported, run};
+const hd_backend kBackend = {HD_ABI_VERSION, "cpu", probe, describe_cpu, open, close,   use_threads, nullptr, alloc,  free_block,
+                             copy,           fill,  sync,  supported,    run,  nullptr, nullptr,     nullptr, nullptr};
 
 }  // namespace
 

@@ -37,6 +37,11 @@ struct hd_backend {
   hd_status (*sync)(void* context);
   int32_t (*supported)(int32_t op);
   hd_status (*run)(void* context, int32_t op, const hd_tensor* const* tensors, int32_t n, const void* params);
+  // See hd_capture_begin; all null where a backend cannot record. end: recording null forgets.
+  hd_status (*capture_begin)(void* context);
+  hd_status (*capture_end)(void* context, void** recording);
+  hd_status (*replay)(void* context, void* recording);
+  hd_status (*forget)(void* context, void* recording);
 };
 
 namespace hd {

@@ -270,6 +270,35 @@ int32_t hd_sync(hd_address context) {
   return c->backend->sync(c->inner);
 }
 
+int32_t hd_capture_begin(hd_address context) {
+  if (context == 0) return hd::fail(HD_INVALID, "hd_capture_begin: no context");
+  Context* c = context_of(context);
+  if (c->backend->capture_begin == nullptr) return hd::fail(HD_UNSUPPORTED, "the backend '%s' cannot record", c->backend->name);
+  if (c->careful) return hd::fail(HD_UNSUPPORTED, "nothing can be recorded while every op is waited for (HD_SYNC=1, -Dheddle.sync=true)");
+  return c->backend->capture_begin(c->inner);
+}
+
+int32_t hd_capture_end(hd_address context, hd_address recording) {
+  if (context == 0) return hd::fail(HD_INVALID, "hd_capture_end: no context");
+  Context* c = context_of(context);
+  if (c->backend->capture_end == nullptr) return hd::fail(HD_UNSUPPORTED, "the backend '%s' cannot record", c->backend->name);
+  return c->backend->capture_end(c->inner, reinterpret_cast<void**>(recording));
+}
+
+int32_t hd_replay(hd_address context, hd_address recording) {
+  if (context == 0 || recording == 0) return hd::fail(HD_INVALID, "hd_replay: no context or no recording");
+  Context* c = context_of(context);
+  if (c->backend->replay == nullptr) return hd::fail(HD_UNSUPPORTED, "the backend '%s' cannot record", c->backend->name);
+  return c->backend->replay(c->inner, reinterpret_cast<void*>(recording));
+}
+
+int32_t hd_forget(hd_address context, hd_address recording) {
+  if (context == 0 || recording == 0) return hd::fail(HD_INVALID, "hd_forget: no context or no recording");
+  Context* c = context_of(context);
+  if (c->backend->forget == nullptr) return hd::fail(HD_UNSUPPORTED, "the backend '%s' cannot record", c->backend->name);
+  return c->backend->forget(c->inner, reinterpret_cast<void*>(recording));
+}
+
 int32_t hd_run(hd_address context, int32_t op, hd_address tensors, int32_t n, hd_address params, int64_t bytes) {
   if (context == 0) return hd::fail(HD_INVALID, "hd_run: no context");
   if (op < 0 || op >= HD_OP_COUNT) return hd::fail(HD_INVALID, "hd_run: no op %d (there are %d)", op, HD_OP_COUNT);

@@ -58,6 +58,9 @@ final class StepTimer {
               + " writes, without a peer.")
   private @Nullable Path model;
 
+  @Option(names = "--capture", description = "replay the steps as CUDA graphs.")
+  private boolean capture;
+
   @Option(
       names = "--on-demand",
       hidden = true,
@@ -87,11 +90,10 @@ final class StepTimer {
       Rounds listener = new Rounds(rounds, more, out, row(backendName, decoder, batch, seq, dtype));
       Trainer trainer = new Trainer(constant(TrainConfig.of(1_000_000, 1e-4f, 1)), null, listener);
       listener.trainer = trainer;
+      trainer.capture(capture);
       if (more.getAsBoolean()) {
         Objective<TokenBatch> objective = LanguageModeling.objective(decoder);
-        Objective<TokenBatch> told =
-            (t, rows, scale) -> listener.loss(objective.run(t, rows, scale));
-        trainer.fit("step", decoder.parameters(), i -> tokens, told, null);
+        trainer.fit("step", decoder.parameters(), i -> tokens, objective, null);
       }
     }
   }
@@ -202,18 +204,14 @@ final class StepTimer {
       this.losses = row.putArray("losses");
     }
 
-    Objective.Loss loss(Objective.Loss loss) {
-      losses.add(loss.mean());
-      return loss;
-    }
-
     @Override
     public void begin(String task, long total, String unit) {}
 
     @Override
     public void advance(long step, String message) {
       long now = System.nanoTime();
-      if (step > 0) {
+      if (step > 0 && trainer != null) {
+        losses.add(trainer.lastLoss());
         int at = steps++ - (done == 0 ? WARM_UP : 0);
         if (at >= 0) {
           millis[at] = (now - last) * 1e-6;
@@ -233,6 +231,7 @@ final class StepTimer {
       row.put("tflops", row.path("flops").asDouble() / median * 1e-9);
       if (trainer != null) {
         row.put("peak_activation_bytes", trainer.peakActivationBytes());
+        row.put("replayed", trainer.replayed());
       }
       if (row.path("backend").asText().equals("cpu")) {
         row.put("process_bytes", Machine.peakResidentBytes());

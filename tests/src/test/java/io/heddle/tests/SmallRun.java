@@ -58,6 +58,11 @@ final class SmallRun {
    * @param start a model folder, or null for a random model
    */
   static LmRun.Outcome train(Backend backend, DType dtype, long steps, Path folder, Path start) {
+    return run(backend, dtype, steps, folder).run("small", start);
+  }
+
+  /** The run of {@link #train}, not begun. */
+  static LmRun run(Backend backend, DType dtype, long steps, Path folder) {
     int vocabulary = DATA.tokenizer().vocabularySize();
     ModelConfig shape = ModelConfig.llama(vocabulary, 64, 3, 4, 2, 96, LENGTH, "window:20,full@1");
     TrainConfig base = TrainConfig.of(steps, 3e-3f, 5);
@@ -80,8 +85,7 @@ final class SmallRun {
             3,
             3);
     LmConfig config = new LmConfig(shape, dtype, loop, LENGTH, 3, 0.1, LENGTH / 2);
-    return new LmRun(config, DATA, backend, new RunDirectory(folder), ProgressListener.NONE)
-        .run("small", start);
+    return new LmRun(config, DATA, backend, new RunDirectory(folder), ProgressListener.NONE);
   }
 
   /** The losses of a run, in the order of its steps. */

@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 public final class Door {
   private static final int TEXT_BYTES = 4096;
   private static final int INVALID = 1;
-  private static final int UNSUPPORTED = 2;
+  static final int UNSUPPORTED = 2;
   private static final int NO_MEMORY = 3;
 
   private static @Nullable Door ofDefault;

@@ -3,6 +3,7 @@ package io.heddle.binding;
 import io.heddle.backend.Backend;
 import io.heddle.backend.BackendOptions;
 import io.heddle.backend.DeviceException;
+import io.heddle.backend.Graph;
 import io.heddle.backend.profile.Profile;
 import io.heddle.op.OpCode;
 import io.heddle.op.Params;
@@ -41,6 +42,9 @@ public abstract class NativeBackend implements Backend {
   // effect when the last of them is done, and a call after it is refused.
   private final Storage life;
   private final boolean careful;
+
+  // The one under way, of whichever thread; null for none.
+  private volatile @Nullable Recording recording;
 
   /** Opens a context of the backend called {@code name}. */
   @SuppressWarnings("this-escape") // released is called after a close, long after this constructor
@@ -110,7 +114,20 @@ public abstract class NativeBackend implements Backend {
       leave();
       throw new OutOfNativeMemoryException(causes);
     }
-    return storage(address, bytes, this::free);
+    Storage made = storage(address, bytes, this::free);
+    Recording open = recording;
+    if (open != null) {
+      open.made(made);
+    }
+    return made;
+  }
+
+  // A recording that is under way keeps what it touches.
+  private void touched(Tensor tensor) {
+    Recording open = recording;
+    if (open != null) {
+      open.touched(tensor.storage());
+    }
   }
 
   /** Copies bytes on the device, or between it and the host: then they have arrived on return. */
@@ -164,6 +181,7 @@ public abstract class NativeBackend implements Backend {
             throw readOnly(op.opName(), tensor);
           }
           tensor.storage().acquire();
+          touched(tensor);
           descriptor = Descriptor.of(tensor);
         }
         frame.setAtIndex(ValueLayout.JAVA_LONG, held, descriptor);
@@ -221,6 +239,7 @@ public abstract class NativeBackend implements Backend {
     try {
       for (Tensor tensor : all) {
         tensor.storage().acquire();
+        touched(tensor);
         held++;
       }
       if (c.size() > 0 && product.k() > 0) {
@@ -286,6 +305,8 @@ public abstract class NativeBackend implements Backend {
       to.storage().acquire();
       try {
         long bytes = from.size() * from.dtype().bytes();
+        touched(from);
+        touched(to);
         door.check(transport.copy(context, to.address(), from.address(), bytes));
       } finally {
         to.storage().release();
@@ -301,6 +322,68 @@ public abstract class NativeBackend implements Backend {
     enter();
     try {
       door.check(transport.sync(context));
+    } finally {
+      leave();
+    }
+  }
+
+  @Override
+  public Graph capture(Runnable body) {
+    enter();
+    Recording made = null;
+    try {
+      int status = transport.captureBegin(context);
+      if (status == Door.UNSUPPORTED) {
+        return Backend.super.capture(body);
+      }
+      door.check(status);
+      made = recorded(body);
+      return made;
+    } finally {
+      if (made == null) {
+        leave();
+      }
+    }
+  }
+
+  private Recording recorded(Runnable body) {
+    Recording open = new Recording(this::replay, this::forget);
+    MemorySegment number = FRAME.get();
+    boolean whole = false;
+    recording = open;
+    try {
+      body.run();
+      recording = null;
+      whole = true;
+      door.check(transport.captureEnd(context, number.address()));
+      open.done(number.get(ValueLayout.JAVA_LONG, 0));
+      return open;
+    } finally {
+      recording = null;
+      if (!whole) {
+        door.check(transport.captureEnd(context, 0));
+      }
+      open.settle();
+    }
+  }
+
+  private void replay(long number) {
+    Profile.Span span = Profile.begin();
+    enter();
+    try {
+      door.check(transport.replay(context, number));
+    } finally {
+      leave();
+    }
+    if (span != null) {
+      span.end(name, "graph", 0, new Tensor[0]);
+    }
+  }
+
+  // The recording's lease has kept the context.
+  private void forget(long number) {
+    try {
+      door.check(transport.forget(context, number));
     } finally {
       leave();
     }

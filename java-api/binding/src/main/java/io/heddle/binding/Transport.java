@@ -72,6 +72,18 @@ public interface Transport {
   /** {@code hd_run}. */
   int run(long context, int op, long tensors, int n, long params, long bytes);
 
+  /** {@code hd_capture_begin}. */
+  int captureBegin(long context);
+
+  /** {@code hd_capture_end}: writes the recording to the address, or forgets it: 0. */
+  int captureEnd(long context, long recording);
+
+  /** {@code hd_replay}. */
+  int replay(long context, long recording);
+
+  /** {@code hd_forget}. */
+  int forget(long context, long recording);
+
   /** {@code hd_last_error}. */
   long lastError(long text, long capacity);
 }

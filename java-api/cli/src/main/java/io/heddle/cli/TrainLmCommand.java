@@ -146,6 +146,13 @@ final class TrainLmCommand implements Callable<Integer> {
           "Run each block again on the way back instead of keeping it: less memory, more time.")
   private boolean recompute;
 
+  @Option(
+      names = "--capture",
+      description =
+          "Replay steps whose shapes repeat as CUDA graphs: less work for the host, the same curve."
+              + " Other backends, and steps with dropout, run as without it.")
+  private boolean capture;
+
   TrainLmCommand() {}
 
   @Override
@@ -162,6 +169,7 @@ final class TrainLmCommand implements Callable<Integer> {
     try (Backend backend = session.open()) {
       LmRun run = new LmRun(config, tokens, backend, directory, progress);
       run.recompute(recompute);
+      run.capture(capture);
       run.allowPartial(partial);
       LmRun.Outcome outcome = Session.interruptible(run::stop, () -> run.run("train lm", start));
       if (!outcome.finished()) {

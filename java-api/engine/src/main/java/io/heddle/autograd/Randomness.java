@@ -12,12 +12,14 @@ public final class Randomness {
   private static final long SITES = 1 << 12;
 
   private final long seed;
+  private final long first;
   private long next;
 
   /** Randomness of step {@code step} of the run with {@code seed}. */
   public Randomness(long seed, long step) {
     this.seed = seed;
-    this.next = step * SITES;
+    this.first = step * SITES;
+    this.next = first;
   }
 
   /** One that goes on from here, apart from this one. */
@@ -30,6 +32,11 @@ public final class Randomness {
   /** The Philox key. */
   public long seed() {
     return seed;
+  }
+
+  /** Whether a call site has taken an offset. */
+  public boolean drawn() {
+    return next != first;
   }
 
   /** The Philox offset of the next call site. */

@@ -72,6 +72,29 @@ public interface Backend extends AutoCloseable {
   /** Waits until all work given so far is done. */
   void synchronize();
 
+  /**
+   * Work to be done many times: what {@code body} gives this backend to do from this thread. Where
+   * a device can record (CUDA graphs), {@code body} runs once, here, nothing of it is done before
+   * {@link Graph#replay}, and a replay costs one call however many there were; elsewhere a replay
+   * runs {@code body}. Hence what serves both: {@code body} reads and writes tensors made before,
+   * which it may hold other values at every replay, and closes all that it makes; it copies nothing
+   * from or to the host and waits for nothing, not for other threads either; sizes, factors and
+   * other arguments stay what they are. Run it once before, plainly, so that what is made at first
+   * use is there.
+   *
+   * <pre>{@code
+   * try (Graph twice = backend.capture(() -> Ops.scale(x, 2, x))) {
+   *   twice.replay();
+   * }
+   * }</pre>
+   *
+   * @throws UnsupportedOperationException when {@code body} does what cannot be recorded, saying
+   *     what; nothing was done then, and the backend can be used as before
+   */
+  default Graph capture(Runnable body) {
+    return body::run;
+  }
+
   @Override
   void close();
 }

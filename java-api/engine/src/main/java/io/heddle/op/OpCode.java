@@ -135,7 +135,7 @@ public enum OpCode {
       "x w scale bias? -> y");
 
   /** The version of the C ABI that this table belongs to. */
-  public static final int ABI_VERSION = 2;
+  public static final int ABI_VERSION = 3;
 
   private final String opName;
   private final int paramsBytes;

@@ -11,6 +11,9 @@ import io.heddle.tensor.DType;
 import io.heddle.tensor.Scope;
 import io.heddle.tensor.Tensor;
 import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** Tokens, positions and segments as vectors of d features. */
@@ -21,6 +24,10 @@ final class Embedding implements AutoCloseable {
   private final float dropout;
   private final Scope constants;
   private final @Nullable Tensor sines;
+
+  // Positions of training batches without padding, by rows and length: a graph could not copy them
+  // from the host.
+  private final Map<List<Integer>, Tensor> starts = new HashMap<>();
 
   /**
    * An embedding over {@code embed.weight}.
@@ -131,6 +138,19 @@ final class Embedding implements AutoCloseable {
               + (config.rows() - config.offset())
               + " positions");
     }
+    boolean start = mask == null && Arrays.stream(firsts).allMatch(first -> first == 0);
+    if (start && t.recording()) {
+      return starts.computeIfAbsent(
+          List.of(firsts.length, length), key -> put(constants, places(length, firsts, null)));
+    }
+    return put(t.scope(), places(length, firsts, mask));
+  }
+
+  private static Tensor put(Scope scope, int[] rows) {
+    return scope.tensor(DType.I32, rows.length).copyFrom(rows);
+  }
+
+  private int[] places(int length, int[] firsts, int @Nullable [][] mask) {
     int[] rows = new int[firsts.length * length];
     for (int b = 0; b < firsts.length; b++) {
       int next = firsts[b] + config.offset();
@@ -141,7 +161,7 @@ final class Embedding implements AutoCloseable {
         rows[b * length + i] = padding ? row : Math.max(row, config.offset());
       }
     }
-    return t.tensor(DType.I32, rows.length).copyFrom(rows);
+    return rows;
   }
 
   @Override

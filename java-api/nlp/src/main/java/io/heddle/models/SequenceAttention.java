@@ -71,7 +71,7 @@ final class SequenceAttention implements Attend {
     this.source = source;
     this.layouts = rows == null && globals.isEmpty() ? layouts.of(length) : new HashMap<>();
     this.owner = rows == null && globals.isEmpty() ? layouts.scope() : t.scope();
-    this.positions = t.tensor(DType.I32, length).copyFrom(Layouts.range(0, length));
+    this.positions = layouts.positions(length);
   }
 
   private final io.heddle.tensor.Scope owner;

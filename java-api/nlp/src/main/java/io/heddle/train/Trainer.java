@@ -26,6 +26,9 @@ public final class Trainer {
   private final AtomicBoolean stop = new AtomicBoolean();
   private double secondsPerStep;
   private long peakActivationBytes;
+  private boolean capture;
+  private long replayed;
+  private double lastLoss = Double.NaN;
 
   /**
    * A trainer.
@@ -50,6 +53,25 @@ public final class Trainer {
   /** Asks a running {@link #fit} to save its state and return; safe from any thread. */
   public void stop() {
     stop.set(true);
+  }
+
+  /**
+   * Whether steps whose shapes repeat are recorded and replayed as graphs, where the backend can
+   * and the objective is {@linkplain Objective#repeatable repeatable}: less work for the host, one
+   * more set of activations in memory, the same curve bit for bit.
+   */
+  public void capture(boolean wanted) {
+    capture = wanted;
+  }
+
+  /** Batches whose passes were replayed, in the last {@link #fit}. */
+  public long replayed() {
+    return replayed;
+  }
+
+  /** Mean loss of the last step, in nats. */
+  public double lastLoss() {
+    return lastLoss;
   }
 
   /**
@@ -97,20 +119,22 @@ public final class Trainer {
     parameters.trainable();
     try (Optimizer optimizer = new Optimizer(parameters, config);
         Average average =
-            new Average(config.recipe().averaging(), optimizer, parameters.backend())) {
+            new Average(config.recipe().averaging(), optimizer, parameters.backend());
+        Replays replays = new Replays(parameters.backend())) {
       Keeper keeper = new Keeper(parameters, optimizer, average, carried);
       Checkpoints.Progress at = keeper.resume();
       progress.begin(task, config.steps(), "step");
       progress.advance(at.step(), at.step() > 0 ? "resumed" : "");
-      double loss = Double.NaN;
+      lastLoss = Double.NaN;
+      replayed = 0;
       long measured = 0;
       double seconds = 0;
       for (long step = at.step(); step < config.steps() && !stale(at); step++) {
         long start = System.nanoTime();
-        Step done = step(parameters, optimizer, batches, objective, step, at.rate());
+        Step done = step(parameters, optimizer, batches, objective, replays, step, at.rate());
         average.add(step + 1, at.trigger());
         double took = (System.nanoTime() - start) * 1e-9;
-        loss = done.loss;
+        lastLoss = done.loss;
         seconds += took;
         secondsPerStep = seconds / ++measured;
         report(step, done, took);
@@ -125,12 +149,12 @@ public final class Trainer {
         }
         if (leave) {
           progress.end("stopped; the same command resumes");
-          return new Result(step + 1, loss, false);
+          return new Result(step + 1, lastLoss, false);
         }
       }
       keeper.finish(at);
-      progress.end(ending(at, loss));
-      return new Result(at.step(), loss, true);
+      progress.end(ending(at, lastLoss) + told(replays));
+      return new Result(at.step(), lastLoss, true);
     }
   }
 
@@ -152,6 +176,14 @@ public final class Trainer {
         at.step() < config.steps() ? "stopped early, " : "",
         loss,
         peakActivationBytes * 1e-6);
+  }
+
+  private String told(Replays replays) {
+    if (!capture) {
+      return "";
+    }
+    String why = replays.refusal().isEmpty() ? "" : ", not always: " + replays.refusal();
+    return String.format(Locale.ROOT, ", %d batches replayed%s", replayed, why);
   }
 
   // Where a run stands, on disk and in the parameters.
@@ -230,6 +262,7 @@ public final class Trainer {
       Optimizer optimizer,
       LongFunction<B> batches,
       Objective<B> objective,
+      Replays replays,
       long step,
       double share) {
     Set<Tensor> awaited = parameters.awaitGradients();
@@ -237,14 +270,10 @@ public final class Trainer {
     double rate = share;
     for (int a = 0; a < config.accumulation(); a++) {
       long number = step * config.accumulation() + a;
+      B batch = batches.apply(number);
+      rate = share * objective.rate(batch);
       Randomness randomness = new Randomness(config.seed(), number);
-      try (Tape t = new Tape(parameters.backend(), randomness, awaited)) {
-        B batch = batches.apply(number);
-        rate = share * objective.rate(batch);
-        total = total.plus(objective.run(t, batch, 1f / config.accumulation()));
-        t.backward();
-        peakActivationBytes = Math.max(peakActivationBytes, t.scope().peakBytes());
-      }
+      total = total.plus(passes(objective, replays, batch, randomness, awaited));
     }
     parameters.zero(awaited);
     if (!Double.isFinite(total.sum())) {
@@ -261,6 +290,31 @@ public final class Trainer {
     }
     float norm = optimizer.step(step, rate);
     return new Step(total.mean(), total.count(), norm, (float) (config.rate(step) * rate));
+  }
+
+  private <B> Objective.Loss passes(
+      Objective<B> objective,
+      Replays replays,
+      B batch,
+      Randomness randomness,
+      Set<Tensor> awaited) {
+    float scale = 1f / config.accumulation();
+    Objective.Repeatable repeatable = capture ? objective.repeatable(batch, scale) : null;
+    Objective.Loss loss;
+    long bytes;
+    if (repeatable == null) {
+      try (Tape t = new Tape(replays.backend(), randomness, awaited)) {
+        loss = objective.run(t, batch, scale);
+        t.backward();
+        bytes = t.scope().peakBytes();
+      }
+    } else {
+      loss = replays.run(repeatable, randomness, awaited);
+      replayed = replays.replayed();
+      bytes = replays.peakBytes();
+    }
+    peakActivationBytes = Math.max(peakActivationBytes, bytes);
+    return loss;
   }
 
   private void report(long step, Step done, double seconds) {

@@ -1,6 +1,7 @@
 package io.heddle.binding.cuda;
 
 import io.heddle.backend.BackendOptions;
+import io.heddle.backend.Graph;
 import io.heddle.binding.Door;
 import io.heddle.binding.NativeBackend;
 import io.heddle.binding.Product;
@@ -35,6 +36,7 @@ public final class CudaBackend extends NativeBackend {
   private static final Pattern NAME = Pattern.compile("\"name\":\"([^\"]*)\"");
 
   private final int device;
+  private final Object products = new Object();
   private @Nullable CudaGemm gemm;
   private long workspace;
 
@@ -49,7 +51,16 @@ public final class CudaBackend extends NativeBackend {
     return Storage.device(address, bytes, device, this::move, release);
   }
 
-  private synchronized CudaGemm gemm(long stream) {
+  // Products come from here, not from the plugin, which makes other threads' calls wait while one
+  // records.
+  @Override
+  public Graph capture(Runnable body) {
+    synchronized (products) {
+      return super.capture(body);
+    }
+  }
+
+  private CudaGemm gemm(long stream) {
     CudaGemm known = gemm;
     if (known == null) {
       String failure = CudaLibraries.load();
@@ -101,9 +112,11 @@ public final class CudaBackend extends NativeBackend {
     if (product.m() * product.n() >= LARGE / product.k() && inParts(product, a, b, bias, c)) {
       return;
     }
-    long stream = transport.stream(context); // makes the device current on this thread
-    if (!run(gemm(stream), product, a, b, bias, c)) {
-      repacked(gemm(stream), product, a, b, bias, c);
+    synchronized (products) {
+      CudaGemm library = gemm(transport.stream(context)); // makes the device this thread's
+      if (!run(library, product, a, b, bias, c)) {
+        repacked(library, product, a, b, bias, c);
+      }
     }
   }
 

@@ -48,6 +48,11 @@ public final class FfmTransport implements Transport {
   private static final MethodHandle SYNC = handle("hd_sync", JAVA_INT, JAVA_LONG);
   private static final MethodHandle RUN =
       handle("hd_run", JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle CAPTURE_BEGIN = handle("hd_capture_begin", JAVA_INT, JAVA_LONG);
+  private static final MethodHandle CAPTURE_END =
+      handle("hd_capture_end", JAVA_INT, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle REPLAY = handle("hd_replay", JAVA_INT, JAVA_LONG, JAVA_LONG);
+  private static final MethodHandle FORGET = handle("hd_forget", JAVA_INT, JAVA_LONG, JAVA_LONG);
   private static final MethodHandle LAST_ERROR =
       handle("hd_last_error", JAVA_LONG, JAVA_LONG, JAVA_LONG);
 
@@ -253,6 +258,42 @@ public final class FfmTransport implements Transport {
   public int run(long context, int op, long tensors, int n, long params, long bytes) {
     try {
       return (int) RUN.invokeExact(context, op, tensors, n, params, bytes);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  @Override
+  public int captureBegin(long context) {
+    try {
+      return (int) CAPTURE_BEGIN.invokeExact(context);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  @Override
+  public int captureEnd(long context, long recording) {
+    try {
+      return (int) CAPTURE_END.invokeExact(context, recording);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  @Override
+  public int replay(long context, long recording) {
+    try {
+      return (int) REPLAY.invokeExact(context, recording);
+    } catch (Throwable thrown) {
+      throw unexpected(thrown);
+    }
+  }
+
+  @Override
+  public int forget(long context, long recording) {
+    try {
+      return (int) FORGET.invokeExact(context, recording);
     } catch (Throwable thrown) {
       throw unexpected(thrown);
     }

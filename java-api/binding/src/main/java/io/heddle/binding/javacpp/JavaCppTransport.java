@@ -118,6 +118,26 @@ public final class JavaCppTransport implements Transport {
   }
 
   @Override
+  public int captureBegin(long context) {
+    return HeddleLibrary.hd_capture_begin(context);
+  }
+
+  @Override
+  public int captureEnd(long context, long recording) {
+    return HeddleLibrary.hd_capture_end(context, recording);
+  }
+
+  @Override
+  public int replay(long context, long recording) {
+    return HeddleLibrary.hd_replay(context, recording);
+  }
+
+  @Override
+  public int forget(long context, long recording) {
+    return HeddleLibrary.hd_forget(context, recording);
+  }
+
+  @Override
   public long lastError(long text, long capacity) {
     return HeddleLibrary.hd_last_error(text, capacity);
   }

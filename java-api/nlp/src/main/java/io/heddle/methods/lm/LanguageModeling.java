@@ -16,11 +16,32 @@ import org.jspecify.annotations.Nullable;
 public final class LanguageModeling {
   private LanguageModeling() {}
 
-  /** Mean cross-entropy of the next token. */
+  /**
+   * Mean cross-entropy of the next token. Steps are repeatable but for rows of documents, whose
+   * patterns no two batches share.
+   */
   public static Objective<TokenBatch> objective(Decoder model) {
-    return (t, batch, gradScale) -> {
-      long count = scored(batch);
-      return new Objective.Loss(run(t, model, batch, gradScale / count), count);
+    return new Objective<>() {
+      @Override
+      public Loss run(Tape t, TokenBatch batch, float gradScale) {
+        long count = scored(batch);
+        return new Loss(LanguageModeling.run(t, model, batch, gradScale / count), count);
+      }
+
+      @Override
+      public @Nullable Repeatable repeatable(TokenBatch batch, float gradScale) {
+        if (batch.documents() != null) {
+          return null;
+        }
+        long count = scored(batch);
+        int rows = batch.rows();
+        float scale = gradScale / count;
+        return new Repeatable(
+            List.of(rows, scale),
+            List.of(batch.ids(), batch.targets()),
+            (t, in) -> model.losses(t, model.hidden(t, in.get(0), rows, null), in.get(1), scale),
+            count);
+      }
     };
   }
 

@@ -65,6 +65,11 @@ public final class LmRun {
     recompute = wanted;
   }
 
+  /** Whether steps are replayed as graphs where they can be; see {@link Trainer#capture}. */
+  public void capture(boolean wanted) {
+    trainer.capture(wanted);
+  }
+
   /** Whether the folder to start from may lack heads or hold more than the model. */
   public void allowPartial(boolean wanted) {
     partial = wanted;
