@@ -37,7 +37,7 @@ class RecurrentTest {
       files = all.sorted().toList();
     }
     assertEquals(6, files.size());
-    return Stream.of("reference", "cpu").flatMap(b -> files.stream().map(f -> Arguments.of(b, f)));
+    return BackendsUnderTest.names().flatMap(b -> files.stream().map(f -> Arguments.of(b, f)));
   }
 
   private record Golden(SafetensorsFile file, RecurrentStack.Config config, long rows) {

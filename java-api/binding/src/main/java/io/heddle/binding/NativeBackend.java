@@ -83,6 +83,11 @@ public abstract class NativeBackend implements Backend {
     life.acquire();
   }
 
+  /** Whether to wait after every call, so that an error is told where it happened. */
+  protected final boolean careful() {
+    return careful;
+  }
+
   /** Gives the lease back. */
   protected final void leave() {
     life.release();

@@ -249,6 +249,9 @@ public final class Tape implements AutoCloseable {
     Tensor present = input.grad();
     if (present == null) {
       input.grad(gradient);
+    } else if (kept(present) == 0) {
+      backend.run(OpCode.COPY, new Params.None(), gradient, present);
+      scope.free(gradient);
     } else {
       backend.run(
           OpCode.BINARY,

@@ -64,6 +64,15 @@ public interface Backend extends AutoCloseable {
   }
 
   /**
+   * Whole recurrent layers by a library, where they are to be had in one: else null, and {@link
+   * io.heddle.op.Recurrent} makes them of matrix products and the ops {@code recurrent_fwd} and
+   * {@code recurrent_bwd}.
+   */
+  default @Nullable RecurrentLibrary recurrent() {
+    return null;
+  }
+
+  /**
    * Copies {@code from} to {@code to}, of the same size and dtype and both contiguous; either may
    * be on the device. With host memory on a side the bytes have arrived on return.
    */

@@ -132,7 +132,17 @@ public enum OpCode {
   LINEAR_INT8(
       "linear_int8",
       Params.None.BYTES,
-      "x w scale bias? -> y");
+      "x w scale bias? -> y"),
+  /** {@code recurrent_fwd}: {@code gates weight bias? h0? c0? -> y act c?}. */
+  RECURRENT_FWD(
+      "recurrent_fwd",
+      Params.Recurrent.BYTES,
+      "gates weight bias? h0? c0? -> y act c?"),
+  /** {@code recurrent_bwd}: {@code dy dh? dc? weight act y h0? c? c0? -> dgates dhidden? dh0? dc0?}. */
+  RECURRENT_BWD(
+      "recurrent_bwd",
+      Params.Recurrent.BYTES,
+      "dy dh? dc? weight act y h0? c? c0? -> dgates dhidden? dh0? dc0?");
 
   /** The version of the C ABI that this table belongs to. */
   public static final int ABI_VERSION = 3;

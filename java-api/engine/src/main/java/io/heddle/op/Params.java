@@ -377,4 +377,26 @@ public sealed interface Params {
       to.set(JAVA_INT, 12, 0);
     }
   }
+
+  /**
+   * one direction of a recurrent layer.
+   *
+   * @param kind 0: LSTM, 1: GRU
+   * @param reverse 1: from the last step to the first
+   */
+  record Recurrent(int kind, int reverse) implements Params {
+    /** Size of the C struct. */
+    public static final int BYTES = 8;
+
+    @Override
+    public int bytes() {
+      return BYTES;
+    }
+
+    @Override
+    public void writeTo(MemorySegment to) {
+      to.set(JAVA_INT, 0, kind);
+      to.set(JAVA_INT, 4, reverse);
+    }
+  }
 }

@@ -1,15 +1,17 @@
 package io.heddle.op;
 
 import io.heddle.autograd.Tape;
+import io.heddle.backend.RecurrentLibrary;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Recurrent layers over whole sequences, differentiable. Sequences are time-major: T steps of N
- * rows, [T*N, F]. The product with the inputs is made outside, for all steps at once; what is left
- * for each step is the product with the last output and the gates. All steps are one node of the
- * tape: the gradient of the recurrent weights is one product over all steps.
+ * rows, [T*N, F]. The product with the inputs is made outside, for all steps at once, and so is the
+ * gradient of the recurrent weights; what is left for each step is one op over all of them.
  *
  * <p>Gates as torch.nn.LSTM and torch.nn.GRU have them.
  */
@@ -22,8 +24,7 @@ public final class Recurrent {
    * What a layer gave.
    *
    * @param y outputs of all steps, [T*N, F]
-   * @param h the last step's output, [N, F]: a view that lasts until the backward pass, and through
-   *     which no gradient goes
+   * @param h the last step's output, [N, F], which lasts until the backward pass
    * @param c the last step's cell, likewise; of a GRU {@code h} again
    */
   public record Result(Tensor y, Tensor h, Tensor c) {}
@@ -33,7 +34,7 @@ public final class Recurrent {
    *
    * @param gates {@code x W_x^T + b} of all steps [T*N, 4F]
    * @param weight of the last output, W_h [4F, F]
-   * @param h0 output before the first step [N, F], constant; null for 0
+   * @param h0 output before the first step [N, F]; null for 0
    * @param c0 cell before the first step, likewise
    * @param reverse from the last step to the first
    */
@@ -45,221 +46,236 @@ public final class Recurrent {
       @Nullable Tensor c0,
       long rows,
       boolean reverse) {
-    Steps s = new Steps(t, gates, weight, 4, rows, reverse);
-    Tensor h = s.states(h0);
-    Tensor c = s.states(c0);
-    // Gates become activations; the caller's tensor may be looked at by its own node.
-    Tensor act = t.tensor(gates.dtype(), gates.shape());
-    t.run(OpCode.COPY, NONE, gates, act);
-    Cells cells = s.cells(act);
-    for (long at = 0; at < s.steps; at++) {
-      Tensor step = s.of(act, at);
-      t.backend().matmul(s.before(h, at), weight.transpose(0, 1), null, step, 1, 1);
-      cells.lstm(step, s.before(c, at), s.after(h, at), s.after(c, at));
-    }
-    cells.free();
-    Tensor y = s.outputs(h);
-    if (t.wants(gates, weight)) {
-      t.record(() -> lstmBackward(t, s, gates, weight, act, h, c, y), y, act, c);
-    }
-    return new Result(y, s.after(h, s.steps - 1), s.after(c, s.steps - 1));
-  }
-
-  private static void lstmBackward(
-      Tape t, Steps s, Tensor gates, Tensor weight, Tensor act, Tensor h, Tensor c, Tensor y) {
-    Tensor dy = t.gradient(y);
-    if (dy == null) {
-      return;
-    }
-    Tensor dgates = t.tensor(act.dtype(), act.shape());
-    Tensor dc = t.tensor(c.dtype(), s.rows, s.features);
-    Cells cells = s.cells(act);
-    for (long at = s.steps - 1; at >= 0; at--) {
-      Tensor dh = s.of(dy, at);
-      boolean last = at == s.steps - 1;
-      if (!last) {
-        t.backend().matmul(s.of(dgates, at + 1), weight, null, dh, 1, 1);
-      }
-      cells.lstmBackward(
-          dh,
-          last ? null : dc,
-          s.of(act, at),
-          s.before(c, at),
-          s.after(c, at),
-          s.of(dgates, at),
-          dc);
-    }
-    cells.free();
-    t.scope().free(dc);
-    s.giveWeight(weight, dgates, h);
-    s.giveInput(gates, dgates);
+    return new Layer(t, 0, reverse, gates, weight, null, h0, c0, rows).run();
   }
 
   /**
    * A GRU layer.
    *
-   * @param x {@code x W_x^T + b_x} of all steps [T*N, 3F]
+   * @param gates {@code x W_x^T + b_x} of all steps [T*N, 3F]
    * @param weight of the last output, W_h [3F, F]
    * @param bias added to that product, b_h [3F]
-   * @param h0 output before the first step [N, F], constant; null for 0
+   * @param h0 output before the first step [N, F]; null for 0
+   * @param reverse from the last step to the first
    */
   public static Result gru(
       Tape t,
-      Tensor x,
+      Tensor gates,
       Tensor weight,
       Tensor bias,
       @Nullable Tensor h0,
       long rows,
       boolean reverse) {
-    Steps s = new Steps(t, x, weight, 3, rows, reverse);
-    Tensor h = s.states(h0);
-    Tensor act = t.tensor(x.dtype(), x.shape());
-    Tensor hx = t.tensor(x.dtype(), x.shape());
-    Cells cells = s.cells(act);
-    for (long at = 0; at < s.steps; at++) {
-      t.backend().matmul(s.before(h, at), weight.transpose(0, 1), bias, s.of(hx, at), 1, 0);
-      cells.gru(s.of(x, at), s.of(hx, at), s.before(h, at), s.after(h, at), s.of(act, at));
-    }
-    cells.free();
-    Tensor y = s.outputs(h);
-    if (t.wants(x, weight, bias)) {
-      t.record(() -> gruBackward(t, s, x, weight, bias, act, hx, h, y), y, act, hx);
-    }
-    Tensor end = s.after(h, s.steps - 1);
-    return new Result(y, end, end);
+    return new Layer(t, 1, reverse, gates, weight, bias, h0, null, rows).run();
   }
 
-  private static void gruBackward(
+  /**
+   * A layer as the backend's library forms it, the product with the inputs included.
+   *
+   * @param kind of cells, as {@link Params.Recurrent} numbers them
+   * @param x [T*N, I]
+   * @param h0 output before the first step [N, F]; null for 0
+   * @param c0 cell before the first step, likewise; of a GRU null
+   * @param reverse from the last step to the first
+   */
+  public static Result whole(
       Tape t,
-      Steps s,
+      RecurrentLibrary library,
+      int kind,
       Tensor x,
-      Tensor weight,
-      Tensor bias,
-      Tensor act,
-      Tensor hx,
-      Tensor h,
-      Tensor y) {
-    Tensor dy = t.gradient(y);
-    if (dy == null) {
-      return;
-    }
-    Tensor dx = t.tensor(x.dtype(), x.shape());
-    Tensor dhx = t.tensor(x.dtype(), x.shape());
-    Tensor direct = t.tensor(x.dtype(), s.rows, s.features);
-    Cells cells = s.cells(act);
-    for (long at = s.steps - 1; at >= 0; at--) {
-      Tensor dh = s.of(dy, at);
-      if (at < s.steps - 1) {
-        t.run(OpCode.BINARY, new Params.Binary(0, 1, 1), dh, direct, dh);
-        t.backend().matmul(s.of(dhx, at + 1), weight, null, dh, 1, 1);
-      }
-      cells.gruBackward(
-          dh, s.of(act, at), s.of(hx, at), s.before(h, at), s.of(dx, at), s.of(dhx, at), direct);
-    }
-    cells.free();
-    t.scope().free(direct);
-    Tensor dbias = bias.grad();
-    if (dbias != null) {
-      Layers.sumRows(t, dhx, dbias);
-    }
-    s.giveWeight(weight, dhx, h);
-    s.giveInput(x, dx);
+      RecurrentLibrary.Weights weights,
+      @Nullable Tensor h0,
+      @Nullable Tensor c0,
+      long rows,
+      boolean reverse) {
+    Params.Recurrent params = new Params.Recurrent(kind, reverse ? 1 : 0);
+    return new WholeRecurrent(t, library, params, x, weights, h0, c0, rows).run();
   }
 
-  // Where the steps lie. States are [(T+1)*N, F]: those before the first step, then after each; of
-  // a reversed layer the last rows are those before the first step.
-  private static final class Steps {
+  // One direction of a layer: its operands, and what the way back needs.
+  private static final class Layer {
     private final Tape t;
-    private final DType dtype;
+    private final Params.Recurrent params;
+    private final boolean lstm;
+    private final Tensor gates;
+    private final Tensor weight;
+    private final @Nullable Tensor bias;
+    private final @Nullable Tensor h0;
+    private final @Nullable Tensor c0;
     private final long rows;
     private final long features;
     private final long steps;
-    private final boolean reverse;
+    private final Tensor y;
+    private final Tensor act;
+    private final @Nullable Tensor c;
 
-    Steps(Tape t, Tensor gates, Tensor weight, int times, long rows, boolean reverse) {
+    Layer(
+        Tape t,
+        int kind,
+        boolean reverse,
+        Tensor gates,
+        Tensor weight,
+        @Nullable Tensor bias,
+        @Nullable Tensor h0,
+        @Nullable Tensor c0,
+        long rows) {
       this.t = t;
-      this.dtype = gates.dtype();
+      this.lstm = kind == 0;
+      this.params = new Params.Recurrent(kind, reverse ? 1 : 0);
+      this.gates = gates;
+      this.weight = weight;
+      this.bias = bias;
+      this.h0 = h0;
+      this.c0 = c0;
       this.rows = rows;
       this.features = weight.dim(1);
       this.steps = gates.dim(0) / rows;
-      this.reverse = reverse;
-      if (weight.dim(0) != times * features
-          || gates.dim(1) != times * features
-          || gates.dim(0) % rows != 0
-          || steps == 0) {
+      long wide = (lstm ? 4 : 3) * features;
+      if (weight.dim(0) != wide || gates.dim(1) != wide || gates.dim(0) % rows != 0 || steps == 0) {
         throw new IllegalArgumentException(
-            "a recurrent layer of "
-                + rows
-                + " rows takes gates [T*"
-                + rows
-                + ", "
-                + times
-                + "F] and a weight ["
-                + times
-                + "F, F]; given are "
-                + gates
-                + " and "
-                + weight);
+            "%s layer of %d rows takes gates [T*%d, %sF] and a weight [%sF, F]; given are %s and %s"
+                .formatted(
+                    lstm ? "an LSTM" : "a GRU",
+                    rows,
+                    rows,
+                    lstm ? 4 : 3,
+                    lstm ? 4 : 3,
+                    gates,
+                    weight));
       }
+      DType dtype = gates.dtype();
+      this.y = t.tensor(dtype, steps * rows, features);
+      this.act = t.tensor(dtype, steps * rows, 4 * features);
+      this.c = lstm ? t.tensor(dtype, steps * rows, features) : null;
     }
 
-    Cells cells(Tensor act) {
-      return new Cells(t, act, rows, (int) (act.dim(1) / features), features);
-    }
-
-    Tensor states(@Nullable Tensor first) {
-      Tensor all = t.tensor(dtype, (steps + 1) * rows, features);
-      Tensor begin = part(all, reverse ? steps : 0);
-      if (first == null) {
-        Layers.fill(t, begin, 0);
-      } else {
-        t.run(OpCode.COPY, NONE, first, begin);
+    Result run() {
+      t.run(
+          OpCode.RECURRENT_FWD,
+          params,
+          apart(gates),
+          weight,
+          bias,
+          h0,
+          c0,
+          apart(y),
+          apart(act),
+          c == null ? null : apart(c));
+      Tensor h = last(y);
+      Tensor cell = c == null ? h : last(c);
+      if (t.wants(gates, weight, bias, h0, c0)) {
+        List<Tensor> owned = new ArrayList<>(List.of(y, act, h));
+        if (c != null) {
+          owned.add(c);
+          owned.add(cell);
+        }
+        t.record(() -> backward(h, cell), owned.toArray(new Tensor[0]));
       }
-      return all;
+      return new Result(y, h, cell);
     }
 
-    private Tensor part(Tensor all, long index) {
-      return all.slice(0, index * rows, (index + 1) * rows);
+    // Steps apart from rows.
+    private Tensor apart(Tensor x) {
+      return x.view(steps, rows, x.dim(1));
     }
 
-    // The rows of the step that is done `at`-th.
-    Tensor of(Tensor all, long at) {
-      return part(all, reverse ? steps - 1 - at : at);
+    private Tensor step(Tensor x, long number) {
+      return x.slice(0, number * rows, (number + 1) * rows);
     }
 
-    Tensor before(Tensor states, long at) {
-      return part(states, reverse ? steps - at : at);
+    private boolean reverse() {
+      return params.reverse() != 0;
     }
 
-    Tensor after(Tensor states, long at) {
-      return part(states, reverse ? steps - 1 - at : at + 1);
+    private Tensor last(Tensor states) {
+      Tensor own = t.tensor(states.dtype(), rows, features);
+      t.run(OpCode.COPY, NONE, step(states, reverse() ? 0 : steps - 1), own);
+      return own;
     }
 
-    Tensor outputs(Tensor states) {
-      return reverse ? states.slice(0, 0, steps * rows) : states.slice(0, rows, (steps + 1) * rows);
-    }
-
-    private Tensor inputs(Tensor states) {
-      return reverse ? states.slice(0, rows, (steps + 1) * rows) : states.slice(0, 0, steps * rows);
-    }
-
-    void giveWeight(Tensor weight, Tensor dgates, Tensor states) {
-      Tensor dw = weight.grad();
-      boolean held = dw != null;
-      if (!weight.requiresGrad() && !held) {
+    private void backward(Tensor h, Tensor cell) {
+      Tensor dy = t.gradient(y);
+      Tensor dh = t.gradient(h);
+      Tensor dc = c == null ? null : t.gradient(cell);
+      if (dy == null && dh == null && dc == null) {
         return;
       }
-      Tensor to = dw == null ? t.tensor(weight.dtype(), weight.shape()) : dw;
-      t.backend()
-          .matmul(dgates.transpose(0, 1), inputs(states), null, to, 1, held ? t.kept(to) : 0);
-      if (!held) {
-        t.give(weight, to);
+      Tensor up = dy != null ? dy : Layers.fill(t, t.tensor(y.dtype(), y.shape()), 0);
+      Tensor dgates = t.tensor(gates.dtype(), gates.shape());
+      Tensor dhidden = lstm ? dgates : t.tensor(gates.dtype(), gates.shape());
+      Tensor dh0 = gradientOf(h0);
+      Tensor dc0 = gradientOf(c0);
+      t.run(
+          OpCode.RECURRENT_BWD,
+          params,
+          apart(up),
+          dh,
+          dc,
+          weight,
+          apart(act),
+          apart(y),
+          h0,
+          c == null ? null : apart(c),
+          c0,
+          apart(dgates),
+          lstm ? null : apart(dhidden),
+          dh0,
+          dc0);
+      if (dy == null) {
+        t.scope().free(up);
+      }
+      giveWeight(dhidden);
+      Tensor dbias = bias == null ? null : bias.grad();
+      if (dbias != null) {
+        Layers.sumRows(t, dhidden, dbias);
+      }
+      giveState(h0, dh0);
+      giveState(c0, dc0);
+      if (!lstm) {
+        t.scope().free(dhidden);
+      }
+      if (gates.requiresGrad()) {
+        t.give(gates, dgates);
+      } else {
+        t.scope().free(dgates);
       }
     }
 
-    void giveInput(Tensor x, Tensor dx) {
-      if (x.requiresGrad()) {
-        t.give(x, dx);
+    private @Nullable Tensor gradientOf(@Nullable Tensor state) {
+      return state != null && state.requiresGrad() ? t.tensor(state.dtype(), state.shape()) : null;
+    }
+
+    private void giveState(@Nullable Tensor state, @Nullable Tensor gradient) {
+      if (state != null && gradient != null) {
+        t.give(state, gradient);
+      }
+    }
+
+    // One product over all steps but the first in order, whose output before is h0.
+    private void giveWeight(Tensor dhidden) {
+      Tensor held = weight.grad();
+      if (!weight.requiresGrad() && held == null) {
+        return;
+      }
+      Tensor to = held != null ? held : t.tensor(weight.dtype(), weight.shape());
+      float beta = held != null ? t.kept(held) : 0;
+      if (steps > 1) {
+        long all = steps * rows;
+        Tensor later = reverse() ? dhidden.slice(0, 0, all - rows) : dhidden.slice(0, rows, all);
+        Tensor before = reverse() ? y.slice(0, rows, all) : y.slice(0, 0, all - rows);
+        t.backend().matmul(later.transpose(0, 1), before, null, to, 1, beta);
+        beta = 1;
+      }
+      if (h0 != null) {
+        Tensor first = step(dhidden, reverse() ? steps - 1 : 0);
+        t.backend().matmul(first.transpose(0, 1), h0, null, to, 1, beta);
+        beta = 1;
+      }
+      if (beta == 0) {
+        Layers.fill(t, to, 0);
+      }
+      if (held == null) {
+        t.give(weight, to);
       }
     }
   }

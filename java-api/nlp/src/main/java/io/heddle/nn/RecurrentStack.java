@@ -1,6 +1,7 @@
 package io.heddle.nn;
 
 import io.heddle.autograd.Tape;
+import io.heddle.backend.RecurrentLibrary;
 import io.heddle.op.Layers;
 import io.heddle.op.Recurrent;
 import io.heddle.op.Sequences;
@@ -133,14 +134,23 @@ public final class RecurrentStack {
 
   private Recurrent.Result layer(
       Tape t, String name, Tensor x, long rows, Recurrent.@Nullable Result first) {
-    Tensor gates = Modules.linear(t, parameters, name + ".input", x);
     Tensor weight = Layers.dropout(t, parameters.get(name + ".hidden.weight"), config.connect);
+    boolean lstm = config.kind == Kind.LSTM;
     boolean reverse = name.endsWith(".back");
     Tensor h = first == null ? null : first.h();
-    Tensor c = first == null ? null : first.c();
-    return config.kind == Kind.LSTM
+    Tensor c = first == null || !lstm ? null : first.c();
+    Tensor bias = lstm ? null : parameters.get(name + ".hidden.bias");
+    RecurrentLibrary library = t.backend().recurrent();
+    if (library != null) {
+      Tensor input = parameters.get(name + ".input.weight");
+      Tensor inputBias = parameters.get(name + ".input.bias");
+      var weights = new RecurrentLibrary.Weights(input, inputBias, weight, bias);
+      return Recurrent.whole(t, library, lstm ? 0 : 1, x, weights, h, c, rows, reverse);
+    }
+    Tensor gates = Modules.linear(t, parameters, name + ".input", x);
+    return bias == null
         ? Recurrent.lstm(t, gates, weight, h, c, rows, reverse)
-        : Recurrent.gru(t, gates, weight, parameters.get(name + ".hidden.bias"), h, rows, reverse);
+        : Recurrent.gru(t, gates, weight, bias, h, rows, reverse);
   }
 
   private Tensor dropped(Tape t, Tensor x, long rows) {

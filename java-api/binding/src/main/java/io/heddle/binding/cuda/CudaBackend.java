@@ -2,6 +2,7 @@ package io.heddle.binding.cuda;
 
 import io.heddle.backend.BackendOptions;
 import io.heddle.backend.Graph;
+import io.heddle.backend.RecurrentLibrary;
 import io.heddle.binding.Door;
 import io.heddle.binding.NativeBackend;
 import io.heddle.binding.Product;
@@ -12,13 +13,18 @@ import io.heddle.tensor.OutOfNativeMemoryException;
 import io.heddle.tensor.Scope;
 import io.heddle.tensor.Storage;
 import io.heddle.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The plugin's kernels on one GPU, and matrix products through cuBLASLt, which is loaded at the
- * first one: without it everything else works.
+ * The plugin's kernels on one GPU, matrix products through cuBLASLt and recurrent layers through
+ * cuDNN. Each library is loaded when it is first needed: without it everything else works.
  */
 public final class CudaBackend extends NativeBackend {
   // Elements to which the rows of a repacked operand are padded: 32 bytes of the smallest type.
@@ -37,7 +43,9 @@ public final class CudaBackend extends NativeBackend {
 
   private final int device;
   private final Object products = new Object();
+  private final RecurrentLibrary layers = new Layers();
   private @Nullable CudaGemm gemm;
+  private @Nullable CudaRecurrent recurrent;
   private long workspace;
 
   /** Opens the device of {@code options}. */
@@ -63,7 +71,7 @@ public final class CudaBackend extends NativeBackend {
   private CudaGemm gemm(long stream) {
     CudaGemm known = gemm;
     if (known == null) {
-      String failure = CudaLibraries.load();
+      String failure = CudaLibraries.CUBLASLT.load();
       if (failure != null) {
         throw new UnsupportedOperationException(failure);
       }
@@ -104,7 +112,7 @@ public final class CudaBackend extends NativeBackend {
 
   @Override
   protected void multiply(Product product, Tensor a, Tensor b, @Nullable Tensor bias, Tensor c) {
-    here(a, b, bias, c);
+    here("matmul", a, b, bias, c);
     if (product.sums()) {
       withSums(product, a, b, bias, c);
       return;
@@ -175,12 +183,12 @@ public final class CudaBackend extends NativeBackend {
     multiply(Product.of(a, b, bias, c, whole.alpha(), beta), a, b, bias, c);
   }
 
-  private void here(@Nullable Tensor... tensors) {
+  private void here(String what, @Nullable Tensor... tensors) {
     for (Tensor tensor : tensors) {
       if (tensor != null && tensor.storage().device() != device) {
         String where = tensor.storage().device() < 0 ? "in host memory" : "in another GPU's memory";
         throw new IllegalArgumentException(
-            "matmul: " + tensor + " is " + where + ", not on GPU " + device);
+            what + ": " + tensor + " is " + where + ", not on GPU " + device);
       }
     }
   }
@@ -219,8 +227,110 @@ public final class CudaBackend extends NativeBackend {
     return to;
   }
 
+  /** Recurrent layers by cuDNN, loaded at the first one: without it everything else works. */
+  @Override
+  public RecurrentLibrary recurrent() {
+    return layers;
+  }
+
+  private synchronized CudaRecurrent cudnn(long stream) {
+    CudaRecurrent known = recurrent;
+    if (known == null) {
+      // cuDNN names cuBLAS, which must be the one that products use.
+      String failure = CudaLibraries.CUBLASLT.load();
+      if (failure == null) {
+        failure = CudaLibraries.CUDNN.load();
+      }
+      if (failure != null) {
+        throw new UnsupportedOperationException(failure);
+      }
+      known = new CudaRecurrent(this, stream);
+      recurrent = known;
+    }
+    return known;
+  }
+
+  // The context is held while the library works on it; transport.stream makes the device current.
+  private <T> T recurring(Function<CudaRecurrent, T> work) {
+    enter();
+    try {
+      T result = work.apply(cudnn(transport.stream(context)));
+      if (careful()) {
+        door.check(transport.sync(context));
+      }
+      return result;
+    } finally {
+      leave();
+    }
+  }
+
+  private final class Layers implements RecurrentLibrary {
+    @Override
+    public List<Tensor> forward(
+        Params.Recurrent params,
+        Tensor x,
+        Weights weights,
+        State before,
+        Tensor y,
+        State after,
+        @Nullable Scope keep) {
+      here("a recurrent layer", x, weights.input(), weights.hidden(), y);
+      return recurring(lib -> lib.forward(params, x, weights, before, y, after, keep));
+    }
+
+    @Override
+    public void backward(
+        Params.Recurrent params,
+        Tensor x,
+        State before,
+        Tensor y,
+        List<Tensor> kept,
+        Tensor dy,
+        State later,
+        Tensor dx,
+        Weights dweights,
+        State dbefore) {
+      here("a recurrent layer", x, y, dy, dx);
+      recurring(
+          lib -> {
+            lib.backward(params, x, before, y, kept, dy, later, dx, dweights, dbefore);
+            return lib;
+          });
+    }
+  }
+
+  /** Puts numbers into memory of the device that {@link #release} gives back. */
+  long lengths(int[] values) {
+    long bytes = 4L * values.length;
+    long address = transport.alloc(context, bytes);
+    if (address == 0) {
+      throw new OutOfNativeMemoryException(Door.text(transport::lastError));
+    }
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment from = arena.allocateFrom(ValueLayout.JAVA_INT, values);
+      door.check(transport.copy(context, address, from.address(), bytes));
+    }
+    return address;
+  }
+
+  /** Gives memory of the device back. */
+  void release(long address) {
+    door.check(transport.free(context, address));
+  }
+
+  /** Sets all bytes of a contiguous tensor to 0. */
+  void clear(Tensor tensor) {
+    long bytes = tensor.size() * tensor.dtype().bytes();
+    door.check(transport.fill(context, tensor.address(), 0, bytes));
+  }
+
   @Override
   protected void released() {
+    CudaRecurrent layered = recurrent;
+    if (layered != null) {
+      transport.stream(context);
+      layered.close();
+    }
     CudaGemm open = gemm;
     if (open != null) {
       transport.stream(context);
@@ -231,15 +341,21 @@ public final class CudaBackend extends NativeBackend {
 
   @Override
   public String describe() {
-    String failure = CudaLibraries.load();
-    String fact = failure == null ? CudaLibraries.version() : "not loaded: " + failure;
     String facts = super.describe();
     return facts.substring(0, facts.length() - 1)
         + ",\"cublaslt\":"
-        + quoted(fact)
+        + quoted(CudaLibraries.CUBLASLT.fact())
+        + ",\"cudnn\":"
+        + quoted(cudnn())
         + ",\"nvml\":"
         + quoted(GpuFacts.of(fact(UUID, facts)))
         + "}";
+  }
+
+  // The library itself looks for cuBLAS when it is loaded.
+  private static String cudnn() {
+    String products = CudaLibraries.CUBLASLT.load();
+    return products == null ? CudaLibraries.CUDNN.fact() : "not loaded: " + products;
   }
 
   private static String quoted(String text) {

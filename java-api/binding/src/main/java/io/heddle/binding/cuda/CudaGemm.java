@@ -99,14 +99,6 @@ final class CudaGemm implements AutoCloseable {
     }
   }
 
-  // A pointer whose address can be set, so that a call makes no object.
-  private static final class Address extends Pointer {
-    Address at(long value) {
-      address = value;
-      return this;
-    }
-  }
-
   /**
    * Opens the library for the thread's current device.
    *

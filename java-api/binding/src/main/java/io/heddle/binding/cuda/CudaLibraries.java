@@ -10,22 +10,45 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.bytedeco.cuda.global.cublas;
+import org.bytedeco.cuda.global.cudnn;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Finds NVIDIA's libraries and loads them once, so that the JavaCPP preset's own (which refer to
- * them by name) find them in the process. They are looked for in the folders named by {@code
- * -Dheddle.cuda.libraries} or the variable {@code HEDDLE_CUDA_LIBRARIES} (for instance a Python
- * installation's {@code site-packages/nvidia/cu13/lib}), then where the system has them.
+ * Finds a library of NVIDIA's and loads it once, with those that it needs, so that the JavaCPP
+ * preset's own (which refer to them by name) find them in the process. They are looked for in the
+ * folders named by {@code -Dheddle.cuda.libraries} or the variable {@code HEDDLE_CUDA_LIBRARIES}
+ * (for instance a Python installation's {@code site-packages/nvidia/cu13/lib} and {@code
+ * nvidia/cudnn/lib}), then where the system has them. The preset's symbols are bound when they are
+ * first called, so any minor version will do.
  */
 final class CudaLibraries {
-  /** The preset's CUDA: symbols are bound when they are first called, so any 13.x will do. */
-  private static final int MAJOR = 13;
+  /** Matrix products. */
+  static final CudaLibraries CUBLASLT =
+      new CudaLibraries(
+          "cuBLASLt",
+          "matrix products",
+          "CUDA",
+          13,
+          List.of("libcudart", "libcublasLt", "libcublas"),
+          1,
+          cublas::cublasLtGetVersion);
 
-  private static final List<String> NAMES = List.of("libcudart", "libcublasLt", "libcublas");
+  /** Recurrent layers. */
+  static final CudaLibraries CUDNN =
+      new CudaLibraries(
+          "cuDNN",
+          "recurrent layers on CUDA",
+          "cuDNN",
+          9,
+          List.of("libcudnn", "libcudnn_graph", "libcudnn_ops", "libcudnn_cnn", "libcudnn_adv"),
+          0,
+          cudnn::cudnnGetVersion);
+
   private static final String[] SYSTEM = {
     "/usr/local/cuda/lib64",
     "/usr/local/cuda-13/lib64",
@@ -35,13 +58,43 @@ final class CudaLibraries {
     "/usr/lib"
   };
 
-  private static boolean tried;
-  private static @Nullable String failure;
+  private final String title;
+  private final String purpose;
+  private final String family;
+  private final int major;
+  private final List<String> names;
+  private final int main;
+  private final LongSupplier number;
+  private boolean tried;
+  private @Nullable String failure;
 
-  private CudaLibraries() {}
+  /**
+   * @param title what messages call it
+   * @param purpose what needs it
+   * @param family whose major version the files carry
+   * @param names of the files, in the order in which they are loaded
+   * @param main which of them is the one to name
+   * @param number its version, major * 10000 + minor * 100 + patch
+   */
+  private CudaLibraries(
+      String title,
+      String purpose,
+      String family,
+      int major,
+      List<String> names,
+      int main,
+      LongSupplier number) {
+    this.title = title;
+    this.purpose = purpose;
+    this.family = family;
+    this.major = major;
+    this.names = names;
+    this.main = main;
+    this.number = number;
+  }
 
-  /** Loads the libraries; null, or why they cannot be had. */
-  static synchronized @Nullable String load() {
+  /** Loads the library; null, or why it cannot be had. */
+  synchronized @Nullable String load() {
     if (!tried) {
       failure = tryLoad(folders());
       tried = true;
@@ -49,10 +102,16 @@ final class CudaLibraries {
     return failure;
   }
 
-  /** The version of cuBLASLt, after a {@link #load} that went well. */
-  static String version() {
-    long v = cublas.cublasLtGetVersion();
+  /** The version, after a {@link #load} that went well. */
+  String version() {
+    long v = number.getAsLong();
     return v / 10000 + "." + v / 100 % 100 + "." + v % 100;
+  }
+
+  /** For {@code heddle doctor}: the version, or why there is none. */
+  String fact() {
+    String why = load();
+    return why == null ? version() : "not loaded: " + why;
   }
 
   /**
@@ -79,62 +138,65 @@ final class CudaLibraries {
   }
 
   @SuppressWarnings("restricted") // this module is the one that is granted native access
-  static @Nullable String tryLoad(List<Path> folders) {
+  @Nullable String tryLoad(List<Path> folders) {
     String missing = missing(folders);
     if (missing != null) {
       return missing;
     }
     List<Path> files = new ArrayList<>();
-    NAMES.forEach(name -> find(name, folders).ifPresent(files::add));
+    names.forEach(name -> find(name, folders).ifPresent(files::add));
     try {
       for (Path file : files) {
         // Held for good: the preset's own libraries name these, and the loader then knows them.
         SymbolLookup.libraryLookup(file, Arena.global());
       }
-      long version = cublas.cublasLtGetVersion();
-      return version / 10000 == MAJOR
+      return number.getAsLong() / 10000 == major
           ? null
-          : files.get(1) + " is cuBLASLt " + version() + "; matrix products need " + MAJOR + ".x";
+          : "%s is %s %s; %s need %d.x"
+              .formatted(files.get(main), title, version(), purpose, major);
     } catch (IllegalArgumentException | LinkageError e) {
-      return "cuBLASLt could not be loaded from " + files.get(1) + ": " + e.getMessage();
+      return title + " could not be loaded from " + files.get(main) + ": " + e.getMessage();
     }
   }
 
-  private static Optional<Path> find(String name, List<Path> folders) {
+  private Optional<Path> find(String name, List<Path> folders) {
     return folders.stream()
-        .map(folder -> folder.resolve(name + ".so." + MAJOR).toAbsolutePath())
+        .map(folder -> folder.resolve(name + ".so." + major).toAbsolutePath())
         .filter(Files::exists)
         .findFirst();
   }
 
   /** A sentence about the first library that is in none of {@code folders}; null: all are there. */
-  static @Nullable String missing(List<Path> folders) {
-    return NAMES.stream()
+  @Nullable String missing(List<Path> folders) {
+    return names.stream()
         .filter(name -> find(name, folders).isEmpty())
         .findFirst()
         .map(name -> missing(name, folders))
         .orElse(null);
   }
 
-  private static String missing(String name, List<Path> folders) {
+  private String missing(String name, List<Path> folders) {
     String others =
         folders.stream()
             .flatMap(folder -> versions(folder, name))
             .map(Path::toString)
             .collect(Collectors.joining(", "));
     String searched = folders.stream().map(Path::toString).collect(Collectors.joining(", "));
-    return "matrix products need %s.so.%d (CUDA %d.x), which is not in %s%s: name its folder with -Dheddle.cuda.libraries=DIR or HEDDLE_CUDA_LIBRARIES"
+    return "%s need %s.so.%d (%s %d.x), which is not in %s%s: name its folder with -Dheddle.cuda.libraries=DIR or HEDDLE_CUDA_LIBRARIES"
         .formatted(
+            purpose,
             name,
-            MAJOR,
-            MAJOR,
+            major,
+            family,
+            major,
             searched.isEmpty() ? "any usual folder" : searched,
             others.isEmpty() ? "" : " (there is " + others + ", another version)");
   }
 
-  private static Stream<Path> versions(Path folder, String name) {
-    return Stream.of(11, 12, 14)
-        .map(major -> folder.resolve(name + ".so." + major))
+  private Stream<Path> versions(Path folder, String name) {
+    return IntStream.range(7, 16)
+        .filter(other -> other != major)
+        .mapToObj(other -> folder.resolve(name + ".so." + other))
         .filter(Files::exists);
   }
 }

@@ -15,7 +15,7 @@ public final class CudaProvider extends NativeProvider {
   // Behind the CPU where products cannot be had: 'auto' shall train.
   @Override
   public int rank() {
-    return CudaLibraries.missing(CudaLibraries.folders()) == null ? 20 : 5;
+    return CudaLibraries.CUBLASLT.missing(CudaLibraries.folders()) == null ? 20 : 5;
   }
 
   @Override

@@ -31,7 +31,7 @@ class CudaLibrariesTest {
   @Test
   void aMissingFileIsNamedWithItsVersionAndTheFolders() throws IOException {
     tells(
-        CudaLibraries.missing(List.of(folder)),
+        CudaLibraries.CUBLASLT.missing(List.of(folder)),
         "libcudart.so.13",
         "CUDA 13.x",
         folder.toString(),
@@ -40,10 +40,25 @@ class CudaLibrariesTest {
     put("libcudart.so.13");
     put("libcublasLt.so.12");
     tells(
-        CudaLibraries.missing(List.of(folder)),
+        CudaLibraries.CUBLASLT.missing(List.of(folder)),
         "libcublasLt.so.13",
         folder.resolve("libcublasLt.so.12") + ", another version");
-    tells(CudaLibraries.missing(List.of()), "any usual folder");
+    tells(CudaLibraries.CUBLASLT.missing(List.of()), "any usual folder");
+  }
+
+  @Test
+  void cudnnIsLookedForInTheSameWay() throws IOException {
+    tells(
+        CudaLibraries.CUDNN.missing(List.of(folder)),
+        "recurrent layers on CUDA need libcudnn.so.9 (cuDNN 9.x)",
+        folder.toString(),
+        "HEDDLE_CUDA_LIBRARIES");
+    put("libcudnn.so.9");
+    put("libcudnn_graph.so.8");
+    tells(
+        CudaLibraries.CUDNN.missing(List.of(folder)),
+        "libcudnn_graph.so.9",
+        folder.resolve("libcudnn_graph.so.8") + ", another version");
   }
 
   @Test
@@ -51,9 +66,11 @@ class CudaLibrariesTest {
     for (String name : NAMES) {
       put(name + ".so.13");
     }
-    assertNull(CudaLibraries.missing(List.of(folder)));
+    assertNull(CudaLibraries.CUBLASLT.missing(List.of(folder)));
     tells(
-        CudaLibraries.tryLoad(List.of(folder)), folder.toString(), "cuBLASLt could not be loaded");
+        CudaLibraries.CUBLASLT.tryLoad(List.of(folder)),
+        folder.toString(),
+        "cuBLASLt could not be loaded");
   }
 
   @Test

@@ -31,13 +31,22 @@ final class Work {
     return bytes;
   }
 
-  /** Of attention: over the blocks visited, so a masked part of a block counts. Of others 0. */
+  /**
+   * Of attention: over the blocks visited, so a masked part of a block counts. Of recurrent layers:
+   * of the products from step to step. Of others 0.
+   */
   static long flops(OpCode op, @Nullable Tensor[] t) {
     return switch (op) {
       case ATTENTION_FWD -> 4 * pairs(t[0], t[1], t[3], t[4], t[6]);
       case ATTENTION_BWD -> 10 * pairs(t[0], t[1], t[6], t[7], t[11]);
+      case RECURRENT_FWD -> stepping(t[1], t[5]);
+      case RECURRENT_BWD -> stepping(t[3], t[0]);
       default -> 0;
     };
+  }
+
+  private static long stepping(@Nullable Tensor weight, @Nullable Tensor y) {
+    return weight == null || y == null ? 0 : 2 * weight.size() * y.dim(0) * y.dim(1);
   }
 
   // Pairs times features.

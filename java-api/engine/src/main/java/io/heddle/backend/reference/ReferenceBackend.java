@@ -106,6 +106,8 @@ public final class ReferenceBackend implements Backend {
       case WORD_VECTORS -> ReferenceVectors.wordVectors((Params.WordVectors) params, t);
       case GLOVE -> ReferenceVectors.glove((Params.Glove) params, t);
       case LINEAR_INT8 -> ReferenceElementwise.linearInt8(t);
+      case RECURRENT_FWD -> ReferenceRecurrent.forward((Params.Recurrent) params, t);
+      case RECURRENT_BWD -> ReferenceRecurrent.backward((Params.Recurrent) params, t);
     }
   }
 
