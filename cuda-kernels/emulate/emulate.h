@@ -72,6 +72,13 @@ T atomicMax(T* p, T x) {
   if (x > old) *p = x;
   return old;
 }
+template <class T>
+T atomicOr(T* p, T x) {
+  const T old = *p;
+  *p |= x;
+  return old;
+}
+inline int __popc(unsigned x) { return __builtin_popcount(x); }
 inline int __ffs(int x) { return __builtin_ffs(x); }
 inline float __fmul_rn(float a, float b) { return a * b; }
 inline float __fadd_rn(float a, float b) { return a + b; }
