@@ -1,7 +1,7 @@
 // heddle_cuda_emulated_check: runs every op of the emulated CUDA plugin (HD_CUDA_LIBRARY) through the door and compares it with the CPU
-// backend on the same random tensors, and attention with the formula in f64. Arguments: "attention" leaves the other ops out, "hopper"
-// checks Hopper's attention kernels on a device that has them; a head size after either leaves the others out. Exit status: 0 all agree,
-// 1 not.
+// backend on the same random tensors, and attention with the formula in f64. Arguments: "attention" and "memory" leave the other ops out,
+// "hopper" checks Hopper's attention kernels on a device that has them; a head size after either leaves the others out. Exit status: 0 all
+// agree, 1 not.
 #include "check.h"
 
 #include <cmath>
@@ -241,6 +241,52 @@ void memory_bound(int32_t f, int64_t rows, int64_t n, int64_t pad) {
   }
 }
 
+// The copy of x with two dimensions exchanged, to a dense y.
+void exchanged(int32_t dtype, std::vector<int64_t> shape, size_t a, size_t b, int64_t pad) {
+  const auto x = make(dtype, shape, pad, [](int64_t i) { return static_cast<double>(i % 97); });
+  std::swap(x->t.shape[a], x->t.shape[b]);
+  std::swap(x->t.stride[a], x->t.stride[b]);
+  std::swap(shape[a], shape[b]);
+  check("copy", hd_NoneParams{}, {x, make(dtype, shape)}, 0);
+}
+
+// Shapes that take the forms for whole packs, several tiles and strips of them, long lists and more positions than one map has.
+void large() {
+  for (const int32_t dtype : {HD_F32, HD_BF16, HD_F64}) {
+    exchanged(dtype, {3, 72, 160}, 1, 2, 0);   // squares of packs
+    exchanged(dtype, {3, 72, 160}, 1, 2, 16);  // in rows with gaps
+    exchanged(dtype, {1, 600, 16}, 1, 2, 0);   // more columns of tiles than a strip has
+    exchanged(dtype, {2, 20, 50}, 1, 2, 3);    // no packs
+    exchanged(dtype, {2, 16, 24, 16}, 1, 2, 0);
+    exchanged(dtype, {2, 5, 3, 16}, 1, 2, 0);
+  }
+  for (const bool heads_inside : {false, true}) {
+    const auto q = [&] {
+      auto x = make(HD_BF16, heads_inside ? std::vector<int64_t>{2, 19, 3, 80} : std::vector<int64_t>{2, 3, 19, 80});
+      if (heads_inside) std::swap(x->t.shape[1], x->t.shape[2]), std::swap(x->t.stride[1], x->t.stride[2]);
+      return x;
+    };
+    const auto positions = make(HD_I32, {2, 19}, 0, [](int64_t i) { return static_cast<double>(i * 37); });
+    check("rotary", hd_RotaryParams{0, 0, 1.1f, 0}, {q(), positions, make(HD_F32, {32}), q()}, 10);
+  }
+  const auto ids = make(HD_I32, {270000}, 0, [](int64_t i) { return static_cast<double>(i % 7 == 0 ? i % 13 : i * 7919 % 9001); });
+  check("embedding_bwd", hd_EmbeddingParams{0, 0}, {make(HD_F32, {270000, 4}), ids, make(HD_F32, {9001, 4})}, 1000);
+  const auto skewed = make(HD_I32, {700}, 0, [](int64_t i) { return static_cast<double>(i % 2 == 0 ? i % 5 : i % 60); });
+  for (int accumulate = 0; accumulate < 2; accumulate++)
+    check("embedding_bwd", hd_EmbeddingParams{accumulate, 0}, {make(HD_BF16, {700, 520}), skewed, make(HD_BF16, {61, 520})}, 20);
+  for (const int32_t narrow : {HD_BF16, HD_F16}) {
+    for (int64_t count = 1; count <= 4; count++) {
+      std::vector<Tensor> tensors{count % 2 ? make(HD_F32, {1037}) : nullptr, make(HD_F64, {count})};
+      for (int64_t i = 0; i < count; i++) tensors.push_back(make(narrow, {1037}));
+      tensors.push_back(make(HD_F32, {1037}));
+      check("linear_combination", hd_NoneParams{}, tensors, 0);
+    }
+  }
+  check("norm_fwd", hd_NormParams{1, 1e-5f, 0, 0},
+        {make(HD_BF16, {999, 512}), nullptr, make(HD_BF16, {512}), nullptr, make(HD_BF16, {999, 512}), nullptr, nullptr,
+         make(HD_F32, {999})});
+}
+
 void check_memory_bound() {
   for (const int32_t f : {HD_F32, HD_BF16, HD_F16}) {
     memory_bound(f, 3, 64, 0);
@@ -255,6 +301,7 @@ void check_memory_bound() {
   memory_bound(HD_BF16, 210, 16, 0);  // many short rows of whole packs: chunks of rows, lists longer than a warp sorts
   const auto crowded = make(HD_I32, {14000}, 0, [](int64_t i) { return static_cast<double>(i % 3 != 0 ? 2 : i % 5); });
   check("embedding_bwd", hd_EmbeddingParams{0, 0}, {make(HD_F32, {14000, 4}), crowded, make(HD_F32, {5, 4})}, 100);
+  large();
 }
 }  // namespace
 
@@ -270,10 +317,10 @@ int main(int count, char** arguments) {
     hd_last_error(reinterpret_cast<hd_address>(text), sizeof text);
     return std::printf("no backend: %s\n", text), 1;
   }
-  if (part.empty()) check_memory_bound();
+  if (part.empty() || part == "memory") check_memory_bound();
   if (part == "hopper") {
     check_hopper(only);
-  } else {
+  } else if (part != "memory") {
     check_attention(only);
   }
   std::printf("%d comparisons, %d failures\n", runs, failures);

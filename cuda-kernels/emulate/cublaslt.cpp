@@ -157,7 +157,8 @@ void product(const Desc& d, float alpha, const Operand& a, const Operand& b, flo
   const int64_t inner = d.transposed[0] ? a.layout.rows : a.layout.columns;
   for (int64_t j = 0; d.epilogue == kSumsEpilogue && j < e.layout.columns; j++) {
     double sum = 0;
-    for (int64_t k = 0; k < inner; k++) sum += static_cast<double>(b.at(0, d.transposed[1] ? k * b.layout.leading + j : j * b.layout.leading + k));
+    for (int64_t k = 0; k < inner; k++)
+      sum += static_cast<double>(b.at(0, d.transposed[1] ? k * b.layout.leading + j : j * b.layout.leading + k));
     store(e.layout.type, const_cast<void*>(d.bias), j, static_cast<float>(sum));
   }
   for (int64_t batch = 0; batch < e.layout.batch; batch++) {

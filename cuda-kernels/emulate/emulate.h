@@ -41,6 +41,7 @@ void __syncwarp();
 uint64_t* emulated_exchange(uint64_t mine);
 int emulated_lane();
 
+inline int __popc(unsigned x) { return __builtin_popcount(x); }
 template <class T>
 T __shfl_sync(unsigned, T x, int source) {
   uint64_t bits = 0;
@@ -71,6 +72,12 @@ T __ldg(const T* p) {
 }
 // Before an atomic operation other threads get a turn, and other blocks where they run side by side.
 void emulated_pause();
+template <class T>
+T atomicOr(T* p, T x) {
+  const T old = *p;
+  *p |= x;
+  return old;
+}
 template <class T>
 T atomicAdd(T* p, std::type_identity_t<T> x) {
   emulated_pause();

@@ -139,6 +139,31 @@ __device__ Bits<T> load_bits(const T* row, int64_t at, int64_t n, bool vector) {
   memcpy(&bits, word, sizeof bits);
   return bits;
 }
+// A whole pack of an aligned row, as one access each way.
+template <class T>
+__device__ Bits<T> whole_pack(const T* row, int64_t pack) {
+  const uint4 words = reinterpret_cast<const uint4*>(row)[pack];
+  Bits<T> bits;
+  memcpy(&bits, &words, sizeof bits);
+  return bits;
+}
+// In assembly, as the compiler makes stores of 2 and 4 bytes of some packs: beside a path for single elements (glu_bwd ran at 67 % of the
+// roof with seven stores for a pack, embedding_bwd with eight), or where the words come from different packs (a transposition).
+__device__ inline void store_words(void* to, uint4 word) {
+#ifndef HD_EMULATE
+  asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(to)), "r"(word.x), "r"(word.y), "r"(word.z),
+               "r"(word.w)
+               : "memory");
+#else
+  memcpy(to, &word, sizeof word);
+#endif
+}
+template <class T>
+__device__ void store_whole(T* row, int64_t pack, const Bits<T>& bits) {
+  uint32_t word[4];
+  memcpy(word, &bits, sizeof word);
+  store_words(row + pack * kWidth<T>, make_uint4(word[0], word[1], word[2], word[3]));
+}
 template <class T>
 __device__ void load_pack(const T* row, int64_t at, int64_t n, bool vector, float (&x)[kWidth<T>]) {
   unpack(load_bits(row, at, n, vector), x);
@@ -147,7 +172,7 @@ template <class T>
 __device__ void store_pack(T* row, int64_t at, int64_t n, bool vector, const float (&x)[kWidth<T>]) {
   constexpr int W = kWidth<T>;
   if (vector && at + W <= n) {
-    *reinterpret_cast<Bits<T>*>(row + at) = packed<T>(x);
+    store_whole(row + at, 0, packed<T>(x));
   } else {
 #pragma unroll
     for (int i = 0; i < W; i++) {
@@ -219,20 +244,11 @@ struct Nest {
   int64_t shape[HD_MAX_RANK] = {};
   int64_t stride[N][HD_MAX_RANK] = {};
 
-  __host__ __device__ void at(int64_t index, int64_t (&offset)[N]) const {
-#pragma unroll
+  void at(int64_t index, int64_t (&offset)[N]) const {
     for (int i = 0; i < N; i++) offset[i] = 0;
-#pragma unroll
-    for (int d = HD_MAX_RANK - 1; d >= 0; d--) {
-      if (d >= rank) continue;
-      // most tensors have fewer than 2^32 elements, and a 64-bit division costs several 32-bit ones
-      const int64_t rest = (index | shape[d]) >> 32 == 0
-                               ? static_cast<int64_t>(static_cast<uint32_t>(index) / static_cast<uint32_t>(shape[d]))
-                               : index / shape[d];
-      const int64_t digit = index - rest * shape[d];
-#pragma unroll
-      for (int i = 0; i < N; i++) offset[i] += digit * stride[i][d];
-      index = rest;
+    for (int d = rank - 1; d >= 0; d--) {
+      for (int i = 0; i < N; i++) offset[i] += index % shape[d] * stride[i][d];
+      index /= shape[d];
     }
   }
   bool dense() const {
@@ -290,6 +306,57 @@ bool in_packs(Nest<N>& n, int64_t width) {
   }
   return true;
 }
+
+// A nest as kernels walk it, its innermost dimension first. Up to 2^31 elements a division, some twenty instructions, becomes a
+// multiplication, an addition and a shift (Granlund & Montgomery 1994); what is left after all dimensions but one needs none.
+template <int N>
+struct NestWalk {
+  int64_t count;
+  int32_t rank;
+  bool narrow;
+  int64_t shape[HD_MAX_RANK] = {};
+  int64_t stride[N][HD_MAX_RANK] = {}, outermost[N] = {};
+  uint32_t factor[HD_MAX_RANK] = {}, shift[HD_MAX_RANK] = {};
+
+  NestWalk(const Nest<N>& n) : count(n.count), rank(n.rank), narrow(n.count <= INT32_MAX) {
+    for (int d = 0; d < rank; d++) {
+      shape[d] = n.shape[rank - 1 - d];
+      for (int i = 0; i < N; i++) outermost[i] = stride[i][d] = n.stride[i][rank - 1 - d];
+      if (!narrow || count == 0) continue;
+      while (int64_t{1} << shift[d] < shape[d]) shift[d]++;
+      factor[d] = static_cast<uint32_t>(((int64_t{1} << 32) * ((int64_t{1} << shift[d]) - shape[d])) / shape[d] + 1);
+    }
+  }
+  __device__ void at(int64_t index, int64_t (&offset)[N]) const {
+    if (narrow) {
+      split(static_cast<uint32_t>(index), offset);
+    } else {
+      split(index, offset);
+    }
+  }
+
+ private:
+  __device__ uint32_t whole(uint32_t index, int d) const {
+    return (static_cast<uint32_t>(static_cast<uint64_t>(index) * factor[d] >> 32) + index) >> shift[d];
+  }
+  __device__ int64_t whole(int64_t index, int d) const { return index / shape[d]; }
+
+  template <class I>
+  __device__ void split(I index, int64_t (&offset)[N]) const {
+#pragma unroll
+    for (int i = 0; i < N; i++) offset[i] = 0;
+#pragma unroll
+    for (int d = 0; d < HD_MAX_RANK - 1; d++) {
+      if (d + 1 >= rank) break;
+      const I rest = whole(index, d), digit = index - rest * static_cast<I>(shape[d]);
+#pragma unroll
+      for (int i = 0; i < N; i++) offset[i] += digit * stride[i][d];
+      index = rest;
+    }
+#pragma unroll
+    for (int i = 0; i < N; i++) offset[i] += index * outermost[i];
+  }
+};
 
 inline bool aligned(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
 
@@ -369,7 +436,7 @@ __device__ inline char* dynamic_shared() {
 #endif
 }
 
-// 16 bytes from global to shared memory without a register, and the wait for all such copies of the thread. Both sides on 16 bytes.
+// 16 bytes from global to shared memory without a register. Both sides on 16 bytes.
 __device__ inline void copy_to_shared(void* to, const void* from) {
 #ifndef HD_EMULATE
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(static_cast<uint32_t>(__cvta_generic_to_shared(to))), "l"(from)
@@ -378,9 +445,16 @@ __device__ inline void copy_to_shared(void* to, const void* from) {
   std::memcpy(to, from, 16);
 #endif
 }
-__device__ inline void wait_for_copies() {
+// The copies of the thread since the last call become a group; the wait is for all groups but the youngest N.
+__device__ inline void close_copies() {
 #ifndef HD_EMULATE
-  asm volatile("cp.async.wait_all;" ::: "memory");
+  asm volatile("cp.async.commit_group;" ::: "memory");
+#endif
+}
+template <int N>
+__device__ void wait_for_groups() {
+#ifndef HD_EMULATE
+  asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
 #endif
 }
 
@@ -390,11 +464,21 @@ __device__ inline void report_fault(unsigned long long* fault, int64_t position,
 }
 
 // ---- Philox4x32-10 (Salmon, Moraes, Dror & Shaw, SC 2011): the same bits as on the CPU ----
+// One instruction; written as a product of 64-bit numbers, a zero is added to the upper half of each.
+__device__ inline uint64_t wide_product(uint32_t a, uint32_t b) {
+#ifndef HD_EMULATE
+  uint64_t product;
+  asm("mul.wide.u32 %0, %1, %2;" : "=l"(product) : "r"(a), "r"(b));
+  return product;
+#else
+  return static_cast<uint64_t>(a) * b;
+#endif
+}
 __device__ inline uint4 philox(uint4 c, uint64_t seed) {
   uint32_t key0 = static_cast<uint32_t>(seed), key1 = static_cast<uint32_t>(seed >> 32);
 #pragma unroll
   for (int round = 0; round < 10; round++) {
-    const uint64_t a = static_cast<uint64_t>(0xD2511F53u) * c.x, b = static_cast<uint64_t>(0xCD9E8D57u) * c.z;
+    const uint64_t a = wide_product(0xD2511F53u, c.x), b = wide_product(0xCD9E8D57u, c.z);
     c = make_uint4(static_cast<uint32_t>(b >> 32) ^ c.y ^ key0, static_cast<uint32_t>(b), static_cast<uint32_t>(a >> 32) ^ c.w ^ key1,
                    static_cast<uint32_t>(a));
     key0 += 0x9E3779B9u;

@@ -50,7 +50,7 @@ __device__ void store_any(void* y, int32_t dtype, int64_t i, X x) {
   }
 }
 
-__global__ void __launch_bounds__(kThreads) convert_kernel(const void* x, int32_t from, void* y, int32_t to, Nest<2> n) {
+__global__ void __launch_bounds__(kThreads) convert_kernel(const void* x, int32_t from, void* y, int32_t to, NestWalk<2> n) {
   for (int64_t k = first_item(); k < n.count; k += item_step()) {
     int64_t at[2];
     n.at(k, at);
@@ -114,7 +114,7 @@ hd_status convert_floats(const Call& call, int64_t n) {
 // The same dtype: bits, so that NaNs keep their payload.
 // Four elements per thread under way.
 template <class Item>
-__global__ void __launch_bounds__(kThreads) move_kernel(const void* x, void* y, Nest<2> n) {
+__global__ void __launch_bounds__(kThreads) move_kernel(const void* x, void* y, NestWalk<2> n) {
   constexpr int U = 4;
   for (int64_t first = static_cast<int64_t>(blockIdx.x) * kThreads * U + threadIdx.x; first < n.count;
        first += static_cast<int64_t>(gridDim.x) * kThreads * U) {
@@ -151,20 +151,87 @@ __global__ void __launch_bounds__(kThreads) fill_kernel(const void* x, void* y, 
 struct Planes {
   int64_t rows, columns;
   int64_t x_column, y_row;  // strides; those of x's rows and y's columns are 1
-  Nest<2> outer;
+  NestWalk<2> outer;
 };
 
-constexpr int kTile = 32;
+// Tiles in the order that keeps runs long on both sides while a GPU's worth of blocks is under way: kStrip columns of tiles at a time.
+constexpr int kTile = 32, kStrip = 16;
+
+struct TileOrder {
+  int64_t down, across;  // tiles of a plane
+
+  __device__ void at(int64_t i, int64_t& plane, int64_t& row, int64_t& column) const {
+    plane = i / (down * across);
+    i -= plane * down * across;
+    const int64_t strip = i / (down * kStrip), first = strip * kStrip, wide = least(kStrip, across - first);
+    i -= first * down;
+    row = i / wide;
+    column = first + i - row * wide;
+  }
+};
+
+// A square of packs, W of W elements: from one pack for each column to one for each row. Packs are words, so that accesses stay whole.
+template <class Item>
+__device__ void transpose_packs(const uint4 (&in)[kWidth<Item>], uint4 (&out)[kWidth<Item>]) {
+  constexpr int W = kWidth<Item>;
+  uint32_t from[W][4], to[W][4];
+#pragma unroll
+  for (int c = 0; c < W; c++) from[c][0] = in[c].x, from[c][1] = in[c].y, from[c][2] = in[c].z, from[c][3] = in[c].w;
+  if constexpr (sizeof(Item) == 2) {  // two elements to a word: one byte permutation apiece
+#pragma unroll
+    for (int r = 0; r < W; r += 2) {
+#pragma unroll
+      for (int c = 0; c < W; c += 2) {
+        const uint32_t left = from[c][r / 2], right = from[c + 1][r / 2];
+        to[r][c / 2] = (left & 0xffffu) | right << 16;
+        to[r + 1][c / 2] = left >> 16 | (right & 0xffff0000u);
+      }
+    }
+  } else {
+    constexpr int kWords = static_cast<int>(sizeof(Item) / 4);
+#pragma unroll
+    for (int r = 0; r < W; r++) {
+#pragma unroll
+      for (int i = 0; i < 4; i++) to[r][i] = from[i / kWords][r * kWords + i % kWords];
+    }
+  }
+#pragma unroll
+  for (int r = 0; r < W; r++) out[r] = make_uint4(to[r][0], to[r][1], to[r][2], to[r][3]);
+}
+
+constexpr int kSquares = 16;  // squares of packs along an edge of a block's tile: runs of 256 bytes on both sides
+
+// Rows and columns of whole, aligned packs. A thread has one square in registers, so nothing waits for a barrier; a warp reads eight runs
+// of 64 bytes and writes four of 128 at a time, whole sectors all of them.
+template <class Item>
+__global__ void __launch_bounds__(kSquares* kSquares) transpose_squares(const void* x, void* y, Planes p, TileOrder order) {
+  constexpr int W = kWidth<Item>, kSide = 8;  // squares of a warp along y's columns; four along its rows
+  const int lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
+  int64_t plane, row, column, at[2];
+  order.at(blockIdx.x, plane, row, column);
+  p.outer.at(plane, at);
+  row = (row * kSquares + warp / 2 * 4 + lane / kSide) * W;
+  column = (column * kSquares + warp % 2 * kSide + lane % kSide) * W;
+  if (row >= p.rows || column >= p.columns) return;
+  const Item* from = static_cast<const Item*>(x) + at[1] + column * p.x_column + row;
+  Item* to = static_cast<Item*>(y) + at[0] + row * p.y_row + column;
+  uint4 in[W], out[W];
+#pragma unroll
+  for (int c = 0; c < W; c++) in[c] = *reinterpret_cast<const uint4*>(from + c * p.x_column);
+  transpose_packs<Item>(in, out);
+#pragma unroll
+  for (int r = 0; r < W; r++) store_words(to + r * p.y_row, out[r]);
+}
 
 template <class Item>
-__global__ void __launch_bounds__(kThreads) transpose_kernel(const void* x, void* y, Planes p) {
+__global__ void __launch_bounds__(kThreads) transpose_kernel(const void* x, void* y, Planes p, TileOrder order) {
   __shared__ Item tile[kTile][kTile + 1];
-  const int64_t row_tiles = ceil_div(p.rows, kTile), column_tiles = ceil_div(p.columns, kTile);
   const int lane = static_cast<int>(threadIdx.x % kTile), line = static_cast<int>(threadIdx.x / kTile);
-  for (int64_t i = blockIdx.x; i < p.outer.count * row_tiles * column_tiles; i += gridDim.x) {
-    const int64_t plane = i / (row_tiles * column_tiles), rest = i - plane * row_tiles * column_tiles;
-    const int64_t column = rest / row_tiles * kTile, row = (rest - rest / row_tiles * row_tiles) * kTile;
-    int64_t at[2];
+  for (int64_t i = blockIdx.x; i < p.outer.count * order.down * order.across; i += gridDim.x) {
+    int64_t plane, row, column, at[2];
+    order.at(i, plane, row, column);
+    row *= kTile;
+    column *= kTile;
     p.outer.at(plane, at);
     const Item* from = static_cast<const Item*>(x) + at[1];
     Item* to = static_cast<Item*>(y) + at[0];
@@ -181,22 +248,65 @@ __global__ void __launch_bounds__(kThreads) transpose_kernel(const void* x, void
   }
 }
 
-// Whether the nest of (y, x) is a transposition worth tiles: y dense along the last dimension, x along one of the others.
-bool is_transposition(const Nest<2>& n, Planes& p) {
+// The dimension of y along which x is dense while y is so along its last one: a transposition worth tiles; -1 for other nests.
+int transposed_dimension(const Nest<2>& n) {
   const int last_dim = n.rank - 1;
-  if (n.rank < 2 || n.stride[0][last_dim] != 1 || n.stride[1][last_dim] == 1) return false;
+  if (n.rank < 2 || n.stride[0][last_dim] != 1 || n.stride[1][last_dim] == 1) return -1;
   int along = -1;
   for (int d = 0; d < last_dim; d++) along = n.stride[1][d] == 1 ? d : along;
-  if (along < 0 || n.shape[along] < 8 || n.shape[last_dim] < 8) return false;
-  p = {n.shape[along], n.shape[last_dim], n.stride[1][last_dim], n.stride[0][along], {}};
-  for (int d = 0; d < last_dim; d++) {
-    if (d == along) continue;
-    p.outer.count *= n.shape[d];
-    p.outer.shape[p.outer.rank] = n.shape[d];
-    for (int i = 0; i < 2; i++) p.outer.stride[i][p.outer.rank] = n.stride[i][d];
-    p.outer.rank++;
+  return along < 0 || n.shape[along] < 8 || n.shape[last_dim] < 8 ? -1 : along;
+}
+
+template <class Item>
+hd_status transpose(const Call& call, const void* x, void* y, const Nest<2>& n, int along) {
+  constexpr int W = kWidth<Item>;
+  const int last_dim = n.rank - 1;
+  Nest<2> outer;
+  bool packs = W <= 8 && aligned(x) && aligned(y);
+  for (int d = 0; d <= last_dim; d++) {
+    const bool inner = d == along || d == last_dim;
+    for (int i = 0; i < 2; i++) packs = packs && (n.stride[i][d] % W == 0 || (inner && n.stride[i][d] == 1));
+    packs = packs && (!inner || n.shape[d] % W == 0);
+    if (inner) continue;
+    outer.count *= n.shape[d];
+    outer.shape[outer.rank] = n.shape[d];
+    for (int i = 0; i < 2; i++) outer.stride[i][outer.rank] = n.stride[i][d];
+    outer.rank++;
   }
-  return true;
+  const Planes planes{n.shape[along], n.shape[last_dim], n.stride[1][last_dim], n.stride[0][along], outer};
+  const int64_t edge = packs ? kSquares * W : kTile;
+  const TileOrder order{ceil_div(planes.rows, edge), ceil_div(planes.columns, edge)};
+  const int64_t tiles = outer.count * order.down * order.across;
+  if constexpr (W <= 8) {  // more would not fit into registers
+    if (packs && tiles <= INT32_MAX)
+      return launch(call, transpose_squares<Item>, dim3(static_cast<unsigned>(tiles)), kSquares * kSquares, 0, x, y, planes, order);
+  }
+  const TileOrder small{ceil_div(planes.rows, kTile), ceil_div(planes.columns, kTile)};
+  return launch(call, transpose_kernel<Item>, grid_of(outer.count * small.down * small.across), kThreads, 0, x, y, planes, small);
+}
+
+// Rows of packs whose order differs in x and y (heads and steps exchanged): the nest walked in tiles of about 64 runs along the two
+// dimensions that change places, so that runs of both sides are long while a block works. Any order does for a copy.
+Nest<2> in_tiles(const Nest<2>& n) {
+  int along = -1;  // the dimension in which runs of x lie closest together
+  for (int d = 0; d + 2 < n.rank; d++) {
+    if (n.stride[1][d] < n.stride[1][n.rank - 2] && (along < 0 || n.stride[1][d] < n.stride[1][along])) along = d;
+  }
+  constexpr int64_t kRuns = 8;
+  if (along < 0 || n.rank + 2 > HD_MAX_RANK || n.shape[along] % kRuns != 0 || n.shape[n.rank - 2] % kRuns != 0) return n;
+  Nest<2> t;
+  t.count = n.count;
+  const auto add = [&](int d, int64_t shape, int64_t step) {
+    t.shape[t.rank] = shape;
+    for (int i = 0; i < 2; i++) t.stride[i][t.rank] = n.stride[i][d] * step;
+    t.rank++;
+  };
+  for (int d = 0; d < n.rank - 1; d++)
+    add(d, d == along || d == n.rank - 2 ? n.shape[d] / kRuns : n.shape[d], d == along || d == n.rank - 2 ? kRuns : 1);
+  add(along, kRuns, 1);
+  add(n.rank - 2, kRuns, 1);
+  add(n.rank - 1, n.shape[n.rank - 1], 1);
+  return t;
 }
 
 }  // namespace
@@ -222,12 +332,9 @@ hd_status copy(const Call& call) {
   const auto of_bytes = [&](auto one, auto two, auto four, auto eight) {
     return bytes == 8 ? eight : bytes == 4 ? four : bytes == 2 ? two : one;
   };
-  Planes planes;
-  if (is_transposition(n, planes)) {
-    const int64_t tiles = planes.outer.count * ceil_div(planes.rows, kTile) * ceil_div(planes.columns, kTile);
-    const auto kernel =
-        of_bytes(transpose_kernel<uint8_t>, transpose_kernel<uint16_t>, transpose_kernel<uint32_t>, transpose_kernel<uint64_t>);
-    return launch(call, kernel, grid_of(tiles), kThreads, 0, x, y, planes);
+  if (const int along = transposed_dimension(n); along >= 0) {
+    const auto run = of_bytes(transpose<uint8_t>, transpose<uint16_t>, transpose<uint32_t>, transpose<uint64_t>);
+    return run(call, x, y, n, along);
   }
   if (n.rank == 1 && n.stride[0][0] == 1 && n.stride[1][0] == 0 && aligned(y)) {
     const auto kernel = of_bytes(fill_kernel<uint8_t>, fill_kernel<uint16_t>, fill_kernel<uint32_t>, fill_kernel<uint64_t>);
@@ -236,6 +343,7 @@ hd_status copy(const Call& call) {
   }
   Nest<2> units = n;
   const bool packs = aligned(x) && aligned(y) && in_packs(units, 16 / bytes);
+  if (packs) units = in_tiles(units);
   const auto kernel =
       packs ? move_kernel<uint4> : of_bytes(move_kernel<uint8_t>, move_kernel<uint16_t>, move_kernel<uint32_t>, move_kernel<uint64_t>);
   return launch(call, kernel, grid_of(ceil_div(units.count, 4 * kThreads)), kThreads, 0, x, y, units);

@@ -1,14 +1,13 @@
 // cross_entropy: softmax cross-entropy with label smoothing (Szegedy et al. 2016), and its gradient from the same call.
 // loss = log(sum exp z) - (1 - e) z[target] - e mean(z), z = logits - max; dlogits = grad_scale * (softmax - t).
 // Shapes: logits, dlogits [N, V]; targets i32 [N]; loss f32 [N]. A target out of range is noted (report_fault), its row gives NaN.
-// Work: a block per row. The row's packs go to shared memory all at once, a pass over them forms maximum and sum together (online softmax,
-// Milakov & Gimelshein 2018), a second one the gradient. Packs are aligned in memory, not to the row: vocabularies like 50257 start most
-// rows in the middle of one, and only the first and last pack of a row are then read and written by elements.
-// On chip: the row (100 KiB for 50257 bf16: two blocks to a processor); a row that does not fit is read twice, the second time from L2.
-// No spills (README.md has the counts). Numerics: f32 sums per thread, joined in a fixed order; the loss is put together in f64. The sum of
-// logits is taken about the first one of the row, so that a common offset does not cost digits.
-// Cost: reads N V and writes it: bandwidth-bound; 2 exponentials and about 10 instructions per element.
-// Deterministic. Checked on: see README.md.
+// Work: a block per row. The row's packs are sent to shared memory all at once, a pass over them forms maximum and sum together as they
+// come in, a quarter at a time (online softmax, Milakov & Gimelshein 2018), a second one the gradient. Packs are aligned in memory, not to
+// the row: vocabularies like 50257 start most rows in the middle of one, and only the first and last pack of a row are then read and
+// written by elements. On chip: the row (100 KiB for 50257 bf16: two blocks to a processor); a row that does not fit is read twice, the
+// second time from L2. No spills (README.md has the counts). Numerics: f32 sums per thread, joined in a fixed order; the loss is put
+// together in f64. The sum of logits is taken about the first one of the row, so that a common offset does not cost digits. Cost: reads N V
+// and writes it: bandwidth-bound; 2 exponentials and about 10 instructions per element. Deterministic. Checked on: see README.md.
 #include "check.h"
 #include "rows.h"
 
@@ -31,6 +30,7 @@ template <class T, bool kStaged>
 struct Packs {
   static constexpr int W = kWidth<T>;
   static constexpr int kBatch = kStaged ? 4 : 2;  // packs that a thread has under way
+  static constexpr int kGroups = 4;               // of copies to shared memory; the launch gives a thread no more than about 4 kBatch packs
   const T* row;
   Bits<T>* stage;  // in shared memory
   int lead, n, count;
@@ -54,35 +54,58 @@ struct Packs {
     }
     return bits;
   }
-  // Every thread reads the packs that it has put there itself: no barrier is needed.
+  // Every thread reads the packs that it has put there itself: no barrier is needed. One group of copies for each batch of `each`.
   __device__ void fetch() const {
-    for (int pack = static_cast<int>(threadIdx.x); pack < count; pack += static_cast<int>(blockDim.x)) {
-      if (whole(pack)) {
-        copy_to_shared(stage + pack, address(pack));
-      } else {
-        stage[pack] = edge(pack);
+    const int step = static_cast<int>(blockDim.x);
+#pragma unroll 1
+    for (int group = 0; group < kGroups; group++) {
+      const int end = group == kGroups - 1 ? count : (group + 1) * kBatch * step;
+      for (int pack = group * kBatch * step + static_cast<int>(threadIdx.x); pack < end && pack < count; pack += step) {
+        if (whole(pack)) {
+          copy_to_shared(stage + pack, address(pack));
+        } else {
+          stage[pack] = edge(pack);
+        }
       }
+      close_copies();
     }
-    wait_for_copies();
   }
   __device__ Bits<T> get(int pack) const {
     if (kStaged) return stage[pack];
     return whole(pack) ? *address(pack) : edge(pack);
   }
-  // f(pack, its bits) for the packs of the thread, several loads at a time
+  // f(pack, its bits) for the packs of the thread from `at` on up to `end`, several loads at a time
   template <class F>
-  __device__ void each(const F& f) const {
+  __device__ void some(int at, int end, const F& f) const {
     const int step = static_cast<int>(blockDim.x);
-    for (int at = static_cast<int>(threadIdx.x); at < count; at += kBatch * step) {
+    for (; at < end; at += kBatch * step) {
       Bits<T> bits[kBatch];
 #pragma unroll
       for (int u = 0; u < kBatch; u++) {
-        if (at + u * step < count) bits[u] = get(at + u * step);
+        if (at + u * step < end) bits[u] = get(at + u * step);
       }
 #pragma unroll
       for (int u = 0; u < kBatch; u++) {
-        if (at + u * step < count) f(at + u * step, bits[u]);
+        if (at + u * step < end) f(at + u * step, bits[u]);
       }
+    }
+  }
+  template <class F>
+  __device__ void each(const F& f) const {
+    some(static_cast<int>(threadIdx.x), count, f);
+  }
+  // The same, as what fetch() has sent for comes in.
+  template <class F>
+  __device__ void each_as_it_comes(const F& f) const {
+    const int mine = static_cast<int>(threadIdx.x), part = kBatch * static_cast<int>(blockDim.x);
+#pragma unroll 1
+    for (int group = 0; group < kGroups; group++) {
+      if (group == 0) wait_for_groups<kGroups - 1>();
+      if (group == 1) wait_for_groups<kGroups - 2>();
+      if (group == 2) wait_for_groups<kGroups - 3>();
+      if (group == 3) wait_for_groups<0>();
+      const int end = group == kGroups - 1 ? count : static_cast<int>(least(count, (group + 1) * part));
+      some(group * part + mine, end, f);
     }
   }
 };
@@ -91,7 +114,7 @@ template <class T, bool kStaged>
 __device__ void store(const Packs<T, kStaged>& packs, T* row, int pack, bool vector, const float (&x)[kWidth<T>]) {
   const int at = packs.first(pack);
   if (vector && packs.whole(pack)) {
-    *reinterpret_cast<Bits<T>*>(row + at) = packed<T>(x);
+    store_whole(row + at, 0, packed<T>(x));
     return;
   }
 #pragma unroll
@@ -124,7 +147,7 @@ __global__ void __launch_bounds__(1024) cross_entropy_kernel(Work<T> w) {
   const bool smooth = w.p.label_smoothing > 0;
   const float origin = to_f32(x[0]), at_target = to_f32(x[target]);  // dlogits may be logits: before the first store
   float top = -INFINITY, total = 0, sum = 0;
-  packs.each([&](int pack, const Bits<T>& bits) {
+  const auto gather = [&](int pack, const Bits<T>& bits) {
     float v[W];
     unpack(bits, v);
     float higher = top;
@@ -138,7 +161,12 @@ __global__ void __launch_bounds__(1024) cross_entropy_kernel(Work<T> w) {
     if (!smooth) return;
 #pragma unroll
     for (int i = 0; i < W; i++) sum += packs.first(pack) + i >= 0 && packs.first(pack) + i < packs.n ? v[i] - origin : 0.0f;
-  });
+  };
+  if constexpr (kStaged) {
+    packs.each_as_it_comes(gather);
+  } else {
+    packs.each(gather);
+  }
   const float all = team_join<Largest>(top), shift = all == -INFINITY ? 0.0f : all;
   total = team_sum(total * exp2_fast((top - shift) * kLog2e));
   if (smooth) sum = team_sum(sum);

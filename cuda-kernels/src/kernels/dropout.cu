@@ -1,11 +1,10 @@
 // dropout: y = keep ? x / (1 - p) : 0 (Srivastava et al. 2014), with a mask that is a function of (seed, offset, element index), so that
 // the backward pass and every other backend draw the same one: see ops.def.
-// Shapes: x, y [N..]. Work: a thread takes 16 bytes of the row-major order, so one or two Philox blocks; grid-stride.
-// On chip: registers only; no spills (README.md has the counts).
-// Numerics: x is multiplied by 1 / (1 - p) in f64 and rounded once, which gives the rounding of the exact quotient.
-// Cost: reads and writes each element once; 10 Philox rounds (20 wide multiplications) per 4 elements: bandwidth-bound.
-// Deterministic: the mask does not depend on how the work is split.
-// Checked on: see README.md.
+// Shapes: x, y [N..]. Work: a thread takes 16 bytes of the row-major order, so one or two Philox blocks, two such packs at a time where x
+// and y are dense: both loads are under way while the mask is drawn. Else an element at a time of the same four or eight. On chip:
+// registers only; no spills (README.md has the counts). Numerics: x is multiplied by 1 / (1 - p) in f64 and rounded once, which gives the
+// rounding of the exact quotient. Cost: reads and writes each element once; 10 Philox rounds (20 wide multiplications) per 4 elements:
+// bandwidth-bound. Deterministic: the mask does not depend on how the work is split. Checked on: see README.md.
 #include "check.h"
 #include "device.h"
 
@@ -17,38 +16,71 @@ struct Mask {
   uint32_t threshold;
 };
 
+// Which elements of the pack are kept.
 template <class T>
-__global__ void __launch_bounds__(kThreads, 4) dropout_kernel(const T* x, T* y, Nest<2> n, Mask mask, double factor, bool vector) {
+__device__ void draw(const Mask& mask, int64_t pack, bool (&keep)[kWidth<T>]) {
+  constexpr int kBlocks = kWidth<T> / 4;
+#pragma unroll
+  for (int g = 0; g < kBlocks; g++) {
+    const auto block = static_cast<uint64_t>(pack * kBlocks + g);
+    const uint4 r = philox(make_uint4(static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), static_cast<uint32_t>(mask.offset),
+                                      static_cast<uint32_t>(mask.offset >> 32)),
+                           mask.seed);
+    const uint32_t word[4] = {r.x, r.y, r.z, r.w};
+#pragma unroll
+    for (int i = 0; i < 4; i++) keep[4 * g + i] = word[i] >= mask.threshold;
+  }
+}
+
+template <class T>
+__device__ T dropped(T x, bool keep, double factor) {
+  return keep ? rounded<T>(to_f64(x) * factor) : rounded<T>(0.0f);
+}
+
+constexpr int kBatch = 2;  // packs of a thread under way
+
+template <class T>
+__global__ void __launch_bounds__(kThreads, 4) dropout_dense(const T* x, T* y, int64_t n, Mask mask, double factor) {
+  constexpr int W = kWidth<T>;
+  const int64_t packs = n / W;
+  for (int64_t tile = blockIdx.x; tile * kThreads * kBatch < packs; tile += gridDim.x) {
+    const int64_t first = tile * kThreads * kBatch + threadIdx.x;
+    Bits<T> bits[kBatch];
+#pragma unroll
+    for (int k = 0; k < kBatch; k++) bits[k] = reinterpret_cast<const Bits<T>*>(x)[least(first + k * kThreads, packs - 1)];
+#pragma unroll
+    for (int k = 0; k < kBatch; k++) {  // without a branch, so that the packs share the rounds' keys
+      bool keep[W];
+      draw<T>(mask, first + k * kThreads, keep);
+#pragma unroll
+      for (int i = 0; i < W; i++) bits[k].item[i] = dropped(bits[k].item[i], keep[i], factor);
+    }
+#pragma unroll
+    for (int k = 0; k < kBatch; k++) {
+      if (first + k * kThreads < packs) reinterpret_cast<Bits<T>*>(y)[first + k * kThreads] = bits[k];
+    }
+  }
+  if (blockIdx.x != 0 || threadIdx.x != 0 || packs * W == n) return;
+  bool keep[W];
+  draw<T>(mask, packs, keep);
+#pragma unroll
+  for (int i = 0; i < W; i++) {  // the last elements, less than a pack
+    if (packs * W + i < n) y[packs * W + i] = dropped(x[packs * W + i], keep[i], factor);
+  }
+}
+
+template <class T>
+__global__ void __launch_bounds__(kThreads) dropout_kernel(const T* x, T* y, NestWalk<2> n, Mask mask, double factor) {
   constexpr int W = kWidth<T>;
   for (int64_t pack = first_item(); pack * W < n.count; pack += item_step()) {
-    const int64_t from = pack * W;
-    const bool whole = vector && from + W <= n.count;
-    Bits<T> bits;
-    if (whole) bits = *reinterpret_cast<const Bits<T>*>(x + from);  // under way while the mask is drawn
-    uint32_t word[W];
-#pragma unroll
-    for (int g = 0; g < W / 4; g++) {
-      const auto block = static_cast<uint64_t>(pack * (W / 4) + g);
-      const uint4 r = philox(make_uint4(static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32),
-                                        static_cast<uint32_t>(mask.offset), static_cast<uint32_t>(mask.offset >> 32)),
-                             mask.seed);
-      word[4 * g] = r.x;
-      word[4 * g + 1] = r.y;
-      word[4 * g + 2] = r.z;
-      word[4 * g + 3] = r.w;
-    }
-    if (whole) {
-#pragma unroll
-      for (int i = 0; i < W; i++) bits.item[i] = word[i] >= mask.threshold ? rounded<T>(to_f64(bits.item[i]) * factor) : rounded<T>(0.0f);
-      *reinterpret_cast<Bits<T>*>(y + from) = bits;
-      continue;
-    }
+    bool keep[W];
+    draw<T>(mask, pack, keep);
 #pragma unroll
     for (int i = 0; i < W; i++) {
-      if (from + i >= n.count) continue;
+      if (pack * W + i >= n.count) continue;
       int64_t at[2];
-      n.at(from + i, at);
-      y[at[0]] = word[i] >= mask.threshold ? rounded<T>(to_f64(x[at[1]]) * factor) : rounded<T>(0.0f);
+      n.at(pack * W + i, at);
+      y[at[0]] = dropped(x[at[1]], keep[i], factor);
     }
   }
 }
@@ -67,8 +99,10 @@ hd_status dropout(const Call& call) {
     using T = decltype(type);
     const T* x = call.data<const T>(0);
     T* y = call.data<T>(1);
-    return launch(call, dropout_kernel<T>, grid_for(ceil_div(n.count, kWidth<T>)), kThreads, 0, x, y, n, mask,
-                  1.0 / (1.0 - static_cast<double>(p.p)), n.dense() && aligned(x) && aligned(y));
+    const double factor = 1.0 / (1.0 - static_cast<double>(p.p));
+    if (n.dense() && aligned(x) && aligned(y))
+      return launch(call, dropout_dense<T>, grid_for(ceil_div(n.count, kBatch * kWidth<T>)), kThreads, 0, x, y, n.count, mask, factor);
+    return launch(call, dropout_kernel<T>, grid_for(ceil_div(n.count, kWidth<T>)), kThreads, 0, x, y, n, mask, factor);
   });
 }
 }  // namespace hd

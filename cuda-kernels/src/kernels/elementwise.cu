@@ -45,7 +45,7 @@ __device__ T combined(const BinaryWork& w, T a, T b) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) binary_kernel(const T* a, const T* b, T* y, Nest<3> n, BinaryWork w) {
+__global__ void __launch_bounds__(kThreads) binary_kernel(const T* a, const T* b, T* y, NestWalk<3> n, BinaryWork w) {
   for (int64_t i = first_item(); i < n.count; i += item_step()) {
     int64_t at[3];
     n.at(i, at);
@@ -129,7 +129,7 @@ __global__ void __launch_bounds__(kThreads) binary_dense(const T* a, const T* b,
 
 // Rows of whole packs, one of them broadcast over the others, for instance a bias. The nest counts packs.
 template <class T>
-__global__ void __launch_bounds__(kThreads) binary_packs(const T* a, const T* b, T* y, Nest<3> n, BinaryWork w) {
+__global__ void __launch_bounds__(kThreads) binary_packs(const T* a, const T* b, T* y, NestWalk<3> n, BinaryWork w) {
   const auto packs = [](const T* p) { return reinterpret_cast<const Bits<T>*>(p); };
   for (int64_t first = static_cast<int64_t>(blockIdx.x) * kThreads * kBatch + threadIdx.x; first < n.count;
        first += static_cast<int64_t>(gridDim.x) * kThreads * kBatch) {
@@ -214,7 +214,7 @@ __device__ T applied(const hd_UnaryParams& p, T x) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) unary_kernel(const T* x, T* y, Nest<2> n, hd_UnaryParams p) {
+__global__ void __launch_bounds__(kThreads) unary_kernel(const T* x, T* y, NestWalk<2> n, hd_UnaryParams p) {
   for (int64_t i = first_item(); i < n.count; i += item_step()) {
     int64_t at[2];
     n.at(i, at);

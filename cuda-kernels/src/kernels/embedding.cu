@@ -1,13 +1,13 @@
 // embedding_fwd: y[n] = table[ids[n]]; embedding_bwd: dtable[ids[n]] += dy[n] in the order of n.
 // Shapes: table, dtable [V, F]; ids i32 [N..]; y, dy [N.., F]. An id out of range is noted (report_fault) and skipped (forward: 0).
 // Work: forward a team of up to a warp per row and four packs per thread, 16 bytes each where rows are aligned. Backward lists the
-// positions of every id (count, place, fill: integer atomics, whose order does not matter as every list is sorted before it is used) and
-// then has a warp per row of the table and 512 columns: it sorts the row's list and sums dy in that order, or writes zeros. Lists of more
-// than 128 positions (padding) are sorted by a block, summed in pieces of 128 by a warp each, and the pieces joined in order.
-// On chip: four packs of sums per thread; lists in shared memory; no spills (README.md has the counts).
-// Numerics: forward exact. Backward sums a row in f32 and rounds once, also when dtable is 16 bits wide.
-// Cost: forward 2 N F. Backward N F + V F, 8 V + 4 N bytes of workspace, and 4 F for every 64 ids for the pieces: bandwidth-bound.
-// Deterministic. Checked on: see README.md.
+// positions of every id (count, place, fill: integer atomics, whose order does not matter as every list is sorted before it is used). A
+// warp then has eight rows of the table and 512 columns: it sorts their lists of up to 32 positions and sums dy along all of them as one
+// run, two rows of dy under way whatever list they are in, or writes zeros. Longer lists (frequent words, padding) are sorted by a block as
+// bits of a map, which takes no comparisons, summed in pieces of 64 by a warp each, and the pieces joined in order. On chip: packs of sums
+// per thread; positions and the map in shared memory; no spills (README.md has the counts). Numerics: forward exact. Backward sums a row in
+// f32 and rounds once, also when dtable is 16 bits wide. Cost: forward 2 N F. Backward N F + V F, 8 V + 8 N bytes of workspace, and 4 F for
+// every 64 ids of a long list for the pieces: bandwidth-bound. Deterministic. Checked on: see README.md.
 #include "check.h"
 #include "rows.h"
 
@@ -41,20 +41,44 @@ __global__ void __launch_bounds__(kThreads)
 
 // ---- backward: the lists ----
 
-constexpr int kShort = 128;          // positions of a list that one warp sorts and sums
-constexpr int kSortInShared = 8192;  // positions of a list that a block sorts in shared memory
-constexpr int kScan = 1024;          // ids of a block of place_lists
+constexpr int kShort = 32;    // positions of a list that one warp sorts
+constexpr int kPiece = 64;    // positions of a longer list that one warp sums
+constexpr int kScan = 1024;   // threads of a block that forms prefix sums
+constexpr int kWords = 8192;  // of the map of positions: 2^18 at a time
 
 struct Lists {
   int32_t* count;     // [V], and the first to be cleared
   int32_t* used;      // [3]: places in `list`, long lists, pieces
   int32_t* end;       // [V]: where an id's list ends, once it is filled
   int32_t* list;      // [N]
-  int32_t* long_id;   // [N / kShort]
-  int32_t* long_at;   // [N / kShort]: its first piece
-  int32_t* piece_of;  // [2 N / kShort]: the long list of a piece
-  float* partial;     // [2 N / kShort, F]
+  int32_t* sorted;    // [N]: the long lists, at the places that they have in `list`
+  int32_t* long_id;   // [longs]
+  int32_t* long_at;   // [longs]: its first piece
+  int32_t* piece_of;  // [pieces]: the long list of a piece
+  float* partial;     // [pieces, F]
 };
+
+// The sum of x over the threads before this one, in a block of kScan; total: over all. All threads of the block must call it.
+__device__ int32_t sum_before(int32_t x, int32_t& total) {
+  __shared__ int32_t sums[kScan / 32];
+  const int lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
+  const auto scan = [&](int32_t v) {  // up to and with this lane
+#pragma unroll
+    for (int step = 1; step < 32; step *= 2) {
+      const int32_t other = __shfl_sync(0xffffffffu, v, lane >= step ? lane - step : lane);
+      if (lane >= step) v += other;
+    }
+    return v;
+  };
+  const int32_t mine = scan(x);
+  if (lane == 31) sums[warp] = mine;
+  __syncthreads();
+  const int32_t all = scan(sums[lane]);  // every warp forms the sums of the warps
+  total = __shfl_sync(0xffffffffu, all, 31);
+  const int32_t warps_before = __shfl_sync(0xffffffffu, all, warp > 0 ? warp - 1 : 0);
+  __syncthreads();
+  return mine - x + (warp > 0 ? warps_before : 0);
+}
 
 __global__ void __launch_bounds__(kThreads)
     count_ids(View<const int32_t> ids, int64_t rows, int64_t vocabulary, Lists lists, unsigned long long* fault) {
@@ -70,32 +94,17 @@ __global__ void __launch_bounds__(kThreads)
 
 // Gives every list its place: a sum over the ids before it in its block, and one atomic per block for the block's place.
 __global__ void __launch_bounds__(kScan) place_lists(Lists lists, int64_t vocabulary) {
-  __shared__ int32_t sums[32], block_start;
+  __shared__ int32_t block_start;
   const int64_t id = static_cast<int64_t>(blockIdx.x) * kScan + threadIdx.x;
-  const int lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
   const int32_t count = id < vocabulary ? lists.count[id] : 0;
-  int32_t before = count;  // up to and with this id, in the warp
-#pragma unroll
-  for (int step = 1; step < 32; step *= 2) {
-    const int32_t other = __shfl_sync(0xffffffffu, before, lane >= step ? lane - step : lane);
-    if (lane >= step) before += other;
-  }
-  if (lane == 31) sums[warp] = before;
-  __syncthreads();
-  if (threadIdx.x == 0) {
-    int32_t total = 0;
-    for (int i = 0; i < 32; i++) {
-      const int32_t mine = sums[i];
-      sums[i] = total;
-      total += mine;
-    }
-    block_start = atomicAdd(lists.used, total);
-  }
+  int32_t total;
+  const int32_t before = sum_before(count, total);
+  if (threadIdx.x == 0) block_start = atomicAdd(lists.used, total);
   __syncthreads();
   if (id >= vocabulary) return;
-  lists.end[id] = block_start + sums[warp] + before - count;  // its start; fill_lists moves it to its end
+  lists.end[id] = block_start + before;  // its start; fill_lists moves it to its end
   if (count <= kShort) return;
-  const int32_t pieces = (count + kShort - 1) / kShort, slot = atomicAdd(lists.used + 1, 1), piece = atomicAdd(lists.used + 2, pieces);
+  const int32_t pieces = (count + kPiece - 1) / kPiece, slot = atomicAdd(lists.used + 1, 1), piece = atomicAdd(lists.used + 2, pieces);
   lists.long_id[slot] = static_cast<int32_t>(id);
   lists.long_at[slot] = piece;
   for (int32_t k = 0; k < pieces; k++) lists.piece_of[piece + k] = slot;
@@ -108,36 +117,32 @@ __global__ void __launch_bounds__(kThreads) fill_lists(View<const int32_t> ids, 
   }
 }
 
-// Bitonic, with comparisons that all point the same way: what lies past the end counts as infinite and stays there.
-__device__ void sort_by_block(int32_t* list, int32_t count) {
-  for (int32_t size = 2; size / 2 < count; size *= 2) {
-    for (int32_t step = size - 1; step > 0; step = step == size - 1 ? size / 4 : step / 2) {
-      for (int32_t i = static_cast<int32_t>(threadIdx.x); i < count; i += static_cast<int32_t>(blockDim.x)) {
-        const int32_t other = i ^ step;
-        if (other <= i || other >= count || list[i] <= list[other]) continue;
-        const int32_t swapped = list[i];
-        list[i] = list[other];
-        list[other] = swapped;
+// A block per long list: its positions become bits of a map, whose bits in order are the sorted list.
+__global__ void __launch_bounds__(kScan) sort_long_lists(Lists lists, int64_t rows) {
+  __shared__ uint32_t map[kWords];
+  for (int32_t slot = static_cast<int32_t>(blockIdx.x); slot < lists.used[1]; slot += static_cast<int32_t>(gridDim.x)) {
+    const int32_t id = lists.long_id[slot], count = lists.count[id], start = lists.end[id] - count;
+    int32_t* to = lists.sorted + start;
+    for (int64_t window = 0; window < rows; window += kWords * 32) {
+      const int32_t words = static_cast<int32_t>(least(kWords, ceil_div(rows - window, 32)));
+      const int32_t each = (words + kScan - 1) / kScan, first = static_cast<int32_t>(threadIdx.x) * each;  // words of a thread
+      for (int32_t k = static_cast<int32_t>(threadIdx.x); k < words; k += kScan) map[k] = 0;
+      __syncthreads();
+      for (int32_t k = static_cast<int32_t>(threadIdx.x); k < count; k += kScan) {
+        const int64_t at = lists.list[start + k] - window;
+        if (at >= 0 && at < kWords * 32) atomicOr(map + at / 32, 1u << (at % 32));
       }
       __syncthreads();
+      int32_t bits = 0, total;
+      for (int32_t k = first; k < first + each && k < words; k++) bits += __popc(map[k]);
+      int32_t place = sum_before(bits, total);
+      for (int32_t k = first; k < first + each && k < words; k++) {
+        for (uint32_t rest = map[k]; rest != 0; rest &= rest - 1)
+          to[place++] = static_cast<int32_t>(window) + k * 32 + __ffs(static_cast<int>(rest)) - 1;
+      }
+      to += total;
+      __syncthreads();
     }
-  }
-}
-
-__global__ void __launch_bounds__(1024) sort_long_lists(Lists lists) {
-  __shared__ int32_t stage[kSortInShared];
-  for (int32_t slot = static_cast<int32_t>(blockIdx.x); slot < lists.used[1]; slot += static_cast<int32_t>(gridDim.x)) {
-    const int32_t id = lists.long_id[slot], count = lists.count[id];
-    int32_t* const list = lists.list + lists.end[id] - count;
-    if (count > kSortInShared) {
-      sort_by_block(list, count);
-      continue;
-    }
-    for (int32_t i = static_cast<int32_t>(threadIdx.x); i < count; i += static_cast<int32_t>(blockDim.x)) stage[i] = list[i];
-    __syncthreads();
-    sort_by_block(stage, count);
-    for (int32_t i = static_cast<int32_t>(threadIdx.x); i < count; i += static_cast<int32_t>(blockDim.x)) list[i] = stage[i];
-    __syncthreads();
   }
 }
 
@@ -161,14 +166,14 @@ __device__ void add_to_row(A* row, const Table& table, int64_t column, const flo
   float now[W] = {};
   if (kPlain) {
     if (column >= n) return;
-    if (table.accumulate) unpack(*reinterpret_cast<const Bits<A>*>(row + column), now);
+    if (table.accumulate) unpack(whole_pack(row + column, 0), now);
   } else if (table.accumulate) {
     load_pack(row, column, n, false, now);
   }
 #pragma unroll
   for (int i = 0; i < W; i++) now[i] += total[i];
   if (kPlain) {
-    *reinterpret_cast<Bits<A>*>(row + column) = packed<A>(now);
+    store_whole(row + column, 0, packed<A>(now));
   } else {
     store_pack(row, column, n, false, now);
   }
@@ -185,96 +190,134 @@ __device__ void store_sums(const Table& table, int64_t id, int64_t column, const
   }
 }
 
-// total = the sum of the rows of dy at the positions of the list, in its order: the columns of a lane, kSums packs 32 apart.
-template <bool kPlain, class T>
-__device__ void sum_rows(const View<const T>& dy, const int32_t* list, int32_t count, int64_t column, int64_t n,
-                         float (&total)[kSums<T>][kWidth<T>]) {
-  constexpr int W = kWidth<T>;
-#pragma unroll
-  for (int u = 0; u < kSums<T>; u++) {
-#pragma unroll
-    for (int i = 0; i < W; i++) total[u][i] = 0;
-  }
+constexpr int kGroup = 8;         // rows of the table of a warp
+constexpr int kLast = INT32_MIN;  // the bit that marks a list's last position
+constexpr int kRunMost = kGroup * kShort;
+
+// Sums rows of dy along a run of positions, the columns of a lane, kSums packs 32 apart; end(total) after each that is marked.
+template <bool kPlain, class T, class F>
+__device__ void sum_run(const View<const T>& dy, const int32_t* run, int32_t count, int64_t column, int64_t n, const F& end) {
+  constexpr int W = kWidth<T>, S = kSums<T>, U = kPlain && S == 2 ? 2 : 1;  // U: rows under way, four packs in all
+  float total[S][W] = {};
   const int packs = static_cast<int>((n - column + W - 1) / W);  // from the lane's first on
-  for (int32_t k = 0; k < count; k++) {
-    float v[W];
-    if constexpr (kPlain) {
-      const T* row = dy.data + list[k] * dy.rows.stride[0] + column;
-      Bits<T> bits[kSums<T>];
+  for (int32_t k = 0; k < count; k += U) {
+    Bits<T> bits[U][S];
+    int32_t position[U];
 #pragma unroll
-      for (int u = 0; u < kSums<T>; u++) bits[u] = pack_at(row, u * 32, packs);
+    for (int r = 0; r < U; r++) {
+      position[r] = run[k + r < count ? k + r : k];
+      const int64_t row = position[r] & ~kLast;
 #pragma unroll
-      for (int u = 0; u < kSums<T>; u++) {
-        unpack(bits[u], v);
+      for (int u = 0; u < S; u++) {
+        if constexpr (kPlain) {
+          bits[r][u] = pack_at(dy.data + row * dy.rows.stride[0] + column, u * 32, packs);
+        } else {
+          bits[r][u] = load_bits(dy.row(row), column + u * 32 * W, n, false);
+        }
+      }
+    }
+#pragma unroll
+    for (int r = 0; r < U; r++) {
+      if (k + r >= count) continue;
+#pragma unroll
+      for (int u = 0; u < S; u++) {
+        float v[W];
+        unpack(bits[r][u], v);
 #pragma unroll
         for (int i = 0; i < W; i++) total[u][i] += v[i];
       }
-    } else {
-      const T* row = dy.row(list[k]);
+      if (position[r] >= 0) continue;
+      end(total);
 #pragma unroll
-      for (int u = 0; u < kSums<T>; u++) {
-        load_pack(row, column + u * 32 * W, n, false, v);
+      for (int u = 0; u < S; u++) {
 #pragma unroll
-        for (int i = 0; i < W; i++) total[u][i] += v[i];
+        for (int i = 0; i < W; i++) total[u][i] = 0;
       }
     }
   }
 }
 
-// A warp per row of the table, then a warp per piece of a long list; blockIdx.y: 32 kSums packs of columns.
-template <class T, bool kPlain>
-__global__ void __launch_bounds__(kThreads, kPlain && sizeof(T) == 2 ? 3 : 2) sum_lists(View<const T> dy, Table table, Lists lists) {
-  constexpr int W = kWidth<T>;
-  __shared__ int32_t unsorted[kThreads / 32][kShort], sorted[kThreads / 32][kShort];
-  const int warp = static_cast<int>(threadIdx.y), lane = static_cast<int>(threadIdx.x);
-  const int64_t column = (static_cast<int64_t>(blockIdx.y) * 32 * kSums<T> + lane) * W, n = table.features;
-  float total[kSums<T>][W];
-  for (int64_t id = static_cast<int64_t>(blockIdx.x) * blockDim.y + warp; id < table.vocabulary;
-       id += static_cast<int64_t>(gridDim.x) * blockDim.y) {
-    const int32_t count = lists.count[id];
-    if (count > kShort || (count == 0 && table.accumulate)) continue;  // the same for the warp
-    const int32_t* list = lists.list + lists.end[id] - count;
-    if (count > 1) {
-      for (int32_t i = lane; i < count; i += 32) unsorted[warp][i] = list[i];
-      __syncwarp();
-      for (int32_t i = lane; i < count; i += 32) {
-        const int32_t mine = unsorted[warp][i];
-        int32_t smaller = 0;
-        for (int32_t k = 0; k < count; k++) smaller += unsorted[warp][k] < mine;
-        sorted[warp][smaller] = mine;
-      }
-      __syncwarp();
-      list = sorted[warp];
-    }
-    sum_rows<kPlain>(dy, list, count, column, n, total);
+// The short lists of kGroup ids from `first` on, sorted, one after another in `run`. has: a bit for each id that has one. Returns the
+// length of the run. zeros: a bit for each id without positions.
+__device__ int32_t gather_run(const Lists& lists, int64_t first, int64_t vocabulary, int32_t* run, uint32_t& has, uint32_t& zeros) {
+  const int lane = static_cast<int>(threadIdx.x % 32);
+  const bool mine = lane < kGroup && first + lane < vocabulary;
+  const int32_t count = mine ? lists.count[first + lane] : 0, start = mine ? lists.end[first + lane] - count : 0;
+  has = __ballot_sync(0xffffffffu, count > 0 && count <= kShort);
+  zeros = __ballot_sync(0xffffffffu, mine && count == 0);
+  int32_t position[kGroup];
 #pragma unroll
-    for (int u = 0; u < kSums<T>; u++) store_sums<kPlain, T>(table, id, column + u * 32 * W, total[u]);
+  for (int g = 0; g < kGroup; g++) {
+    const int32_t c = __shfl_sync(0xffffffffu, count, g), from = __shfl_sync(0xffffffffu, start, g);
+    position[g] = c <= kShort && lane < c ? lists.list[from + lane] : 0;
+  }
+  int32_t length = 0;
+#pragma unroll
+  for (int g = 0; g < kGroup; g++) {
+    const int32_t c = (has >> g & 1) != 0 ? __shfl_sync(0xffffffffu, count, g) : 0;  // the same branch for the warp
+    int32_t smaller = 0;
+    for (int32_t k = 0; c > 1 && k < c; k++) smaller += __shfl_sync(0xffffffffu, position[g], k) < position[g];
+    if (lane < c) run[length + smaller] = position[g] | (smaller == c - 1 ? kLast : 0);
+    length += c;
+  }
+  __syncwarp();
+  return length;
+}
+
+// A warp per piece of a long list, then a warp per kGroup rows of the table, each for 32 kSums packs of columns; the warps of a block share
+// a row's segments, so that it is read in runs.
+template <class T, bool kPlain>
+__global__ void __launch_bounds__(kThreads, kPlain && sizeof(T) == 2 ? 3 : 2)
+    sum_lists(View<const T> dy, Table table, Lists lists, int32_t segments) {
+  constexpr int W = kWidth<T>, S = kSums<T>;
+  __shared__ int32_t runs[kThreads / 32][kRunMost];
+  const int lane = static_cast<int>(threadIdx.x);
+  int32_t* const run = runs[threadIdx.y];
+  const int64_t n = table.features, groups = ceil_div(table.vocabulary, kGroup), pieces = lists.used[2];
+  for (int64_t job = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y; job < (pieces + groups) * segments;
+       job += static_cast<int64_t>(gridDim.x) * blockDim.y) {
+    const int64_t unit = job / segments, column = ((job - unit * segments) * 32 * S + lane) * W;
+    Table to = table;
+    int64_t first;
+    uint32_t has = 1, zeros = 0;
+    int32_t length;
+    if (unit < pieces) {
+      const int32_t slot = lists.piece_of[unit], id = lists.long_id[slot], count = lists.count[id];
+      const int32_t from = static_cast<int32_t>(unit - lists.long_at[slot]) * kPiece;
+      const int32_t* sorted = lists.sorted + lists.end[id] - count + from;
+      length = static_cast<int32_t>(least(kPiece, count - from));
+      for (int32_t k = lane; k < length; k += 32) run[k] = sorted[k] | (k == length - 1 ? kLast : 0);
+      __syncwarp();
+      first = id;
+      if (count > kPiece) first = unit, to.data = lists.partial, to.stride = n, to.dtype = HD_F32, to.accumulate = false;
+    } else {
+      first = (unit - pieces) * kGroup;
+      length = gather_run(lists, first, table.vocabulary, run, has, zeros);
+      const float nothing[W] = {};
+      for (; zeros != 0 && !table.accumulate; zeros &= zeros - 1) {
+#pragma unroll
+        for (int u = 0; u < S; u++) store_sums<kPlain, T>(table, first + __ffs(static_cast<int>(zeros)) - 1, column + u * 32 * W, nothing);
+      }
+    }
+    sum_run<kPlain>(dy, run, length, column, n, [&](const float(&total)[S][W]) {
+#pragma unroll
+      for (int u = 0; u < S; u++) store_sums<kPlain, T>(to, first + __ffs(static_cast<int>(has)) - 1, column + u * 32 * W, total[u]);
+      has &= has - 1;
+    });
     __syncwarp();
   }
-  for (int32_t piece = static_cast<int32_t>(blockIdx.x * blockDim.y) + warp; piece < lists.used[2];
-       piece += static_cast<int32_t>(gridDim.x * blockDim.y)) {
-    const int32_t slot = lists.piece_of[piece], id = lists.long_id[slot], count = lists.count[id];
-    const int32_t from = (piece - lists.long_at[slot]) * kShort;
-    sum_rows<kPlain>(dy, lists.list + lists.end[id] - count + from, static_cast<int32_t>(least(kShort, count - from)), column, n, total);
-#pragma unroll
-    for (int u = 0; u < kSums<T>; u++) {
-#pragma unroll
-      for (int i = 0; i < W; i++) {
-        if (column + u * 32 * W + i < n) lists.partial[piece * n + column + u * 32 * W + i] = total[u][i];
-      }
-    }
-  }
 }
 
-// A block per long list: joins its pieces in order.
+// A block per list of several pieces: joins them in order.
 template <class T>
 __global__ void __launch_bounds__(kThreads) join_pieces(Table table, Lists lists) {
   for (int32_t slot = static_cast<int32_t>(blockIdx.x); slot < lists.used[1]; slot += static_cast<int32_t>(gridDim.x)) {
-    const int32_t id = lists.long_id[slot], first = lists.long_at[slot], pieces = (lists.count[id] + kShort - 1) / kShort;
+    const int32_t id = lists.long_id[slot], first = lists.long_at[slot], pieces = (lists.count[id] + kPiece - 1) / kPiece;
+    if (pieces == 1) continue;  // sum_lists has stored it
     for (int64_t f = static_cast<int64_t>(blockIdx.y) * blockDim.x + threadIdx.x; f < table.features;
          f += static_cast<int64_t>(gridDim.y) * blockDim.x) {
       float total = 0;
-#pragma unroll 8
+#pragma unroll 16
       for (int32_t k = 0; k < pieces; k++) total += lists.partial[(first + k) * table.features + f];
       const int64_t at = id * table.stride + f;
       store_float(table.data, table.dtype, at, table.accumulate ? load_float(table.data, table.dtype, at) + total : total);
@@ -284,16 +327,17 @@ __global__ void __launch_bounds__(kThreads) join_pieces(Table table, Lists lists
 
 // The workspace, cut up; null lists.count after fail().
 Lists lists_for(const Call& call, int64_t rows, int64_t vocabulary, int64_t features) {
-  const int64_t longs = rows / kShort + 1;
-  const int64_t integers = (2 * vocabulary + 4 + rows + 4 * longs + 3) / 4 * 4;  // so that the sums start on 16 bytes
-  auto at = static_cast<int32_t*>(workspace(call, integers * 4 + 2 * longs * features * 4));
+  const int64_t longs = rows / (kShort + 1), pieces = longs + rows / kPiece;                  // at most
+  const int64_t integers = (2 * vocabulary + 4 + 2 * rows + 2 * longs + pieces + 3) / 4 * 4;  // so that the sums start on 16 bytes
+  auto at = static_cast<int32_t*>(workspace(call, integers * 4 + pieces * features * 4));
   Lists l{};
   if (at == nullptr) return l;
   l.count = at;
   l.used = l.count + vocabulary;
   l.end = l.used + 4;
   l.list = l.end + vocabulary;
-  l.long_id = l.list + rows;
+  l.sorted = l.list + rows;
+  l.long_id = l.sorted + rows;
   l.long_at = l.long_id + longs;
   l.piece_of = l.long_at + longs;
   l.partial = reinterpret_cast<float*>(at + integers);
@@ -320,16 +364,17 @@ hd_status backward(const Call& call) {
   if (lists.count == nullptr) return HD_NO_MEMORY;
   const cudaError_t error = cudaMemsetAsync(lists.count, 0, static_cast<size_t>(table.vocabulary + 4) * 4, call.context.stream);
   if (error != cudaSuccess) return cuda_fail(error, "clearing the workspace");
-  const auto segments = static_cast<unsigned>(ceil_div(table.features, 32 * kSums<T> * kWidth<T>));
-  const auto longs = static_cast<unsigned>(least(256, rows / kShort));
+  const auto segments = static_cast<int32_t>(ceil_div(table.features, 32 * kSums<T> * kWidth<T>));
+  const auto longs = static_cast<unsigned>(least(256, rows / (kShort + 1)));
   hd_status status =
       launch(call, count_ids, grid_for(rows), kThreads, 0, ids, rows, table.vocabulary, lists, call.context.faults + call.op);
   if (status == HD_OK) status = launch(call, place_lists, grid_of(ceil_div(table.vocabulary, kScan)), kScan, 0, lists, table.vocabulary);
   if (status == HD_OK) status = launch(call, fill_lists, grid_for(rows), kThreads, 0, ids, rows, table.vocabulary, lists);
-  if (status == HD_OK && longs > 0) status = launch(call, sort_long_lists, longs, 1024, 0, lists);
-  const dim3 grid(static_cast<unsigned>(least(ceil_div(table.vocabulary, 8), 1 << 20)), segments);
+  if (status == HD_OK && longs > 0) status = launch(call, sort_long_lists, longs, kScan, 0, lists, rows);
+  const dim3 grid = grid_of(ceil_div(ceil_div(table.vocabulary, kGroup) * segments, 8));
   const bool plain = is_flat(dy) && table.vector && table.features % kWidth<T> == 0;
-  if (status == HD_OK) status = launch(call, plain ? sum_lists<T, true> : sum_lists<T, false>, grid, dim3(32, 8), 0, dy, table, lists);
+  if (status == HD_OK)
+    status = launch(call, plain ? sum_lists<T, true> : sum_lists<T, false>, grid, dim3(32, 8), 0, dy, table, lists, segments);
   if (status == HD_OK && longs > 0) {
     const auto blocks = static_cast<unsigned>(least(64, ceil_div(table.features, kThreads)));
     status = launch(call, join_pieces<T>, dim3(longs, blocks), kThreads, 0, table, lists);

@@ -1,12 +1,12 @@
 // linear_combination: y = base + sum_i w[i] (source[i] - base), or sum_i w[i] source[i]: checkpoint arithmetic (task vectors, Ilharco et
 // al. 2023; model soups, Wortsman et al. 2022) in one pass over memory. Shapes: base, sources, y contiguous, of one size, of any float
 // dtypes each; weights f64 [n], n >= 1, in host or device memory.
-// Work: up to four sources of the dtype of y: 16-byte packs, all loads of a thread's packs before the first use, weights and addresses as
-// kernel arguments. Else four elements per thread, the next source loaded while one is added, the addresses a table in the workspace.
-// On chip: registers only; no spills (README.md has the counts). The study has why f64 is affordable: cuda-kernels/study/memory/NOTES.md.
-// Numerics: sums in f64; products and sums rounded separately, as on the CPU: the same bits; one rounding to the dtype of y. All weights 0:
-// y is base, bit for bit when the dtypes agree, whatever the sources hold. Cost: reads (n + 1) and writes 1 N elements: bandwidth-bound.
-// Deterministic: elements are independent. Checked on: see README.md.
+// Work: up to four sources of the dtype of y (or all of 16 bits, with base and y f32: tuned weights over a master): 16-byte packs, all
+// loads of a thread's packs before the first use, weights and addresses as kernel arguments. Else four elements per thread, the next source
+// loaded while one is added, the addresses a table in the workspace. On chip: registers only; no spills (README.md has the counts). The
+// study has why f64 is affordable: cuda-kernels/study/memory/NOTES.md. Numerics: sums in f64; products and sums rounded separately, as on
+// the CPU: the same bits; one rounding to the dtype of y. All weights 0: y is base, bit for bit when the dtypes agree, whatever the sources
+// hold. Cost: reads (n + 1) and writes 1 N elements: bandwidth-bound. Deterministic: elements are independent. Checked on: see README.md.
 #include <vector>
 
 #include "check.h"
@@ -17,12 +17,12 @@ namespace {
 
 constexpr int kInline = 4;  // sources whose addresses and weights travel as arguments
 
-// ---- one dtype, few sources ----
+// ---- base and y of one dtype T, few sources of one dtype S ----
 
-template <class T>
+template <class T, class S>
 struct Dense {
   const T* base;
-  const T* source[kInline];
+  const S* source[kInline];
   double weight[kInline];
   const double* weights;  // in device memory: read instead of `weight`
   T* y;
@@ -30,8 +30,8 @@ struct Dense {
 };
 
 // products and sums rounded separately, in the order of the sources
-template <int N, bool kBase, class T>
-__device__ double combined(const double (&w)[N], T base, const T (&x)[N]) {
+template <int N, bool kBase, class T, class S>
+__device__ double combined(const double (&w)[N], T base, const S (&x)[N]) {
   const double b = kBase ? to_f64(base) : 0.0;
   double total = b;
 #pragma unroll
@@ -42,23 +42,26 @@ __device__ double combined(const double (&w)[N], T base, const T (&x)[N]) {
   return total;
 }
 
-// put: sm_90 and newer have one instruction from f64 to bf16
-template <int N, bool kBase, class T>
-__device__ Bits<T> combined_pack(const double (&w)[N], const Bits<T>& base, const Bits<T> (&source)[N]) {
-  Bits<T> out;
-#pragma unroll
-  for (int i = 0; i < kWidth<T>; i++) {
-    T x[N];
-#pragma unroll
-    for (int k = 0; k < N; k++) x[k] = source[k].item[i];
-    put(out.item[i], combined<N, kBase>(w, kBase ? base.item[i] : T{}, x));
-  }
-  return out;
-}
+// The elements of a thread's step in a tensor of T beside one of S: a pack of the narrower dtype, so one or two packs.
+template <class T, class S>
+struct Step {
+  static constexpr int kItems = kWidth<T> > kWidth<S> ? kWidth<T> : kWidth<S>;
+  Bits<T> pack[kItems / kWidth<T>];
 
-template <class T, int N, bool kBase>
-__global__ void __launch_bounds__(kThreads) combine_dense(Dense<T> d) {
-  constexpr int U = N == 1 ? 4 : 2;  // packs of each tensor that a thread has in flight
+  __device__ void load(const T* from, int64_t step) {
+#pragma unroll
+    for (int i = 0; i < kItems / kWidth<T>; i++) pack[i] = reinterpret_cast<const Bits<T>*>(from + step * kItems)[i];
+  }
+  __device__ void store(T* to, int64_t step) const {
+#pragma unroll
+    for (int i = 0; i < kItems / kWidth<T>; i++) reinterpret_cast<Bits<T>*>(to + step * kItems)[i] = pack[i];
+  }
+  __device__ T& item(int i) { return pack[i / kWidth<T>].item[i % kWidth<T>]; }
+};
+
+template <class T, class S, int N, bool kBase>
+__global__ void __launch_bounds__(kThreads) combine_dense(Dense<T, S> d) {
+  constexpr int U = N == 1 && sizeof(T) == sizeof(S) ? 4 : 2, kItems = Step<T, S>::kItems;  // U: steps that a thread has in flight
   double w[N];
   bool zero = kBase;
 #pragma unroll
@@ -66,61 +69,70 @@ __global__ void __launch_bounds__(kThreads) combine_dense(Dense<T> d) {
     w[k] = d.weights == nullptr ? d.weight[k] : d.weights[k];
     zero = zero && w[k] == 0.0;
   }
-  const int64_t packs = d.n / kWidth<T>;
-  const auto load = [&](const T* p, int64_t pack) { return reinterpret_cast<const Bits<T>*>(p)[pack]; };
-  for (int64_t tile = blockIdx.x; tile * kThreads * U < packs; tile += gridDim.x) {
+  const int64_t steps = d.n / kItems;
+  for (int64_t tile = blockIdx.x; tile * kThreads * U < steps; tile += gridDim.x) {
     const int64_t first = tile * kThreads * U + threadIdx.x;
-    Bits<T> base[U], source[U][N];
+    Step<T, S> base[U];
+    Step<S, T> source[U][N];
 #pragma unroll
     for (int u = 0; u < U; u++) {
-      const int64_t pack = least(first + u * kThreads, packs - 1);  // past the end the last pack, which is then not stored
-      if (kBase) base[u] = load(d.base, pack);
+      const int64_t step = least(first + u * kThreads, steps - 1);  // past the end the last one, which is then not stored
+      if (kBase) base[u].load(d.base, step);
 #pragma unroll
-      for (int k = 0; k < N; k++) source[u][k] = load(d.source[k], pack);
+      for (int k = 0; k < N; k++) source[u][k].load(d.source[k], step);
     }
 #pragma unroll
     for (int u = 0; u < U; u++) {
-      const Bits<T> out = zero ? base[u] : combined_pack<N, kBase>(w, base[u], source[u]);
-      if (first + u * kThreads < packs) reinterpret_cast<Bits<T>*>(d.y)[first + u * kThreads] = out;
+      Step<T, S> out{};
+      if (kBase) out = base[u];
+      if (!zero) {
+#pragma unroll
+        for (int i = 0; i < kItems; i++) {
+          S x[N];
+#pragma unroll
+          for (int k = 0; k < N; k++) x[k] = source[u][k].item(i);
+          put(out.item(i), combined<N, kBase>(w, out.item(i), x));  // sm_90 and newer: one instruction from f64 to bf16
+        }
+      }
+      if (first + u * kThreads < steps) out.store(d.y, first + u * kThreads);
     }
   }
-  const int64_t i = packs * kWidth<T> + threadIdx.x;  // the last elements, less than a pack
+  const int64_t i = steps * kItems + threadIdx.x;  // the last elements, less than a step
   if (blockIdx.x != 0 || i >= d.n) return;
-  T x[N];
+  S x[N];
 #pragma unroll
   for (int k = 0; k < N; k++) x[k] = d.source[k][i];
   d.y[i] = zero ? d.base[i] : rounded<T>(combined<N, kBase>(w, kBase ? d.base[i] : T{}, x));
 }
 
-template <class T>
-auto dense_kernel(int count, bool based) -> void (*)(Dense<T>) {
-  void (*const kernels[2][kInline])(Dense<T>) = {
-      {combine_dense<T, 1, false>, combine_dense<T, 2, false>, combine_dense<T, 3, false>, combine_dense<T, 4, false>},
-      {combine_dense<T, 1, true>, combine_dense<T, 2, true>, combine_dense<T, 3, true>, combine_dense<T, 4, true>}};
+template <class T, class S>
+auto dense_kernel(int count, bool based) -> void (*)(Dense<T, S>) {
+  void (*const kernels[2][kInline])(Dense<T, S>) = {
+      {combine_dense<T, S, 1, false>, combine_dense<T, S, 2, false>, combine_dense<T, S, 3, false>, combine_dense<T, S, 4, false>},
+      {combine_dense<T, S, 1, true>, combine_dense<T, S, 2, true>, combine_dense<T, S, 3, true>, combine_dense<T, S, 4, true>}};
   return kernels[based][count - 1];
 }
 
-template <class T>
+template <class T, class S>
 hd_status run_dense(const Call& call, int32_t count, int64_t n) {
-  Dense<T> d{call.data<const T>(0), {}, {}, nullptr, call.data<T>(call.n - 1), n};
+  Dense<T, S> d{call.data<const T>(0), {}, {}, nullptr, call.data<T>(call.n - 1), n};
   const auto weights = call.data<const double>(1);
   if (call.t[1]->device >= 0) d.weights = weights;
   for (int32_t k = 0; k < count; k++) {
-    d.source[k] = call.data<const T>(k + 2);
+    d.source[k] = call.data<const S>(k + 2);
     if (d.weights == nullptr) d.weight[k] = weights[k];
   }
-  const int64_t tile = kThreads * (count == 1 ? 4 : 2);
-  return launch(call, dense_kernel<T>(count, call.has(0)), grid_of(ceil_div(n / kWidth<T>, tile)), kThreads, 0, d);
+  const int64_t tile = kThreads * (count == 1 && sizeof(T) == sizeof(S) ? 4 : 2);
+  return launch(call, dense_kernel<T, S>(count, call.has(0)), grid_of(ceil_div(n / Step<T, S>::kItems, tile)), kThreads, 0, d);
 }
 
-bool is_dense(const Call& call, int32_t count) {
-  const int32_t y = call.n - 1;
-  if (count > kInline || call.t[y]->dtype == HD_F64) return false;
-  for (int32_t i = 0; i < call.n; i++) {
-    if (i == 1 || !call.has(i)) continue;
-    if (call.t[i]->dtype != call.t[y]->dtype || call.t[i]->data % 16 != 0) return false;
-  }
-  return true;
+// The dtype of all sources if base and y share one and all lie on 16 bytes; -1 for calls that combine_dense does not serve.
+int32_t source_dtype(const Call& call, int32_t count) {
+  const hd_tensor& y = *call.t[call.n - 1];
+  const int32_t dtype = call.t[2]->dtype;
+  bool dense = count <= kInline && y.data % 16 == 0 && (!call.has(0) || (call.t[0]->dtype == y.dtype && call.t[0]->data % 16 == 0));
+  for (int32_t k = 0; k < count; k++) dense = dense && call.t[k + 2]->dtype == dtype && call.t[k + 2]->data % 16 == 0;
+  return dense ? dtype : -1;
 }
 
 // ---- any dtypes, any number of sources ----
@@ -244,7 +256,10 @@ hd_status linear_combination(const Call& call) {
   }
   if (check.failed()) return check.status();
   if (n == 0) return HD_OK;
-  if (!is_dense(call, count)) return run_any(call, count, n);
-  return with_float(call.t[y]->dtype, [&](auto type) { return run_dense<decltype(type)>(call, count, n); });
+  const int32_t from = source_dtype(call, count), to = call.t[y]->dtype;
+  if (to == HD_F32 && from == HD_BF16) return run_dense<float, bf16>(call, count, n);
+  if (to == HD_F32 && from == HD_F16) return run_dense<float, f16>(call, count, n);
+  if (from != to || to == HD_F64) return run_any(call, count, n);
+  return with_float(to, [&](auto type) { return run_dense<decltype(type), decltype(type)>(call, count, n); });
 }
 }  // namespace hd

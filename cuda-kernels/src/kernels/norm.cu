@@ -2,14 +2,13 @@
 // s = x + residual; y = (s - mean) * rstd * (weight + offset) + bias.
 // Shapes: x, residual, s, y, dy, ds, dx [N..,F]; weight, bias, dweight, dbias [F]; mean, rstd f32 [N..].
 // Work: rows of whole packs of up to 8192 f32 (16384 16-bit; backward half of that) elements stay in registers (rows.h), so memory is read
-// once: forward a team per row; backward teams that stride over the rows, with the next row on its way while one is worked on, and with
-// dweight and dbias summed in registers on the way (column_sums.h joins the teams' sums). Other rows go the general way: teams of up to 256
-// threads, forward with what does not fit into registers read again, backward in one kernel for dx and one for the weights.
-// On chip: packs and sums in registers; no spills (README.md has the counts).
-// Numerics: f32; the variance is taken about the mean in a second pass over the registers. With s, y is the norm of s as it was rounded.
-// Cost: forward 2 (4 with residual and s), backward 3 (4 with ds) N F elements: bandwidth-bound.
-// Deterministic: every sum has a fixed order.
-// Checked on: see README.md.
+// once: forward a team per row, or without a residual teams that stride over the rows, with the next one on its way; backward teams that
+// stride over the rows, with the next row on its way while one is worked on, and with dweight and dbias summed in registers on the way
+// (column_sums.h joins the teams' sums). Other rows go the general way: teams of up to 256 threads, forward with what does not fit into
+// registers read again, backward in one kernel for dx and one for the weights. On chip: packs and sums in registers; no spills (README.md
+// has the counts). Numerics: f32; the variance is taken about the mean in a second pass over the registers. With s, y is the norm of s as
+// it was rounded. Cost: forward 2 (4 with residual and s), backward 3 (4 with ds) N F elements: bandwidth-bound. Deterministic: every sum
+// has a fixed order. Checked on: see README.md.
 #include "check.h"
 #include "column_sums.h"
 #include "rows.h"
@@ -54,12 +53,59 @@ struct FlatForward {
         p(w.p) {}
 };
 
+template <class T, int K>
+__device__ void load_weights(const FlatForward<T>& w, int packs, Bits<T> (&weight)[K], Bits<T> (&bias)[K]) {
+  const int mine = static_cast<int>(threadIdx.x), step = static_cast<int>(blockDim.x);
+#pragma unroll
+  for (int k = 0; k < K; k++) {
+    weight[k] = pack_at(w.weight, mine + k * step, packs);
+    bias[k] = pack_at(w.bias, mine + k * step, w.bias != nullptr ? packs : 0);
+  }
+}
+
+// The norm of a row that its team has in v, with the thread's sum of it in total. slot: row_sum's, for the next sum.
+template <class T, int K>
+__device__ void normalize_row(const FlatForward<T>& w, int64_t index, int end, float (&v)[K][kWidth<T>], float (&total)[1],
+                              const Bits<T> (&weight)[K], const Bits<T> (&bias)[K], int& slot) {
+  constexpr int W = kWidth<T>;
+  const int mine = static_cast<int>(threadIdx.x), step = static_cast<int>(blockDim.x);
+  const float count = static_cast<float>(w.features);
+  float mean = 0, squares[1] = {};
+  if (w.p.kind == 0) {
+    row_sum(total, slot);
+    slot ^= 1;
+    mean = total[0] / count;
+  }
+#pragma unroll
+  for (int k = 0; k < K; k++) {
+    const float shift = mine + k * step < end ? mean : 0.0f;  // packs past the end stay 0
+#pragma unroll
+    for (int i = 0; i < W; i++) squares[0] = fmaf(v[k][i] - shift, v[k][i] - shift, squares[0]);
+  }
+  row_sum(squares, slot);
+  slot ^= 1;
+  const float rstd = 1.0f / sqrtf(squares[0] / count + w.p.eps);
+  if (mine == 0 && end > 0) {
+    if (w.mean.data != nullptr) *w.mean.row(index) = mean;
+    if (w.rstd.data != nullptr) *w.rstd.row(index) = rstd;
+  }
+#pragma unroll
+  for (int k = 0; k < K; k++) {
+    float scale[W], shift[W];
+    unpack(weight[k], scale);
+    unpack(bias[k], shift);
+#pragma unroll
+    for (int i = 0; i < W; i++) v[k][i] = fmaf((v[k][i] - mean) * rstd, scale[i] + w.p.weight_offset, shift[i]);
+    store_at(w.y.row(index), mine + k * step, end, packed<T>(v[k]));
+  }
+}
+
 // A whole row in the registers of a team.
 template <class T, int K>
 __global__ void __launch_bounds__(K == 1 ? kThreads : 512, K == 2 ? 2 : 1) norm_row(FlatForward<T> w) {
   constexpr int W = kWidth<T>;
   const int packs = static_cast<int>(w.features / W), mine = static_cast<int>(threadIdx.x), step = static_cast<int>(blockDim.x);
-  const float count = static_cast<float>(w.features);
+  int slot = 0;
   for (int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.y; first < w.rows;
        first += static_cast<int64_t>(gridDim.x) * blockDim.y) {
     const int64_t index = first + threadIdx.y;
@@ -70,7 +116,7 @@ __global__ void __launch_bounds__(K == 1 ? kThreads : 512, K == 2 ? 2 : 1) norm_
     for (int k = 0; k < K; k++) x[k] = pack_at(w.x.row(index), mine + k * step, end);
 #pragma unroll
     for (int k = 0; k < K; k++) r[k] = pack_at(w.residual.row(index), mine + k * step, added ? end : 0);
-    float v[K][W], total[1] = {}, squares[1] = {};
+    float v[K][W], total[1] = {};
 #pragma unroll
     for (int k = 0; k < K; k++) {
       unpack(x[k], v[k]);
@@ -89,37 +135,42 @@ __global__ void __launch_bounds__(K == 1 ? kThreads : 512, K == 2 ? 2 : 1) norm_
       for (int i = 0; i < W; i++) total[0] += v[k][i];  // packs past the end are 0
     }
     Bits<T> weight[K], bias[K];  // on their way during the sums
+    load_weights(w, end, weight, bias);
+    normalize_row(w, index, end, v, total, weight, bias, slot);
+  }
+}
+
+// Rows without a residual: each is fetched while the one before is worked on, as its 16 KB or less of loads alone would not keep memory
+// busy over the sums and barriers; the weights stay in registers.
+template <class T, int K>
+__global__ void __launch_bounds__(K == 1 ? kThreads : 512, K == 1   ? 4
+                                                           : K == 2 ? 2
+                                                                    : 1) norm_stream(FlatForward<T> w) {
+  constexpr int W = kWidth<T>;
+  const int packs = static_cast<int>(w.features / W), mine = static_cast<int>(threadIdx.x), step = static_cast<int>(blockDim.x);
+  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.y;
+  Bits<T> weight[K], bias[K], now[K], next[K];
+  load_weights(w, packs, weight, bias);
+  const auto fetch = [&](int64_t index, Bits<T>(&x)[K]) {
+#pragma unroll
+    for (int k = 0; k < K; k++) x[k] = pack_at(w.x.row(index), mine + k * step, index < w.rows ? packs : 0);
+  };
+  int slot = 0;
+  int64_t first = static_cast<int64_t>(blockIdx.x) * blockDim.y;
+  fetch(first + threadIdx.y, next);
+  for (; first < w.rows; first += stride) {
+    const int64_t index = first + threadIdx.y;
+#pragma unroll
+    for (int k = 0; k < K; k++) now[k] = next[k];
+    fetch(index + stride, next);
+    float v[K][W], total[1] = {};
 #pragma unroll
     for (int k = 0; k < K; k++) {
-      weight[k] = pack_at(w.weight, mine + k * step, end);
-      bias[k] = pack_at(w.bias, mine + k * step, w.bias != nullptr ? end : 0);
-    }
-    float mean = 0;
-    if (w.p.kind == 0) {
-      row_sum(total, 0);
-      mean = total[0] / count;
-    }
+      unpack(now[k], v[k]);
 #pragma unroll
-    for (int k = 0; k < K; k++) {
-      const float shift = mine + k * step < end ? mean : 0.0f;  // packs past the end stay 0
-#pragma unroll
-      for (int i = 0; i < W; i++) squares[0] = fmaf(v[k][i] - shift, v[k][i] - shift, squares[0]);
+      for (int i = 0; i < W; i++) total[0] += v[k][i];  // packs past the end are 0
     }
-    row_sum(squares, 1);
-    const float rstd = 1.0f / sqrtf(squares[0] / count + w.p.eps);
-    if (mine == 0 && end > 0) {
-      if (w.mean.data != nullptr) *w.mean.row(index) = mean;
-      if (w.rstd.data != nullptr) *w.rstd.row(index) = rstd;
-    }
-#pragma unroll
-    for (int k = 0; k < K; k++) {
-      float scale[W], shift[W];
-      unpack(weight[k], scale);
-      unpack(bias[k], shift);
-#pragma unroll
-      for (int i = 0; i < W; i++) v[k][i] = fmaf((v[k][i] - mean) * rstd, scale[i] + w.p.weight_offset, shift[i]);
-      store_at(w.y.row(index), mine + k * step, end, packed<T>(v[k]));
-    }
+    normalize_row(w, index, index < w.rows ? packs : 0, v, total, weight, bias, slot);
   }
 }
 
@@ -434,6 +485,14 @@ hd_status forward(const Call& call) {
   if (flat && packs > 0 && w.features % kWidth<T> == 0 && packs <= 2048) {
     const int k = packs <= 32 ? 1 : packs <= 64 || (packs > 128 && packs <= 1024) ? 2 : 4;
     const dim3 team = row_team(packs, k);
+    if (!call.has(1)) {  // as many blocks as are resident at once, all with as many rows
+      const int64_t resident = call.context.processors * (k == 4 ? 512 : 1024) / (team.x * team.y), all = ceil_div(w.rows, team.y);
+      return launch(call,
+                    k == 1   ? norm_stream<T, 1>
+                    : k == 2 ? norm_stream<T, 2>
+                             : norm_stream<T, 4>,
+                    grid_of(ceil_div(all, ceil_div(all, most(1, resident)))), team, 0, FlatForward<T>(w));
+    }
     return launch(call,
                   k == 1   ? norm_row<T, 1>
                   : k == 2 ? norm_row<T, 2>

@@ -224,7 +224,7 @@ __global__ void __launch_bounds__(32 * kFinishRows) finish_reduce(Plan p) {
 constexpr int64_t kSquaresBlocks = 1024;
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) squares_kernel(const T* x, Nest<1> n, bool vector, double* partial) {
+__global__ void __launch_bounds__(kThreads) squares_kernel(const T* x, NestWalk<1> n, bool vector, double* partial) {
   constexpr int W = kWidth<T>;
   double total = 0;
   if (sizeof(T) < 8 && vector) {
