@@ -330,6 +330,7 @@ void check_hopper(int64_t only) {
     run({HD_BF16, 2, 3, 3, 65, 129, d, all, false, 0, 0, 8, 24});
     run({HD_BF16, 1, 8, 1, 1, 200, d, causal});
     run({HD_BF16, 1, 1, 1, 330, 40, d, blocks});
+    run({HD_BF16, 6, 4, 4, 60, 60, d, all});      // many items of one step: tiles change hands often
     run({HD_BF16, 1, 2, 1, 200, 70, d, causal});  // the first queries see nothing
   }
   for (const int64_t d : {8, 40, 80, 96, 136, 200, 248}) run({HD_BF16, 1, 2, 1, 67, 130, d, blocks, false, 0, 0, 0, 8});
