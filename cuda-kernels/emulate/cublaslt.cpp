@@ -16,7 +16,7 @@ enum DescAttribute { kTransA = 3, kTransB = 4, kEpilogue = 7, kBias = 8 };
 enum LayoutAttribute { kBatchCount = 5, kBatchStride = 6 };
 enum PreferenceAttribute { kWorkspace = 1, kAlignA = 5, kAlignD = 8 };
 enum Type { kF32 = 0, kF16 = 2, kBf16 = 14 };
-constexpr int kBiasEpilogue = 4, kSumsEpilogue = 512;  // the latter: sums of b over the inner dimension, an output
+constexpr int kBiasEpilogue = 4;
 
 struct Desc {
   int transposed[2] = {0, 0};
@@ -155,12 +155,6 @@ struct Operand {
 void product(const Desc& d, float alpha, const Operand& a, const Operand& b, float beta, const Operand& c, const Operand& e) {
   const bool bias = d.epilogue == kBiasEpilogue;
   const int64_t inner = d.transposed[0] ? a.layout.rows : a.layout.columns;
-  for (int64_t j = 0; d.epilogue == kSumsEpilogue && j < e.layout.columns; j++) {
-    double sum = 0;
-    for (int64_t k = 0; k < inner; k++)
-      sum += static_cast<double>(b.at(0, d.transposed[1] ? k * b.layout.leading + j : j * b.layout.leading + k));
-    store(e.layout.type, const_cast<void*>(d.bias), j, static_cast<float>(sum));
-  }
   for (int64_t batch = 0; batch < e.layout.batch; batch++) {
     for (int64_t j = 0; j < e.layout.columns; j++) {
       for (int64_t i = 0; i < e.layout.rows; i++) {
@@ -186,8 +180,7 @@ API int cublasLtMatmul(void*, const Desc* d, const float* alpha, const void* a, 
                        size_t, EmulatedStream* stream) {
   const uint32_t* promised = algorithm->alignment;
   if (!aligned(a, promised[0]) || !aligned(b, promised[1]) || !aligned(c, promised[2]) || !aligned(e, promised[3])) return kInvalid;
-  const bool pointer = d->epilogue == kBiasEpilogue || d->epilogue == kSumsEpilogue;
-  if (pointer && (d->bias == nullptr || !aligned(d->bias, promised[3]))) return kInvalid;
+  if (d->epilogue == kBiasEpilogue && (d->bias == nullptr || !aligned(d->bias, promised[3]))) return kInvalid;
   if (la->batch != le->batch || lb->batch != le->batch || lc->batch != le->batch) return kInvalid;
   const auto operand = [](const void* data, const Layout* l) { return Operand{const_cast<void*>(data), *l}; };
   stream->take([desc = *d, by = *alpha, plus = *beta, x = operand(a, la), y = operand(b, lb), z = operand(c, lc), out = operand(e, le)] {

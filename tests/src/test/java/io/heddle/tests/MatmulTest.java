@@ -12,7 +12,6 @@ import io.heddle.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -69,47 +68,6 @@ class MatmulTest {
 
   static Stream<String> backends() {
     return BackendsUnderTest.namesAndFar().filter(name -> !name.equals("reference"));
-  }
-
-  @ParameterizedTest
-  @MethodSource("backends")
-  void gradientsOfALinearLayerAreThoseOfItsParts(String backend) {
-    for (DType type : new DType[] {DType.F32, DType.BF16}) {
-      for (long[] size : new long[][] {{5, 3, 7}, {33, 16, 48}, {64, 32, 64}}) {
-        for (int kept = 0; kept < 4; kept++) {
-          double[][] want = linearGradient("reference", type, size, kept & 1, kept >> 1);
-          double[][] got = linearGradient(backend, type, size, kept & 1, kept >> 1);
-          String what = type + " " + Arrays.toString(size) + " kept " + kept;
-          assertArrayEquals(want[0], got[0], 1e-5 * size[0], "dw, " + what);
-          assertArrayEquals(want[1], got[1], 1e-5 * size[0], "db, " + what);
-        }
-      }
-    }
-  }
-
-  // N rows, O outputs, I inputs; what is not kept holds NaN before.
-  private static double[][] linearGradient(
-      String backend, DType type, long[] size, int keptWeight, int keptBias) {
-    Random random = new Random(11);
-    try (Lab lab = new Lab(backend)) {
-      Tensor dy = lab.put(type, uniform(random, size[0] * size[1], 1), size[0], size[1]);
-      Tensor x = lab.put(type, uniform(random, size[0] * size[2], 1), size[0], size[2]);
-      double undefined = Double.NaN;
-      Tensor dw =
-          lab.put(
-              DType.F32,
-              uniform(random, size[1] * size[2], keptWeight == 0 ? undefined : 1),
-              size[1],
-              size[2]);
-      Tensor db =
-          lab.put(DType.F32, uniform(random, size[1], keptBias == 0 ? undefined : 1), size[1]);
-      lab.backend.linearGradient(dy, x, dw, keptWeight, db, keptBias);
-      return new double[][] {lab.get(dw), lab.get(db)};
-    }
-  }
-
-  private static double[] uniform(Random random, long n, double scale) {
-    return random.doubles(n, -1, 1).map(v -> v * scale).toArray();
   }
 
   private static List<Case> cases() {

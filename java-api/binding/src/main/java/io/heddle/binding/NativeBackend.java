@@ -229,11 +229,7 @@ public abstract class NativeBackend implements Backend {
   @Override
   public final void matmul(
       Tensor a, Tensor b, @Nullable Tensor bias, Tensor c, float alpha, float beta) {
-    held(Product.of(a, b, bias, c, alpha, beta), a, b, bias, c);
-  }
-
-  /** Runs a product that was made for these operands, while they are held. */
-  protected final void held(Product product, Tensor a, Tensor b, @Nullable Tensor bias, Tensor c) {
+    Product product = Product.of(a, b, bias, c, alpha, beta);
     if (c.storage().isReadOnly()) {
       throw readOnly("matmul", c);
     }
@@ -250,7 +246,7 @@ public abstract class NativeBackend implements Backend {
       if (c.size() > 0 && product.k() > 0) {
         multiply(product, a, b, bias, c);
       } else if (c.size() > 0) {
-        withoutTerms(bias, c, product.beta());
+        withoutTerms(bias, c, beta);
       }
       if (careful) {
         awaited(product);

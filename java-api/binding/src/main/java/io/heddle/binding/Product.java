@@ -16,7 +16,6 @@ import org.jspecify.annotations.Nullable;
  * @param ab type of a and b
  * @param out type of c and of the bias
  * @param bias whether there is one
- * @param sums whether, in the bias's place, the sums of a's rows are wanted: an output
  * @param alpha factor on the product
  * @param beta factor on the old value of c
  */
@@ -28,7 +27,6 @@ public record Product(
     DType ab,
     DType out,
     boolean bias,
-    boolean sums,
     float alpha,
     float beta,
     long aBatch,
@@ -78,7 +76,6 @@ public record Product(
         a.dtype(),
         c.dtype(),
         bias != null,
-        false,
         alpha,
         beta,
         batched ? a.stride(0) : 0,
@@ -89,13 +86,6 @@ public record Product(
         b.stride(-1),
         batched ? c.stride(0) : 0,
         c.stride(-2));
-  }
-
-  /** The same with the sums of a's rows, which are wanted in the bias's place, or without them. */
-  public Product sums(boolean wanted) {
-    return new Product(
-        batch, m, n, k, ab, out, bias, wanted, alpha, beta, aBatch, aRow, aColumn, bBatch, bRow,
-        bColumn, cBatch, cRow);
   }
 
   private static IllegalArgumentException refused(
@@ -115,7 +105,6 @@ public record Product(
   public String toString() {
     String front = batch == 1 ? "[" : "[" + batch + ", ";
     return "product of %s %s%d, %d] and %s%d, %d] into %s%s"
-        .formatted(
-            ab, front, m, k, front, k, n, out, bias ? " plus a bias" : sums ? " with sums" : "");
+        .formatted(ab, front, m, k, front, k, n, out, bias ? " plus a bias" : "");
   }
 }

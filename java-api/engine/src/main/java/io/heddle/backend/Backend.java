@@ -48,22 +48,6 @@ public interface Backend extends AutoCloseable {
   void matmul(Tensor a, Tensor b, @Nullable Tensor bias, Tensor c, float alpha, float beta);
 
   /**
-   * The gradients of a linear layer's weight and bias: {@code dw = dy^T x + keptWeight dw}, {@code
-   * db = sum of dy's rows + keptBias db}.
-   *
-   * @param dy [N,O], gradient of the output
-   * @param x [N,I], the input
-   * @param dw [O,I], and {@code db} [O]: f32, or the dtype of x
-   * @param keptWeight 1, or 0 when the old content of {@code dw} is not read
-   * @param keptBias likewise, of {@code db}
-   */
-  default void linearGradient(
-      Tensor dy, Tensor x, Tensor dw, int keptWeight, Tensor db, int keptBias) {
-    matmul(dy.transpose(0, 1), x, null, dw, 1, keptWeight);
-    run(OpCode.REDUCE, new Params.Reduce(0, keptBias), dy, db.view(1, db.size()));
-  }
-
-  /**
    * Whole recurrent layers by a library, where they are to be had in one: else null, and {@link
    * io.heddle.op.Recurrent} makes them of matrix products and the ops {@code recurrent_fwd} and
    * {@code recurrent_bwd}.

@@ -28,12 +28,11 @@ public final class Layers {
       return;
     }
     Tensor dw = w.grad();
-    Tensor db = b == null ? null : b.grad();
-    if (dw != null && db != null) {
-      t.backend().linearGradient(dy, x, dw, t.kept(dw), db, t.kept(db));
-    } else if (dw != null) {
+    if (dw != null) {
       t.backend().matmul(dy.transpose(0, 1), x, null, dw, 1, t.kept(dw));
-    } else if (db != null) {
+    }
+    Tensor db = b == null ? null : b.grad();
+    if (db != null) {
       sumRows(t, dy, db);
     }
     if (x.requiresGrad()) {

@@ -8,7 +8,6 @@ import io.heddle.binding.NativeBackend;
 import io.heddle.binding.Product;
 import io.heddle.op.OpCode;
 import io.heddle.op.Params;
-import io.heddle.tensor.DType;
 import io.heddle.tensor.OutOfNativeMemoryException;
 import io.heddle.tensor.Scope;
 import io.heddle.tensor.Storage;
@@ -34,9 +33,6 @@ public final class CudaBackend extends NativeBackend {
   // products than this many multiplications, what is left over is formed by itself.
   private static final int RUN_BYTES = 16;
   private static final long LARGE = 1L << 30;
-
-  // Whether sums of rows are left to the products' epilogues.
-  private static final boolean SUMS = !Boolean.getBoolean("heddle.cuda.nosums");
 
   private static final Pattern UUID = Pattern.compile("\"uuid\":\"([^\"]*)\"");
   private static final Pattern NAME = Pattern.compile("\"name\":\"([^\"]*)\"");
@@ -113,10 +109,6 @@ public final class CudaBackend extends NativeBackend {
   @Override
   protected void multiply(Product product, Tensor a, Tensor b, @Nullable Tensor bias, Tensor c) {
     here("matmul", a, b, bias, c);
-    if (product.sums()) {
-      withSums(product, a, b, bias, c);
-      return;
-    }
     if (product.m() * product.n() >= LARGE / product.k() && inParts(product, a, b, bias, c)) {
       return;
     }
@@ -126,28 +118,6 @@ public final class CudaBackend extends NativeBackend {
         repacked(library, product, a, b, bias, c);
       }
     }
-  }
-
-  /** Forms both in one pass over dy where the library can. */
-  @Override
-  public void linearGradient(
-      Tensor dy, Tensor x, Tensor dw, int keptWeight, Tensor db, int keptBias) {
-    Tensor a = dy.transpose(0, 1);
-    Product product = Product.of(a, x, null, dw, 1, keptWeight);
-    boolean whole = product.m() % PADDING == 0 && product.n() % PADDING == 0;
-    if (SUMS && keptBias == 0 && whole && dy.dtype() != DType.F32 && db.dtype() == dw.dtype()) {
-      held(product.sums(true), a, x, db, dw);
-    } else {
-      super.linearGradient(dy, x, dw, keptWeight, db, keptBias);
-    }
-  }
-
-  private void withSums(Product product, Tensor a, Tensor b, @Nullable Tensor sums, Tensor c) {
-    if (sums == null || run(gemm(transport.stream(context)), product, a, b, sums, c)) {
-      return;
-    }
-    multiply(product.sums(false), a, b, null, c);
-    run(OpCode.REDUCE, new Params.Reduce(0, 0), a, sums.view(sums.size(), 1));
   }
 
   // A vocabulary of 50257, for one: 50256 and 1. At 16 bits the odd product takes four times as

@@ -1,6 +1,5 @@
 package io.heddle.binding.cuda;
 
-import static org.bytedeco.cuda.global.cublas.CUBLASLT_EPILOGUE_BGRADB;
 import static org.bytedeco.cuda.global.cublas.CUBLASLT_EPILOGUE_BIAS;
 import static org.bytedeco.cuda.global.cublas.CUBLASLT_MATMUL_DESC_BIAS_POINTER;
 import static org.bytedeco.cuda.global.cublas.CUBLASLT_MATMUL_DESC_EPILOGUE;
@@ -274,10 +273,8 @@ final class CudaGemm implements AutoCloseable {
 
     // Asks the library's heuristic for its best algorithm, or for several to try.
     private boolean propose(cublasLtMatrixLayoutOpaque_t[] l) {
-      if (product.bias() || product.sums()) {
-        // Our a is the library's second operand.
-        int epilogue = product.bias() ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_BGRADB;
-        set(CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue);
+      if (product.bias()) {
+        set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
       }
       try (PointerPointer<Pointer> made = new PointerPointer<>(1);
           LongPointer bytes = new LongPointer(1);

@@ -83,7 +83,7 @@ final class GemmAlgorithms {
     String file = System.getProperty(PROPERTY);
     return file == null || file.isBlank()
         ? null
-        : new GemmAlgorithms(device, Path.of(file), gpu + ", cuBLASLt " + CudaLibraries.version());
+        : new GemmAlgorithms(device, Path.of(file), gpu + ", cuBLASLt " + CudaLibraries.CUBLASLT.version());
   }
 
   private void read() {
