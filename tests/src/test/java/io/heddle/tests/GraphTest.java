@@ -78,13 +78,12 @@ class GraphTest {
     try (Lab lab = new Lab(name)) {
       Tensor x = square(lab, 1);
       Tensor y = lab.out(DType.F32, N, N);
-      try (Graph graph = lab.backend.capture(() -> lab.run(OpCode.COPY, Lab.NONE, x, y))) {
-        assertEquals(-77, lab.get(y)[0]);
-        graph.replay();
-        assertArrayEquals(lab.get(x), lab.get(y));
-        graph.close();
-        assertThrows(IllegalStateException.class, graph::replay);
-      }
+      Graph graph = lab.backend.capture(() -> lab.run(OpCode.COPY, Lab.NONE, x, y));
+      assertEquals(-77, lab.get(y)[0]);
+      graph.replay();
+      assertArrayEquals(lab.get(x), lab.get(y));
+      graph.close();
+      assertThrows(IllegalStateException.class, graph::replay);
     }
   }
 
@@ -134,8 +133,8 @@ class GraphTest {
   @MethodSource("io.heddle.tests.BackendsUnderTest#names")
   void memoryLastsAsLongAsTheGraph(String name) {
     recording(name);
-    try (Lab lab = new Lab(name);
-        Scope early = new Scope(lab.backend.memory())) {
+    try (Lab lab = new Lab(name)) {
+      Scope early = new Scope(lab.backend.memory());
       Tensor x = early.tensor(DType.F32, 4096, 8).copyFrom(new float[4096 * 8]);
       Tensor sums = lab.out(DType.F32, 1);
       lab.run(OpCode.SUM_SQUARES, Lab.NONE, x, sums);
