@@ -401,7 +401,7 @@ void* workspace(const Call& call, int64_t bytes) {
          static_cast<long long>(bytes));
     return nullptr;
   }
-  if (c.recordings.kept > 0) {
+  if (c.scratch != nullptr && c.recordings.kept > 0) {
     c.recordings.outgrown.push_back(c.scratch);
   } else if (c.scratch != nullptr) {
     cudaFreeAsync(c.scratch, c.stream);
