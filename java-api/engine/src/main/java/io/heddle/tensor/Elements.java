@@ -50,6 +50,13 @@ public final class Elements {
     return Float.intBitsToFloat(bits << 16);
   }
 
+  /** Fills {@code out}: one plain loop, for the logits of every token come this way. */
+  static void bf16ToFloats(MemorySegment memory, float[] out) {
+    for (int i = 0; i < out.length; i++) {
+      out[i] = bf16ToFloat(memory.get(I16, 2L * i));
+    }
+  }
+
   /** Rounds to nearest even; NaN stays NaN. */
   public static short floatToBf16(float value) {
     int bits = Float.floatToRawIntBits(value);

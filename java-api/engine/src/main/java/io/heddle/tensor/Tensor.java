@@ -309,6 +309,10 @@ public final class Tensor {
         MemorySegment.copy(memory, ValueLayout.JAVA_FLOAT_UNALIGNED, 0, out, 0, out.length);
         return out;
       }
+      if (dtype == DType.BF16 && isContiguous()) {
+        Elements.bf16ToFloats(memory, out);
+        return out;
+      }
       Shapes.forEach(
           shape, strides, (i, at) -> out[(int) i] = (float) Elements.get(memory, dtype, at));
     }

@@ -179,17 +179,27 @@ final class KeyValueCache implements Attend, AutoCloseable {
     }
     long columns = seen.keys().dim(2);
     BlockLayout.Tensors layout =
-        layouts.computeIfAbsent(
-            schedule.key(layer),
-            key -> {
-              int first = inOrder ? length - own.kept(length) : 0;
-              BiFunction<AttentionPattern, Integer, AttentionPattern> place =
-                  bySlot
-                      ? (text, p) -> own.bySlot(text, length, p)
-                      : (text, p) -> HeldKeys.from(text, first, p);
-              return layout(layer, columns, place).tensors(pass);
-            });
+        seesAll(layer)
+            ? null
+            : layouts.computeIfAbsent(
+                schedule.key(layer),
+                key -> {
+                  int first = inOrder ? length - own.kept(length) : 0;
+                  BiFunction<AttentionPattern, Integer, AttentionPattern> place =
+                      bySlot
+                          ? (text, p) -> own.bySlot(text, length, p)
+                          : (text, p) -> HeldKeys.from(text, first, p);
+                  return layout(layer, columns, place).tensors(pass);
+                });
     return Attention.over(t, q, seen.keys(), seen.values(), stack.spec(), layout);
+  }
+
+  // One token after texts without padding, in a layer that looks back all the way: lists of blocks,
+  // which would have to be made and copied for every token, have nothing to say.
+  private boolean seesAll(int layer) {
+    return fresh == 1
+        && schedule.groups(layer).equals(List.of("full"))
+        && Arrays.stream(padding).allMatch(p -> p == 0);
   }
 
   // `place` says what the queries of a row see of the given columns; it takes a row's padding.
