@@ -44,9 +44,9 @@ assert ctypes.sizeof(HdTensor) == 120
 
 def _structs():
     """The parameter structs of params.def, by name."""
-    kinds = {"I32": ctypes.c_int32, "F32": ctypes.c_float, "I64": ctypes.c_int64}
+    kinds = {"I32": ctypes.c_int32, "F32": ctypes.c_float, "I64": ctypes.c_int64, "F64": ctypes.c_double}
     structs, fields = {}, []
-    for word, name in re.findall(r"^HD_(PARAMS|I32|F32|I64|END)\((\w+)", (HEADERS / "params.def").read_text(), re.M):
+    for word, name in re.findall(r"^HD_(PARAMS|I32|F32|I64|F64|END)\((\w+)", (HEADERS / "params.def").read_text(), re.M):
         if word == "PARAMS":
             fields = []
         elif word == "END":

@@ -2,6 +2,7 @@
 """The memory-bound ops beside torch (eager and torch.compile) and beside the speed of a copy: see README.md here."""
 
 import argparse
+import itertools
 import re
 import sys
 import time
@@ -9,6 +10,7 @@ import time
 import torch
 
 import memory_cases
+import merging_cases
 from contest import Contest
 from heddle_door import Door
 
@@ -39,7 +41,8 @@ def main():
     )
     start = time.monotonic()
     print(f"copy roof: {contest.measure_roof(1 << 24 if tiny else 4 << 30):.0f} GB/s", flush=True)
-    for case in memory_cases.all_cases(door, device, tiny, a.quick):
+    maker = memory_cases.Maker(door, device, tiny)
+    for case in itertools.chain(memory_cases.all_cases(door, device, tiny, a.quick), merging_cases.cases(maker, a.quick)):
         name = f"{case.op} {memory_cases.NAMES[case.dtype]} {case.shape}"
         if re.search(a.only, name):
             contest.run(case)

@@ -1,6 +1,6 @@
 // heddle_cuda_emulated_check: runs every op of the emulated CUDA plugin (HD_CUDA_LIBRARY) through the door and compares it with the CPU
-// backend on the same random tensors, and attention with the formula in f64. Arguments: "attention" and "memory" leave the other ops out,
-// "hopper" checks Hopper's attention kernels on a device that has them; a head size after either leaves the others out. Exit status: 0 all
+// backend on the same random tensors, and attention with the formula in f64. Arguments: "attention", "memory" and "other" (checkpoint
+// arithmetic, products with bytes, word vectors) leave the other ops out, "hopper" checks Hopper's attention kernels on a device that has them; a head size after either leaves the others out. Exit status: 0 all
 // agree, 1 not.
 #include "check.h"
 
@@ -303,6 +303,87 @@ void check_memory_bound() {
   check("embedding_bwd", hd_EmbeddingParams{0, 0}, {make(HD_F32, {14000, 4}), crowded, make(HD_F32, {5, 4})}, 100);
   large();
 }
+
+// ---- checkpoint arithmetic: the same bits ----
+
+void merging(int32_t f, int64_t n, int32_t count, bool based, bool coarse) {
+  const hd_NoneParams none{0};
+  const auto flat = [&](int32_t dtype) {
+    return make(dtype, {n}, 0, [&](int64_t) { return coarse ? std::round(uniform()) / 4 : uniform(); });
+  };
+  std::vector<Tensor> sources;
+  for (int32_t k = 0; k < count; k++) sources.push_back(flat(count == 2 && k == 1 && n % 2 != 0 ? HD_F64 : f));
+  const auto call = [&](std::vector<Tensor> tensors, const Tensor& out) {
+    tensors.insert(tensors.end(), sources.begin(), sources.end());
+    tensors.push_back(out);
+    return tensors;
+  };
+  const Tensor base = flat(f);
+  check("inner_products", none, call({based ? base : nullptr}, make(HD_F64, {count * (count + 1) / 2})), 0);
+  const int64_t ranks[] = {n / 2, n - n / 20, 0, n, n / 3, n / 3 + 1};
+  const auto wanted = make(HD_I64, {count, 2}, 0, [&](int64_t i) { return static_cast<double>(ranks[i % 6]); });
+  check("magnitude_cuts", none, call({based ? base : nullptr, wanted}, make(HD_F64, {count, 2, 2})), 0);
+  for (int form = 0; form < 16; form++) {
+    const auto weights = make(HD_F64, {count});
+    const auto cuts = make(HD_F64, {count, 2, 2}, 0, [&](int64_t i) {
+      return i % 4 == 0 ? 0.25 : i % 4 == 2 ? 1.5 : static_cast<double>(n / 2);
+    });
+    const auto keys = make(HD_I64, {count}, 0, [](int64_t i) { return 1e18 * static_cast<double>(i + 1); });
+    const auto keep = make(HD_F64, {count}, 0, [](int64_t i) { return i == 2 ? 1.0 : i == 1 ? 0.25 : 0.3; });
+    const hd_SparseCombinationParams p{4 * form, 0.7, form % 2, form / 2 % 2, form / 4 % 2, 0};
+    const bool random = form / 8 != 0;
+    check("sparse_combination", p,
+          call({base, weights, form % 3 != 0 ? cuts : nullptr, random ? keys : nullptr, random ? keep : nullptr},
+               flat(form % 5 == 0 ? HD_F32 : f)),
+          0);
+  }
+}
+
+// ---- what has no reference here but the CPU's kernels: bytes as weights, and word vectors ----
+
+void int8_products() {
+  for (const int32_t f : {HD_F32, HD_BF16, HD_F16}) {
+    for (const int64_t rows : {1, 2, 3, 4, 9}) {
+      for (const int64_t width : {1, 40, 512, 2064, 4099}) {
+        const int64_t pad = width % 16 == 0 ? 16 : 3, outputs = 11;
+        const auto w = make(HD_U8, {outputs, width}, pad, [](int64_t i) { return static_cast<double>((i * 37 + 11) % 256); });
+        check("linear_int8", hd_NoneParams{0},
+              {make(f, {rows, width}, pad), w, make(HD_F32, {outputs}), rows % 2 ? make(f, {outputs}) : nullptr, make(f, {rows, outputs})},
+              100 + static_cast<double>(width));
+      }
+    }
+  }
+}
+
+void word_vectors(int64_t d, int64_t negatives) {
+  const int64_t examples = 300, words = 50, each = 3, targets = examples * 2;  // one run
+  const auto ids = [&](std::vector<int64_t> shape, int64_t step, bool gaps) {
+    return make(HD_I32, shape, 0, [=](int64_t i) { return gaps && i % 7 == 3 ? -1.0 : static_cast<double>(i * step % words); });
+  };
+  const auto starts = [&](int64_t step) {
+    return make(HD_I32, {examples + 1}, 0, [=](int64_t i) { return static_cast<double>(i * step); });
+  };
+  check("word_vectors", hd_WordVectorsParams{0.05f, 0},
+        {starts(each), ids({examples * each}, 13, false), starts(2), ids({targets}, 7, false), ids({targets, negatives}, 11, true),
+         make(HD_F32, {words, d}), make(HD_F32, {words, d}), d % 2 ? make(HD_F32, {examples}) : nullptr},
+        2000);
+  const auto above = [](int64_t) { return 0.5 + std::fabs(uniform()); };
+  check("glove", hd_GloveParams{0.05f, 1.2f, 0.75f, 0},
+        {ids({examples}, 13, false), ids({examples}, 7, false), make(HD_F32, {examples}, 0, above), make(HD_F32, {words, d + 1}),
+         make(HD_F32, {words, d + 1}), make(HD_F32, {words, d + 1}, 0, above), make(HD_F32, {words, d + 1}, 0, above),
+         d % 2 ? make(HD_F32, {examples}) : nullptr},
+        2000);
+}
+
+void other_ops() {
+  for (const int32_t f : {HD_F32, HD_BF16, HD_F16, HD_F64}) {
+    for (const int64_t n : {1, 7, 64, 1000, 4099, 50001})
+      merging(f, n, n == 1000 ? 6 : static_cast<int32_t>(n % 5 + 1), n % 3 != 0, n % 2 == 0);
+    merging(f, 40000, 2, true, true);
+  }
+  int8_products();
+  for (const int64_t d : {1, 15, 64, 100}) word_vectors(d, d % 2 * 9), word_vectors(d, 5);
+}
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -318,9 +399,10 @@ int main(int count, char** arguments) {
     return std::printf("no backend: %s\n", text), 1;
   }
   if (part.empty() || part == "memory") check_memory_bound();
+  if (part.empty() || part == "other") other_ops();
   if (part == "hopper") {
     check_hopper(only);
-  } else if (part != "memory") {
+  } else if (part != "memory" && part != "other") {
     check_attention(only);
   }
   std::printf("%d comparisons, %d failures\n", runs, failures);

@@ -7,6 +7,7 @@
 using namespace test;
 
 void attention();  // attention_test.cpp
+void merging();    // merging_test.cpp
 void vectors();    // vectors_test.cpp
 void recurrent();  // recurrent_test.cpp
 
@@ -726,7 +727,7 @@ int main(int, char** argv) {
     if (std::string(tier) == tiers[i]) failures += simd[i]();
   }
   norm(), activation(), rotary(), embedding(), dropout(), softmax(), cross_entropy(), binary(), unary(), copy(), copy_exactness(), reduce();
-  scalars(), adamw(), linear_combination(), sums_of_a_kind(), rounded_once(), linear_int8(), attention(), vectors(), recurrent();
+  scalars(), adamw(), linear_combination(), sums_of_a_kind(), rounded_once(), linear_int8(), attention(), merging(), vectors(), recurrent();
   std::printf("tier %s: %d checks, %d failed\n", tier, checks, failures);
   return failures == 0 ? 0 : 1;
 }

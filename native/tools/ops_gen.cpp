@@ -40,6 +40,7 @@ std::vector<Record> records() {
 #define HD_I32(field, doc) {"int", #field, doc, offsetof(S, field)},
 #define HD_F32(field, doc) {"float", #field, doc, offsetof(S, field)},
 #define HD_I64(field, doc) {"long", #field, doc, offsetof(S, field)},
+#define HD_F64(field, doc) {"double", #field, doc, offsetof(S, field)},
 #define HD_END(Name) \
   }                  \
   });                \
@@ -49,6 +50,7 @@ std::vector<Record> records() {
 #undef HD_I32
 #undef HD_F32
 #undef HD_I64
+#undef HD_F64
 #undef HD_END
   return all;
 }
@@ -83,6 +85,7 @@ std::string upper(const char* name) {
 
 const char* setter(const char* type) {
   if (std::strcmp(type, "int") == 0) return "JAVA_INT";
+  if (std::strcmp(type, "double") == 0) return "JAVA_DOUBLE";
   return std::strcmp(type, "float") == 0 ? "JAVA_FLOAT" : "JAVA_LONG";
 }
 
@@ -112,8 +115,9 @@ void write_ops(std::FILE* out) {
 void write_params(std::FILE* out) {
   std::fputs(kHeader, out);
   std::fputs(
-      "import static java.lang.foreign.ValueLayout.JAVA_FLOAT;\nimport static java.lang.foreign.ValueLayout.JAVA_INT;\n"
-      "import static java.lang.foreign.ValueLayout.JAVA_LONG;\n\nimport java.lang.foreign.MemorySegment;\n\n"
+      "import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;\nimport static java.lang.foreign.ValueLayout.JAVA_FLOAT;\n"
+      "import static java.lang.foreign.ValueLayout.JAVA_INT;\nimport static java.lang.foreign.ValueLayout.JAVA_LONG;\n\nimport "
+      "java.lang.foreign.MemorySegment;\n\n"
       "/** The parameters of the ops: one record per struct of {@code params.def}. */\npublic sealed interface Params {\n"
       "  /** Size of the C struct, in bytes. */\n  int bytes();\n\n"
       "  /** Writes the C struct to the start of {@code to}, which must hold {@link #bytes()} bytes and be 8-byte aligned. */\n"

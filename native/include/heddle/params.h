@@ -7,6 +7,7 @@
 #define HD_I32(field, doc) int32_t field;
 #define HD_F32(field, doc) float field;
 #define HD_I64(field, doc) int64_t field;
+#define HD_F64(field, doc) double field;
 #define HD_END(Name) \
   }                  \
   hd_##Name##Params;
@@ -15,5 +16,6 @@
 #undef HD_I32
 #undef HD_F32
 #undef HD_I64
+#undef HD_F64
 #undef HD_END
 #endif

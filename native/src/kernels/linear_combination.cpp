@@ -11,9 +11,8 @@
 #include <limits>
 #include <type_traits>
 
-#include "check.h"
-#include "cpu/kernels.h"
 #include "pairs.h"
+#include "sources.h"
 
 namespace hd::HD_TIER {
 namespace {
@@ -24,16 +23,6 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 // NaN with no payload: one of more bits than the result has would be rounded to a number.
 double plain(double w) { return w == w ? w : kNaN; }
 wide plain(wide x) { return {x.lo == x.lo ? x.lo : vd{} + kNaN, x.hi == x.hi ? x.hi : vd{} + kNaN}; }
-
-// f(pointer to element `from`).
-template <class F>
-void with_source(const hd_tensor& t, int64_t from, const F& f) {
-  const char* data = reinterpret_cast<const char*>(t.data) + from * dtype_bytes(t.dtype);
-  if (t.dtype == HD_F64) return f(reinterpret_cast<const double*>(data));
-  if (t.dtype == HD_F32) return f(reinterpret_cast<const float*>(data));
-  if (t.dtype == HD_BF16) return f(reinterpret_cast<const bf16*>(data));
-  f(reinterpret_cast<const f16*>(data));
-}
 
 // Elements [from, from + n), n <= kBlock.
 void combine_block(const Call& call, const double* weights, int64_t from, int64_t n) {

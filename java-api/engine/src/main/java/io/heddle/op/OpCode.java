@@ -118,6 +118,21 @@ public enum OpCode {
       "linear_combination",
       Params.None.BYTES,
       "base? weights source* -> y"),
+  /** {@code inner_products}: {@code base? source* -> y}. */
+  INNER_PRODUCTS(
+      "inner_products",
+      Params.None.BYTES,
+      "base? source* -> y"),
+  /** {@code magnitude_cuts}: {@code base? ranks source* -> cuts}. */
+  MAGNITUDE_CUTS(
+      "magnitude_cuts",
+      Params.None.BYTES,
+      "base? ranks source* -> cuts"),
+  /** {@code sparse_combination}: {@code base weights cuts? keys? keep? source* -> y}. */
+  SPARSE_COMBINATION(
+      "sparse_combination",
+      Params.SparseCombination.BYTES,
+      "base weights cuts? keys? keep? source* -> y"),
   /** {@code word_vectors}: {@code row_ptr rows target_ptr targets negatives -> input output loss?}. */
   WORD_VECTORS(
       "word_vectors",

@@ -1,6 +1,7 @@
 // Generated from native/include/heddle/*.def by the native build (heddle_ops_gen). Do not edit.
 package io.heddle.op;
 
+import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
@@ -329,6 +330,35 @@ public sealed interface Params {
     public void writeTo(MemorySegment to) {
       to.set(JAVA_FLOAT, 0, maxNorm);
       to.set(JAVA_INT, 4, 0);
+    }
+  }
+
+  /**
+   * differences to a base, thinned out, whose signs may be elected, and summed.
+   *
+   * @param first number of element 0 in the whole tensor, a multiple of 4: cuts and random words go by it
+   * @param lambda factor on the sum
+   * @param elect 1: only terms with the sign of their sum count
+   * @param normalize 1: divide by the weights of the terms that count
+   * @param rescale 1: what a random thinning keeps is divided by its probability
+   */
+  record SparseCombination(long first, double lambda, int elect, int normalize, int rescale) implements Params {
+    /** Size of the C struct. */
+    public static final int BYTES = 32;
+
+    @Override
+    public int bytes() {
+      return BYTES;
+    }
+
+    @Override
+    public void writeTo(MemorySegment to) {
+      to.set(JAVA_LONG, 0, first);
+      to.set(JAVA_DOUBLE, 8, lambda);
+      to.set(JAVA_INT, 16, elect);
+      to.set(JAVA_INT, 20, normalize);
+      to.set(JAVA_INT, 24, rescale);
+      to.set(JAVA_INT, 28, 0);
     }
   }
 

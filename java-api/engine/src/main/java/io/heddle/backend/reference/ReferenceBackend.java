@@ -103,6 +103,10 @@ public final class ReferenceBackend implements Backend {
       case SUM_SQUARES -> ReferenceElementwise.sumSquares(t);
       case CLIP_FACTOR -> ReferenceElementwise.clip((Params.Clip) params, t);
       case LINEAR_COMBINATION -> ReferenceElementwise.combination(t);
+      case INNER_PRODUCTS -> ReferenceMerging.innerProducts(t);
+      case MAGNITUDE_CUTS -> ReferenceMerging.magnitudeCuts(t);
+      case SPARSE_COMBINATION ->
+          ReferenceMerging.sparseCombination((Params.SparseCombination) params, t);
       case WORD_VECTORS -> ReferenceVectors.wordVectors((Params.WordVectors) params, t);
       case GLOVE -> ReferenceVectors.glove((Params.Glove) params, t);
       case LINEAR_INT8 -> ReferenceElementwise.linearInt8(t);

@@ -1,5 +1,6 @@
 package io.heddle.checkpoint.merge;
 
+import io.heddle.op.OpCode;
 import java.util.function.Function;
 
 /**
@@ -82,6 +83,15 @@ final class GramKernel extends Kernel {
     }
     found = weights.apply(gram);
     done = true;
+  }
+
+  @Override
+  boolean run(TensorOps ops) {
+    if (!ops.supports(OpCode.INNER_PRODUCTS, OpCode.LINEAR_COMBINATION)) {
+      return false;
+    }
+    ops.linear(base, weights.apply(ops.gram(base)));
+    return true;
   }
 
   @Override

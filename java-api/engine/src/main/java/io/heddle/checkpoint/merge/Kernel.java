@@ -31,4 +31,12 @@ abstract class Kernel {
 
   /** Fills {@code out}; may overwrite the other rows. */
   abstract void apply(Block block);
+
+  /**
+   * Does the whole of it by a backend's ops, to the same bits; false, and nothing done, where there
+   * are none for it.
+   */
+  boolean run(TensorOps ops) {
+    return false;
+  }
 }

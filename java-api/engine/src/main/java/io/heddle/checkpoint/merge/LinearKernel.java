@@ -1,5 +1,6 @@
 package io.heddle.checkpoint.merge;
 
+import io.heddle.op.OpCode;
 import java.util.Arrays;
 
 /**
@@ -39,6 +40,15 @@ final class LinearKernel extends Kernel {
   @Override
   void apply(Block block) {
     combine(block, base, weights);
+  }
+
+  @Override
+  boolean run(TensorOps ops) {
+    if (!ops.supports(OpCode.LINEAR_COMBINATION)) {
+      return false;
+    }
+    ops.linear(base, weights);
+    return true;
   }
 
   /** The sum, for methods that find their weights first. */

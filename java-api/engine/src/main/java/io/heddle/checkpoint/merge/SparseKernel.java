@@ -1,6 +1,8 @@
 package io.heddle.checkpoint.merge;
 
 import io.heddle.backend.reference.Philox;
+import io.heddle.op.OpCode;
+import io.heddle.op.Params;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -41,6 +43,7 @@ final class SparseKernel extends Kernel {
   private final long row;
   private final Ranks ranks;
   private final int[][] lower; // by source: which cut is the lower and which the upper bound, or -1
+  private final long[][] between; // by source: the ranks that stay, from and to
   private final long[] keys;
 
   SparseKernel(Task task, Thinning thinning, boolean election) {
@@ -58,6 +61,7 @@ final class SparseKernel extends Kernel {
     this.row = thinning == Thinning.RANKED ? Math.max(1, task.elements() / first) : 1;
     this.keys = new long[task.count()];
     this.lower = new int[task.count()][];
+    this.between = new long[task.count()][];
     long[][] cuts = new long[task.count()][];
     for (int s = 0; s < cuts.length; s++) {
       check(s);
@@ -107,6 +111,7 @@ final class SparseKernel extends Kernel {
     boolean none = bottom >= upper;
     boolean low = !none && bottom > 0;
     boolean high = !none && top > 0;
+    between[s] = new long[] {none ? n : bottom, upper};
     lower[s] = new int[] {none ? -2 : low ? 0 : -1, high ? (low ? 1 : 0) : -1};
     return low && high
         ? new long[] {bottom, upper}
@@ -149,6 +154,23 @@ final class SparseKernel extends Kernel {
   @Override
   void passed() {
     ranks.passed();
+  }
+
+  @Override
+  boolean run(TensorOps ops) {
+    if (thinning == Thinning.RANKED
+        || !ops.supports(OpCode.MAGNITUDE_CUTS, OpCode.SPARSE_COMBINATION)) {
+      return false;
+    }
+    var params =
+        new Params.SparseCombination(
+            0, lambda, election ? 1 : 0, normalize ? 1 : 0, rescale ? 1 : 0);
+    if (thinning == Thinning.RANDOM) {
+      ops.sparse(params, weights, null, keys, density);
+    } else {
+      ops.sparse(params, weights, ops.cuts(between), null, null);
+    }
+    return true;
   }
 
   @Override
