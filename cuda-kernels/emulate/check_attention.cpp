@@ -311,10 +311,10 @@ void check_attention(int64_t only) {
 
 // Every head size of Hopper's kernels, in both types, and head sizes between them; items of one and of several units, with heads that
 // share keys and without; more items than blocks of the grid and fewer; rows and columns that nobody sees; views of a packed product; calls
-// that they must leave to the portable kernels. Gradients at head sizes above 128, which they leave too, are check_attention's.
+// that they must leave to the portable kernels.
 void check_hopper(int64_t only) {
   const auto run = [&](const Shape& z, bool taken = true) {
-    if (only == 0 || z.D == only) attention(z, !taken ? Takes::nothing : z.D <= 128 ? Takes::both : Takes::forward);
+    if (only == 0 || z.D == only) attention(z, taken ? Takes::both : Takes::nothing);
   };
   const auto all = Pattern::all, blocks = Pattern::blocks, causal = Pattern::causal, window = Pattern::window;
   for (const int32_t f : {HD_BF16, HD_F16}) {

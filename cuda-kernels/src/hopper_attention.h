@@ -9,6 +9,9 @@ bool hopper_attention_fwd(const Call& call, const Problem& p, const Lists& lists
 // statistics [B, H, query_blocks * 64]: lse in units of log 2, and the sum over D of o * do; +inf and 0 past the last query.
 bool hopper_attention_bwd(const Call& call, const Problem& p, const Lists& rows, const Lists& columns, const float2* statistics,
                           hd_status& status);
+// Its part for head sizes above 128, once hopper_takes has said yes.
+bool hopper_attention_bwd_wide(const Call& call, const Problem& p, const Lists& rows, const Lists& columns, const float2* statistics,
+                               hd_status& status);
 // The same in one pass, with sums: device memory of so many bytes, aligned to 16. 0: this call is not for it.
 int64_t hopper_one_pass_bytes(const Call& call, const Problem& p);
 bool hopper_attention_bwd_one_pass(const Call& call, const Problem& p, const Lists& rows, const Lists& columns, const float2* statistics,

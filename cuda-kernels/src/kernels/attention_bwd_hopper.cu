@@ -300,7 +300,8 @@ hd_status gradient(const Call& call, Work<T>& w, int64_t units, int64_t streamed
 
 bool hopper_attention_bwd(const Call& call, const Problem& p, const Lists& rows, const Lists& columns, const float2* statistics,
                           hd_status& status) {
-  if (!hopper_takes(call, p, 10) || p.features > 128) return false;
+  if (!hopper_takes(call, p, 10)) return false;
+  if (p.features > 128) return hopper_attention_bwd_wide(call, p, rows, columns, statistics, status);
   const int32_t mapped[7] = {0, 5, 1, 2, 13, 14, 15};
   CUtensorMap maps[7];
   for (int i = 0; i < 7; i++) {
