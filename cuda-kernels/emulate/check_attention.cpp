@@ -218,9 +218,6 @@ Result formula(const Shape& z, double scale, const std::vector<double>& q, const
 
 // ---- the comparison ----
 
-// Whether Hopper's kernels take the ops of a shape.
-enum class Takes { nothing, forward, both };
-
 int64_t products() {
   static const auto count = [] {
     void* plugin = dlopen(std::getenv("HD_CUDA_LIBRARY"), RTLD_LAZY | RTLD_NOLOAD);
@@ -241,7 +238,8 @@ std::vector<Tensor> run_attention(const char* op, const hd_AttentionParams& p, c
   return after;
 }
 
-void attention(const Shape& z, Takes takes) {
+// taken: whether Hopper's kernels are to run both ops
+void attention(const Shape& z, bool taken) {
   const hd_AttentionParams p{0x5eed, 9, z.scale * static_cast<float>(1 / std::sqrt(static_cast<double>(z.D))), z.softcap, z.dropout, 0};
   const auto of = [&](int64_t heads, int64_t rows, int64_t pad) {
     if (!z.turned) return make(z.f, {z.B, heads, rows, z.D}, pad);
@@ -259,7 +257,7 @@ void attention(const Shape& z, Takes takes) {
   const Tensor o0 = like_q(), dq0 = like_q(), dk0 = like_k(), dv0 = like_k();
   const std::string what = text_of(z);
   const auto forward =
-      run_attention("attention_fwd", p, {q, k, v, y.row_ptr, y.rows, y.masks, y.group, slopes, o0, lse}, takes != Takes::nothing, what);
+      run_attention("attention_fwd", p, {q, k, v, y.row_ptr, y.rows, y.masks, y.group, slopes, o0, lse}, taken, what);
   if (forward.empty()) return;
   const Tensor o = twin(forward[8], -1), l = twin(forward[9], -1), dq = twin(dq0, -1), dk = twin(dk0, -1), dv = twin(dv0, -1);
   const Result r = formula(z, static_cast<double>(p.scale), dense(q), dense(k), dense(v), dense(d_o), slopes);
@@ -268,11 +266,10 @@ void attention(const Shape& z, Takes takes) {
   const double tolerance = z.f == HD_F32 ? 5e-5 : z.f == HD_F16 ? 4e-3 : 3e-2;
   compare("attention_fwd", what + "o", *o, *forward[8], tolerance);
   compare("attention_fwd", what + "lse", *l, *forward[9], 5e-5);
-  if (takes == Takes::forward) return;
   const auto backward =
       run_attention("attention_bwd", p,
                     {q, k, v, forward[8], forward[9], d_o, y.row_ptr, y.rows, y.col_ptr, y.cols, y.masks, y.group, slopes, dq0, dk0, dv0},
-                    takes == Takes::both, what);
+                    taken, what);
   if (backward.empty() || z.scale > 1) return;  // o is rounded before delta is formed of it, and the scale multiplies that: noise
   compare("attention_bwd", what + "dq", *dq, *backward[13], tolerance);
   compare("attention_bwd", what + "dk", *dk, *backward[14], tolerance);
@@ -284,7 +281,7 @@ void attention(const Shape& z, Takes takes) {
 // entries, and a row of a mask), rows that are not aligned, and all options in turn.
 void check_attention(int64_t only) {
   const auto run = [&](const Shape& z) {
-    if (only == 0 || z.D == only) attention(z, Takes::nothing);
+    if (only == 0 || z.D == only) attention(z, false);
   };
   const auto all = Pattern::all, blocks = Pattern::blocks;
   run({HD_F32, 1, 1, 1, 64, 64, 64, all});
@@ -314,7 +311,7 @@ void check_attention(int64_t only) {
 // that they must leave to the portable kernels.
 void check_hopper(int64_t only) {
   const auto run = [&](const Shape& z, bool taken = true) {
-    if (only == 0 || z.D == only) attention(z, taken ? Takes::both : Takes::nothing);
+    if (only == 0 || z.D == only) attention(z, taken);
   };
   const auto all = Pattern::all, blocks = Pattern::blocks, causal = Pattern::causal, window = Pattern::window;
   for (const int32_t f : {HD_BF16, HD_F16}) {

@@ -5,6 +5,8 @@
 
 #include "kernel_case.h"
 
+void merging();
+
 namespace {
 using namespace test;
 
@@ -198,6 +200,4 @@ void sparse_combination() {
 }
 }  // namespace
 
-namespace test {
 void merging() { inner_products(), magnitude_cuts(), sparse_combination(); }
-}  // namespace test
