@@ -46,7 +46,7 @@ def elected(terms, weights, normalize):
     for term, w in zip(terms, weights):
         counts = (term != 0) & (torch.signbit(term) == sign)
         total += torch.where(counts, term, 0)
-        divisor += torch.where(counts, w, 0.0)
+        divisor += counts.to(term.dtype) * w
     return total.div_(torch.where(divisor == 0, 1, divisor)) if normalize else total
 
 
