@@ -39,7 +39,7 @@ __device__ Bits<T> pack_at(const T* row, int pack, int packs) {
 
 template <class T>
 __device__ void store_at(T* row, int pack, int packs, const Bits<T>& bits) {
-  if (pack < packs) store_whole(row, pack, bits);
+  if (pack < packs) reinterpret_cast<Bits<T>*>(row)[pack] = bits;
 }
 
 // Makes the compiler forget what it has worked out from the pack: it then holds 4 registers of it over a barrier instead of what it was

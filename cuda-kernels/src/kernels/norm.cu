@@ -140,12 +140,14 @@ __global__ void __launch_bounds__(K == 1 ? kThreads : 512, K == 2 ? 2 : 1) norm_
   }
 }
 
-// Rows without a residual: each is fetched while the one before is worked on, as its 16 KB or less of loads alone would not keep memory
-// busy over the sums and barriers; the weights stay in registers.
+// Threads of a processor that norm_stream is made for: f16, whose packs take more instructions to open, needs more registers.
 template <class T, int K>
-__global__ void __launch_bounds__(K == 1 ? kThreads : 512, K == 1   ? 4
-                                                           : K == 2 ? 2
-                                                                    : 1) norm_stream(FlatForward<T> w) {
+constexpr int kStreamThreads = K == 2 && std::is_same_v<T, f16> ? 512 : 1024;
+
+// Rows without a residual: each is fetched while the one before is worked on, as its 16 KB or less of loads alone would not keep memory
+// busy over the sums and barriers; the weights stay in registers. Longer rows (four packs to a thread) have loads enough.
+template <class T, int K>
+__global__ void __launch_bounds__(K == 1 ? kThreads : 512, kStreamThreads<T, K> / (K == 1 ? kThreads : 512)) norm_stream(FlatForward<T> w) {
   constexpr int W = kWidth<T>;
   const int packs = static_cast<int>(w.features / W), mine = static_cast<int>(threadIdx.x), step = static_cast<int>(blockDim.x);
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.y;
@@ -485,13 +487,11 @@ hd_status forward(const Call& call) {
   if (flat && packs > 0 && w.features % kWidth<T> == 0 && packs <= 2048) {
     const int k = packs <= 32 ? 1 : packs <= 64 || (packs > 128 && packs <= 1024) ? 2 : 4;
     const dim3 team = row_team(packs, k);
-    if (!call.has(1)) {  // as many blocks as are resident at once, all with as many rows
-      const int64_t resident = call.context.processors * (k == 4 ? 512 : 1024) / (team.x * team.y), all = ceil_div(w.rows, team.y);
-      return launch(call,
-                    k == 1   ? norm_stream<T, 1>
-                    : k == 2 ? norm_stream<T, 2>
-                             : norm_stream<T, 4>,
-                    grid_of(ceil_div(all, ceil_div(all, most(1, resident)))), team, 0, FlatForward<T>(w));
+    if (!call.has(1) && k <= 2) {  // as many blocks as are resident at once, all with as many rows
+      const int64_t threads = k == 1 ? kStreamThreads<T, 1> : kStreamThreads<T, 2>, all = ceil_div(w.rows, team.y);
+      const int64_t resident = most(1, call.context.processors * threads / (team.x * team.y));
+      return launch(call, k == 1 ? norm_stream<T, 1> : norm_stream<T, 2>, grid_of(ceil_div(all, ceil_div(all, resident))), team, 0,
+                    FlatForward<T>(w));
     }
     return launch(call,
                   k == 1   ? norm_row<T, 1>
