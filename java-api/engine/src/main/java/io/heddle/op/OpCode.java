@@ -132,7 +132,12 @@ public enum OpCode {
   LINEAR_INT8(
       "linear_int8",
       Params.None.BYTES,
-      "x w scale bias? -> y");
+      "x w scale bias? -> y"),
+  /** {@code block_lists}: {@code bounds documents? -> row_ptr row_blocks col_ptr col_blocks masks}. */
+  BLOCK_LISTS(
+      "block_lists",
+      Params.BlockLists.BYTES,
+      "bounds documents? -> row_ptr row_blocks col_ptr col_blocks masks");
 
   /** The version of the C ABI that this table belongs to. */
   public static final int ABI_VERSION = 2;

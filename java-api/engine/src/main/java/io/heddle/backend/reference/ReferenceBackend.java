@@ -106,6 +106,7 @@ public final class ReferenceBackend implements Backend {
       case WORD_VECTORS -> ReferenceVectors.wordVectors((Params.WordVectors) params, t);
       case GLOVE -> ReferenceVectors.glove((Params.Glove) params, t);
       case LINEAR_INT8 -> ReferenceElementwise.linearInt8(t);
+      case BLOCK_LISTS -> ReferenceLists.run((Params.BlockLists) params, t);
     }
   }
 
