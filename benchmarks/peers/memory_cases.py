@@ -507,6 +507,28 @@ def sum_squares(m, dtype, n):
     return case("sum_squares", dtype, f"{n}", n * dtype.itemsize, make, peer)
 
 
+def block_lists(m, keys, document):
+    """The lists of a causal mask over packed documents: what a step with other documents costs before its first attention."""
+
+    def make():
+        n = -(-keys // 64)
+        starts = torch.rand(keys, device=m.device) < 1 / document
+        ids = starts.cumsum(0).to(torch.int32)
+        first = torch.where(starts, torch.arange(keys, device=m.device), 0).cummax(0).values // 64
+        block = torch.arange(n, device=m.device)
+        seen = (block[None, :] >= first[::64][:, None]) & (block[None, :] <= block[:, None])
+        count = lambda dim: F.pad(seen.sum(dim).cumsum(0), (1, 0)).to(torch.int32)
+        rows, columns = seen.nonzero()[:, 1].to(torch.int32), seen.T.nonzero()[:, 1].to(torch.int32)
+        bounds = torch.tensor([[-1, 0, -1, 0]], dtype=torch.int64, device=m.device)
+        lists = [torch.empty(shape, dtype=torch.int32, device=m.device) for shape in ((1, 1, n + 1), (len(rows), 2)) * 2]
+        masks = torch.empty(len(rows) + 1, 64, dtype=torch.int64, device=m.device)
+        ours = m.door.call("block_lists", bounds, ids[None], *lists, masks, params={"queries": keys, "keys": keys})
+        outputs = [lists[0].flatten(), lists[1][:, 0], lists[2].flatten(), lists[3][:, 0]]
+        return Inputs(ours, outputs, lambda *_: (count(1), rows, count(0), columns), (ids,))
+
+    return case("block_lists", F32, f"causal, {keys} keys in documents of some {document}", 4 * keys, make, exact=True)
+
+
 def all_cases(door, device, tiny, quick):
     """The cases, the issue's targets first; `quick` leaves out the second shapes of an op."""
     m = Maker(door, device, tiny)
@@ -547,6 +569,7 @@ def all_cases(door, device, tiny, quick):
     yield copy(m, BF16, (rows, wide), (1, 0))
     yield copy(m, F32, (rows, wide), (0, 1), BF16)
     yield sum_squares(m, BF16, n)
+    yield block_lists(m, m.size(32768, 512), m.size(2048, 90))
     if quick:
         return
     yield norm_fwd_residual(m, F32, rows, f)

@@ -250,6 +250,19 @@ void exchanged(int32_t dtype, std::vector<int64_t> shape, size_t a, size_t b, in
   check("copy", hd_NoneParams{}, {x, make(dtype, shape)}, 0);
 }
 
+// Lists of a window in blocks, of all keys so far and of all, with documents of 5 to 300 keys or without.
+void block_lists(int64_t queries, int64_t keys, bool packed) {
+  const int64_t numbers[] = {100, 0, 50, 1, -1, 0, -1, 0, -1, -1, -1, 0}, sizes[] = {37, 5, 300};
+  const int64_t rows = packed ? 3 : 1, nq = (queries + 63) / 64, nk = (keys + 63) / 64, room = rows * 3 * nq * nk + 5;
+  const auto ints = [](std::vector<int64_t> shape) { return make(HD_I32, std::move(shape), 0, [](int64_t) { return -7.0; }); };
+  const auto documents = make(HD_I32, {rows, keys}, 0, [&](int64_t i) { return static_cast<double>(i % keys / sizes[i / keys]); });
+  check("block_lists", hd_BlockListsParams{queries, keys},
+        {make(HD_I64, {3, 4}, 0, [&](int64_t i) { return static_cast<double>(numbers[i]); }), packed ? documents : nullptr,
+         ints({rows, 3, nq + 1}), ints({room, 2}), ints({rows, 3, nk + 1}), ints({room, 2}),
+         make(HD_I64, {room, 64}, 0, [](int64_t) { return 3.0; })},
+        0);
+}
+
 // Shapes that take the forms for whole packs, several tiles and strips of them, long lists and more positions than one map has.
 void large() {
   for (const int32_t dtype : {HD_F32, HD_BF16, HD_F64}) {
@@ -259,6 +272,9 @@ void large() {
     exchanged(dtype, {2, 20, 50}, 1, 2, 3);    // no packs
     exchanged(dtype, {2, 16, 24, 16}, 1, 2, 0);
     exchanged(dtype, {2, 5, 3, 16}, 1, 2, 0);
+  }
+  for (const bool packed : {false, true}) {
+    for (const auto& [queries, keys] : {std::pair{1, 1}, {64, 64}, {65, 130}, {130, 65}, {1000, 1000}}) block_lists(queries, keys, packed);
   }
   for (const bool heads_inside : {false, true}) {
     const auto q = [&] {

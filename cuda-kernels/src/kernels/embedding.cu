@@ -10,6 +10,7 @@
 // every 64 ids of a long list for the pieces: bandwidth-bound. Deterministic. Checked on: see README.md.
 #include "check.h"
 #include "rows.h"
+#include "scan.h"
 
 namespace hd {
 namespace {
@@ -43,7 +44,6 @@ __global__ void __launch_bounds__(kThreads)
 
 constexpr int kShort = 32;    // positions of a list that one warp sorts
 constexpr int kPiece = 64;    // positions of a longer list that one warp sums
-constexpr int kScan = 1024;   // threads of a block that forms prefix sums
 constexpr int kWords = 8192;  // of the map of positions: 2^18 at a time
 
 struct Lists {
@@ -57,28 +57,6 @@ struct Lists {
   int32_t* piece_of;  // [pieces]: the long list of a piece
   float* partial;     // [pieces, F]
 };
-
-// The sum of x over the threads before this one, in a block of kScan; total: over all. All threads of the block must call it.
-__device__ int32_t sum_before(int32_t x, int32_t& total) {
-  __shared__ int32_t sums[kScan / 32];
-  const int lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
-  const auto scan = [&](int32_t v) {  // up to and with this lane
-#pragma unroll
-    for (int step = 1; step < 32; step *= 2) {
-      const int32_t other = __shfl_sync(0xffffffffu, v, lane >= step ? lane - step : lane);
-      if (lane >= step) v += other;
-    }
-    return v;
-  };
-  const int32_t mine = scan(x);
-  if (lane == 31) sums[warp] = mine;
-  __syncthreads();
-  const int32_t all = scan(sums[lane]);  // every warp forms the sums of the warps
-  total = __shfl_sync(0xffffffffu, all, 31);
-  const int32_t warps_before = __shfl_sync(0xffffffffu, all, warp > 0 ? warp - 1 : 0);
-  __syncthreads();
-  return mine - x + (warp > 0 ? warps_before : 0);
-}
 
 __global__ void __launch_bounds__(kThreads)
     count_ids(View<const int32_t> ids, int64_t rows, int64_t vocabulary, Lists lists, unsigned long long* fault) {

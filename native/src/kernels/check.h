@@ -18,6 +18,7 @@ inline int64_t elements(const hd_tensor& t) {
 inline int64_t last(const hd_tensor& t) { return t.rank == 0 ? 1 : t.shape[t.rank - 1]; }
 
 inline bool is_contiguous(const hd_tensor& t) {
+  if (elements(t) == 0) return true;  // whatever its strides
   int64_t expected = 1;
   for (int32_t d = t.rank - 1; d >= 0; d--) {
     if (t.shape[d] != 1 && t.stride[d] != expected) return false;

@@ -84,6 +84,7 @@ final class ConformanceCases {
     }
     for (int size : SIZES) {
       c.vectors(size);
+      c.lists(size);
     }
     return c.cases;
   }
@@ -149,6 +150,29 @@ final class ConformanceCases {
       halves[2 * i + 1] = (int) (values[i] >> 32);
     }
     return new Arg(DType.I64, Place.PACKED, halves, shape);
+  }
+
+  // Block lists of a window in blocks, and of all keys so far, over two rows of documents.
+  private void lists(int size) {
+    double[] halves = {40, 0, 0, 0, 50, 0, 1, 0, -1, -1, 0, 0, -1, -1, 0, 0};
+    int[] ids = new int[2 * size];
+    Arrays.setAll(ids, i -> i / (i < size ? 29 : 70));
+    long blocks = (size + 63L) / 64;
+    long entries = 4 * blocks * blocks;
+    add(
+        OpCode.BLOCK_LISTS,
+        "documents " + size,
+        DType.F32,
+        new Params.BlockLists(size, size),
+        Exactness.EXACT,
+        1,
+        new Arg(DType.I64, Place.PACKED, halves, 2, 4),
+        ints(ids, 2, size),
+        ints(new int[(int) (4 * (blocks + 1))], 2, 2, blocks + 1),
+        ints(new int[(int) (2 * entries)], entries, 2),
+        ints(new int[(int) (4 * (blocks + 1))], 2, 2, blocks + 1),
+        ints(new int[(int) (2 * entries)], entries, 2),
+        new Arg(DType.I64, Place.PACKED, new double[0], entries + 1, 64));
   }
 
   private static double[] filled(int n, double value) {

@@ -47,6 +47,10 @@ class PatternTest {
     for (int i = 0; i < documents.length; i++) {
       documents[i] = i / 37;
     }
+    int[] pieces = new int[300];
+    for (int i = 0; i < pieces.length; i++) {
+      pieces[i] = i / 37 % 3;
+    }
     PATTERNS.put("full", Patterns.full());
     PATTERNS.put("causal", Patterns.causal());
     PATTERNS.put("window left", Patterns.window(20, 0));
@@ -60,6 +64,9 @@ class PatternTest {
     PATTERNS.put(
         "global causal", Patterns.global(70).or(Patterns.window(8, 0)).and(Patterns.causal()));
     PATTERNS.put("documents", Patterns.documents(documents).and(Patterns.causal()));
+    PATTERNS.put("documents to both sides", Patterns.documents(documents));
+    PATTERNS.put("documents in pieces", Patterns.documents(pieces).and(Patterns.causal()));
+    PATTERNS.put("documents of some", Patterns.documents(Arrays.copyOf(documents, 100)));
     PATTERNS.put("length", Patterns.length(33));
     PATTERNS.put("shifted causal", Patterns.shifted(Patterns.causal(), 37));
     PATTERNS.put("shifted window", Patterns.shifted(Patterns.window(20, 0), 100));

@@ -157,7 +157,12 @@ public enum OpCode {
   RECURRENT_BWD(
       "recurrent_bwd",
       Params.Recurrent.BYTES,
-      "dy dh? dc? weight act y h0? c? c0? -> dgates dhidden? dh0? dc0?");
+      "dy dh? dc? weight act y h0? c? c0? -> dgates dhidden? dh0? dc0?"),
+  /** {@code block_lists}: {@code bounds documents? -> row_ptr row_blocks col_ptr col_blocks masks}. */
+  BLOCK_LISTS(
+      "block_lists",
+      Params.BlockLists.BYTES,
+      "bounds documents? -> row_ptr row_blocks col_ptr col_blocks masks");
 
   /** The version of the C ABI that this table belongs to. */
   public static final int ABI_VERSION = 3;

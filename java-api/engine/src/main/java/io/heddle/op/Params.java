@@ -65,6 +65,28 @@ public sealed interface Params {
   }
 
   /**
+   * block lists of runs of keys: windows, blocks, documents.
+   *
+   * @param queries T: the last query stands at the last key
+   * @param keys S
+   */
+  record BlockLists(long queries, long keys) implements Params {
+    /** Size of the C struct. */
+    public static final int BYTES = 16;
+
+    @Override
+    public int bytes() {
+      return BYTES;
+    }
+
+    @Override
+    public void writeTo(MemorySegment to) {
+      to.set(JAVA_LONG, 0, queries);
+      to.set(JAVA_LONG, 8, keys);
+    }
+  }
+
+  /**
    * layer or RMS norm over the last dimension.
    *
    * @param kind 0: layer norm, 1: RMS norm

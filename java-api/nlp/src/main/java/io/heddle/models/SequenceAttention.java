@@ -11,9 +11,12 @@ import io.heddle.nn.StackConfig.PositionKind;
 import io.heddle.nn.StackConfig.Positions;
 import io.heddle.op.Attention;
 import io.heddle.op.Attention.Part;
+import io.heddle.op.BlockLists;
 import io.heddle.op.Layers;
 import io.heddle.op.pattern.AttentionPattern;
 import io.heddle.op.pattern.BlockLayout;
+import io.heddle.op.pattern.Bounds;
+import io.heddle.op.pattern.Documents;
 import io.heddle.op.pattern.Patterns;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
@@ -93,7 +96,7 @@ final class SequenceAttention implements Attend {
           k = normed(t, stack.name(layer, "knorm"), k);
         }
         yield Attention.of(
-            t, q, k, v, batch, stack.spec(), rotary(layer, positions), layout(layer));
+            t, q, k, v, batch, stack.spec(), rotary(layer, positions), layout(t, layer));
       }
     };
   }
@@ -126,20 +129,44 @@ final class SequenceAttention implements Attend {
     return Schedule.pattern(text, stack.config().heads().causal());
   }
 
-  private BlockLayout.@Nullable Tensors layout(int layer) {
-    return layouts.computeIfAbsent(schedule.key(layer), key -> compile(layer).tensors(owner));
+  private BlockLayout.@Nullable Tensors layout(Tape t, int layer) {
+    return layouts.computeIfAbsent(schedule.key(layer), key -> lists(t, layer));
   }
 
-  private BlockLayout compile(int layer) {
+  private BlockLayout.Tensors lists(Tape t, int layer) {
     List<AttentionPattern> groups = schedule.groups(layer).stream().map(this::pattern).toList();
+    int[] headGroup = schedule.headGroups(layer);
     if (rows == null) {
-      return BlockLayout.ofGroups(groups, schedule.headGroups(layer), length, length);
+      return BlockLayout.ofGroups(groups, headGroup, length, length).tensors(owner);
+    }
+    List<Bounds> bounds = new ArrayList<>();
+    for (AttentionPattern group : groups) {
+      Bounds own = Bounds.of(group);
+      if (own != null) {
+        bounds.add(own);
+      }
+    }
+    List<Documents> documents = documents(rows);
+    if (bounds.size() == groups.size() && documents.size() == rows.size()) {
+      return BlockLists.of(t, owner, bounds, headGroup, documents, length);
     }
     List<List<AttentionPattern>> all = new ArrayList<>();
     for (AttentionPattern row : rows) {
       all.add(groups.stream().map(p -> p.and(row)).toList());
     }
-    return BlockLayout.compile(all, schedule.headGroups(layer), length, length);
+    return BlockLayout.compile(all, headGroup, length, length).tensors(owner);
+  }
+
+  // The rows that are packed documents: their lists change with every batch, and the backend makes
+  // them.
+  private static List<Documents> documents(List<AttentionPattern> rows) {
+    List<Documents> all = new ArrayList<>();
+    for (AttentionPattern row : rows) {
+      if (row instanceof Documents documents && documents.inRuns()) {
+        all.add(documents);
+      }
+    }
+    return all;
   }
 
   private Tensor relative(Tape t, int layer, Part q, Part k, Part v, Tensor bias) {

@@ -112,6 +112,7 @@ public final class ReferenceBackend implements Backend {
       case LINEAR_INT8 -> ReferenceElementwise.linearInt8(t);
       case RECURRENT_FWD -> ReferenceRecurrent.forward((Params.Recurrent) params, t);
       case RECURRENT_BWD -> ReferenceRecurrent.backward((Params.Recurrent) params, t);
+      case BLOCK_LISTS -> ReferenceLists.run((Params.BlockLists) params, t);
     }
   }
 

@@ -1,5 +1,7 @@
 package io.heddle.op.pattern;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * Which keys a query may see. The predicate is the definition; {@link #word} and {@link
  * #first}/{@link #end} only make its compilation to a {@link BlockLayout} fast. Positions count
@@ -31,6 +33,11 @@ public interface AttentionPattern {
   /** No key from this on is seen by the queries from {@code q} to {@code last}. */
   default long end(long q, long last) {
     return Long.MAX_VALUE;
+  }
+
+  /** The same as numbers, where every query sees one run of keys by them; else null. */
+  default @Nullable Bounds bounds() {
+    return null;
   }
 
   /** Keys that both patterns show. */

@@ -1,5 +1,7 @@
 package io.heddle.op.pattern;
 
+import org.jspecify.annotations.Nullable;
+
 /** The patterns of the literature. All compose by {@code and} and {@code or}. */
 public final class Patterns {
   private static final AttentionPattern CAUSAL = new Band(Long.MAX_VALUE, 0);
@@ -55,9 +57,8 @@ public final class Patterns {
   }
 
   /** Keys of the query's own document; {@code ids[k]} is the document of position k. */
-  public static AttentionPattern documents(int[] ids) {
-    int[] copy = ids.clone();
-    return (q, k) -> q < copy.length && k < copy.length && copy[(int) q] == copy[(int) k];
+  public static Documents documents(int[] ids) {
+    return new Documents(ids);
   }
 
   /** Keys below {@code length}: the rest is padding. */
@@ -88,7 +89,7 @@ public final class Patterns {
   }
 
   // Bits lo (inclusive) to hi (exclusive) of a word, both cut to [0, 64].
-  private static long bits(long lo, long hi) {
+  static long bits(long lo, long hi) {
     long from = Math.max(lo, 0);
     long to = Math.min(hi, 64);
     if (from >= to) {
@@ -127,6 +128,12 @@ public final class Patterns {
       long e = plus(last, right);
       return e == Long.MAX_VALUE ? e : e + 1;
     }
+
+    @Override
+    public Bounds bounds() {
+      return new Bounds(
+          left == Long.MAX_VALUE ? -1 : left, right == Long.MAX_VALUE ? -1 : right, -1, 0);
+    }
   }
 
   private record Block(long size, long previous) implements AttentionPattern {
@@ -148,6 +155,11 @@ public final class Patterns {
     @Override
     public long end(long q, long last) {
       return (last / size + 1) * size;
+    }
+
+    @Override
+    public Bounds bounds() {
+      return new Bounds(-1, -1, size, previous);
     }
   }
 
@@ -270,6 +282,11 @@ public final class Patterns {
     @Override
     public long end(long q, long last) {
       return Math.min(a.end(q, last), b.end(q, last));
+    }
+
+    @Override
+    public @Nullable Bounds bounds() {
+      return Bounds.both(a, b);
     }
   }
 
