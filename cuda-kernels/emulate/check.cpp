@@ -1,7 +1,7 @@
 // heddle_cuda_emulated_check: runs every op of the emulated CUDA plugin (HD_CUDA_LIBRARY) through the door and compares it with the CPU
 // backend on the same random tensors, and attention with the formula in f64. Arguments: "attention", "memory" and "other" (checkpoint
-// arithmetic, products with bytes, word vectors) leave the other ops out, "hopper" checks Hopper's attention kernels on a device that has them; a head size after either leaves the others out. Exit status: 0 all
-// agree, 1 not.
+// arithmetic, products with bytes, word vectors) leave the other ops out, "hopper" checks Hopper's attention kernels on a device that has
+// them; a head size after either leaves the others out. Exit status: 0 all agree, 1 not.
 #include "check.h"
 
 #include <cmath>

@@ -423,7 +423,8 @@ __global__ void __launch_bounds__(kThreads) round_sums(Heads<T> dq, Problem p, c
 constexpr int kFeatures = 128;
 
 // Whether chunks of keys follow each other without waiting: where every block is seen, and where as many are as causal rows see. With other
-// lists they wait for each other's sums: random blocks, half of them empty, took 1.3 times as long as in two passes on an H200, windows 1.06.
+// lists they wait for each other's sums: random blocks, half of them empty, took 1.3 times as long as in two passes on an H200,
+// windows 1.06.
 bool in_step(const Call& call, const Problem& p) {
   if (!call.has(6)) return true;
   const int64_t lists = call.t[6]->shape[0] * call.t[6]->shape[1];
@@ -435,7 +436,9 @@ int64_t tiles_of(const Problem& p) { return p.batches * p.heads * p.query_blocks
 
 int64_t hopper_one_pass_bytes(const Call& call, const Problem& p) {
   static const std::string asked = std::getenv("HD_ATTENTION_BWD") == nullptr ? "" : std::getenv("HD_ATTENTION_BWD");
-  if (asked == "two_pass" || (asked != "one_pass" && !in_step(call, p)) || !hopper_takes(call, p, 10) || p.features <= 64 || p.features > kFeatures) return 0;
+  if (asked == "two_pass" || (asked != "one_pass" && !in_step(call, p)) || !hopper_takes(call, p, 10) || p.features <= 64 ||
+      p.features > kFeatures)
+    return 0;
   return tiles_of(p) * (kTile * kFeatures * static_cast<int64_t>(sizeof(float)) + static_cast<int64_t>(sizeof(uint32_t)));
 }
 
