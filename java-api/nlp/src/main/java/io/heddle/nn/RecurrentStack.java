@@ -141,7 +141,7 @@ public final class RecurrentStack {
     Tensor c = first == null || !lstm ? null : first.c();
     Tensor bias = lstm ? null : parameters.get(name + ".hidden.bias");
     RecurrentLibrary library = t.backend().recurrent();
-    if (library != null) {
+    if (library != null && plain(name + ".input")) {
       Tensor input = parameters.get(name + ".input.weight");
       Tensor inputBias = parameters.get(name + ".input.bias");
       var weights = new RecurrentLibrary.Weights(input, inputBias, weight, bias);
@@ -151,6 +151,12 @@ public final class RecurrentStack {
     return bias == null
         ? Recurrent.lstm(t, gates, weight, h, c, rows, reverse)
         : Recurrent.gru(t, gates, weight, bias, h, rows, reverse);
+  }
+
+  // A library multiplies by the weight itself: there can be neither eight bits nor adapters.
+  private boolean plain(String linear) {
+    return parameters.scale(linear + ".weight") == null
+        && !parameters.byName().containsKey(linear + Lora.DOWN);
   }
 
   private Tensor dropped(Tape t, Tensor x, long rows) {

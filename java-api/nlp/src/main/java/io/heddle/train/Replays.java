@@ -49,8 +49,7 @@ final class Replays implements AutoCloseable {
    * @param awaited as in {@link Tape}: a recording overwrites those that it overwrote when it was
    *     made, so that which are awaited tells kinds apart
    */
-  Objective.Loss run(
-      Objective.Repeatable step, Randomness randomness, Set<Tensor> awaited) {
+  Objective.Loss run(Objective.Repeatable step, Randomness randomness, Set<Tensor> awaited) {
     List<Integer> lengths = step.inputs().stream().map(input -> input.length).toList();
     Object key = List.of(step.key(), lengths, Set.copyOf(awaited));
     Kind kind = kinds.computeIfAbsent(key, made -> new Kind(step));

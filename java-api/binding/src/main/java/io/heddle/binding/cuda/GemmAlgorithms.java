@@ -83,7 +83,8 @@ final class GemmAlgorithms {
     String file = System.getProperty(PROPERTY);
     return file == null || file.isBlank()
         ? null
-        : new GemmAlgorithms(device, Path.of(file), gpu + ", cuBLASLt " + CudaLibraries.CUBLASLT.version());
+        : new GemmAlgorithms(
+            device, Path.of(file), gpu + ", cuBLASLt " + CudaLibraries.CUBLASLT.version());
   }
 
   private void read() {
