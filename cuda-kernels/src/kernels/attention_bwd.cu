@@ -99,8 +99,15 @@ __global__ void __launch_bounds__(kThreads) query_gradient(BackwardWork<T> w) {
   }
 }
 
+// Blocks of a processor that registers are dealt for; 0: the compiler's choice, which spills on sm_80.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 900
+constexpr int kKeyBlocks = 1;
+#else
+constexpr int kKeyBlocks = 0;
+#endif
+
 template <class T, int D>
-__global__ void __launch_bounds__(kThreads) key_gradient(BackwardWork<T> w) {
+__global__ void __launch_bounds__(kThreads, kKeyBlocks) key_gradient(BackwardWork<T> w) {
   T* const k_tile = reinterpret_cast<T*>(dynamic_shared());
   T* const v_tile = k_tile + kTile * kPitch<T, D>;
   T* const tile = v_tile + kTile * kPitch<T, D>;

@@ -204,7 +204,7 @@ constexpr int kSquares = 16;  // squares of packs along an edge of a block's til
 // Rows and columns of whole, aligned packs. A thread has one square in registers, so nothing waits for a barrier; a warp reads eight runs
 // of 64 bytes and writes four of 128 at a time, whole sectors all of them.
 template <class Item>
-__global__ void __launch_bounds__(kSquares* kSquares) transpose_squares(const void* x, void* y, Planes p, TileOrder order) {
+__global__ void __launch_bounds__(kSquares* kSquares, 4) transpose_squares(const void* x, void* y, Planes p, TileOrder order) {
   constexpr int W = kWidth<Item>, kSide = 8;  // squares of a warp along y's columns; four along its rows
   const int lane = static_cast<int>(threadIdx.x % 32), warp = static_cast<int>(threadIdx.x / 32);
   int64_t plane, row, column, at[2];

@@ -143,11 +143,19 @@ __global__ void __launch_bounds__(K == 1 ? kThreads : 512, K == 2 ? 2 : 1) norm_
 // Threads of a processor that norm_stream is made for: f16, whose packs take more instructions to open, needs more registers.
 template <class T, int K>
 constexpr int kStreamThreads = K == 2 && std::is_same_v<T, f16> ? 512 : 1024;
+// Blocks of a processor that registers are dealt for: on newer GPUs the compiler would spill with two of two packs to a thread.
+template <class T, int K>
+constexpr int stream_blocks() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1000
+  if (K == 2) return 1;
+#endif
+  return kStreamThreads<T, K> / (K == 1 ? kThreads : 512);
+}
 
 // Rows without a residual: each is fetched while the one before is worked on, as its 16 KB or less of loads alone would not keep memory
 // busy over the sums and barriers; the weights stay in registers. Longer rows (four packs to a thread) have loads enough.
 template <class T, int K>
-__global__ void __launch_bounds__(K == 1 ? kThreads : 512, kStreamThreads<T, K> / (K == 1 ? kThreads : 512)) norm_stream(FlatForward<T> w) {
+__global__ void __launch_bounds__(K == 1 ? kThreads : 512, stream_blocks<T, K>()) norm_stream(FlatForward<T> w) {
   constexpr int W = kWidth<T>;
   const int packs = static_cast<int>(w.features / W), mine = static_cast<int>(threadIdx.x), step = static_cast<int>(blockDim.x);
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.y;
