@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "emulated_stream.h"
+#include "library_floats.h"
 
 #define API extern "C" __attribute__((visibility("default")))
 
@@ -15,7 +16,7 @@ enum Status { kSuccess = 0, kInvalid = 7, kNotSupported = 15 };
 enum DescAttribute { kTransA = 3, kTransB = 4, kEpilogue = 7, kBias = 8 };
 enum LayoutAttribute { kBatchCount = 5, kBatchStride = 6 };
 enum PreferenceAttribute { kWorkspace = 1, kAlignA = 5, kAlignD = 8 };
-enum Type { kF32 = 0, kF16 = 2, kBf16 = 14 };
+constexpr int kBf16 = 14;
 constexpr int kBiasEpilogue = 4;
 
 struct Desc {
@@ -46,33 +47,8 @@ struct Heuristic {
   int reserved[4];
 };
 
-float load(int type, const void* data, int64_t i) {
-  if (type == kF32) return static_cast<const float*>(data)[i];
-  const uint16_t bits = static_cast<const uint16_t*>(data)[i];
-  if (type == kBf16) {
-    const uint32_t wide = static_cast<uint32_t>(bits) << 16;
-    float f;
-    std::memcpy(&f, &wide, 4);
-    return f;
-  }
-  _Float16 h;
-  std::memcpy(&h, &bits, 2);
-  return static_cast<float>(h);
-}
-
-void store(int type, void* data, int64_t i, float x) {
-  if (type == kF32) {
-    static_cast<float*>(data)[i] = x;
-  } else if (type == kBf16) {
-    uint32_t bits;
-    std::memcpy(&bits, &x, 4);
-    if (x == x) bits += 0x7fff + (bits >> 16 & 1);
-    static_cast<uint16_t*>(data)[i] = static_cast<uint16_t>(bits >> 16);
-  } else {
-    const auto h = static_cast<_Float16>(x);
-    std::memcpy(static_cast<char*>(data) + 2 * i, &h, 2);
-  }
-}
+constexpr auto load = Floats<kBf16>::load;
+constexpr auto store = Floats<kBf16>::store;
 
 bool fits(const Layout& l) {
   return l.rows > 0 && l.columns > 0 && l.leading >= l.rows && (l.type == kF32 || l.type == kF16 || l.type == kBf16);

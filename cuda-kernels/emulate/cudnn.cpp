@@ -8,47 +8,20 @@
 #include <cstring>
 #include <vector>
 
+#include "library_floats.h"
+
 #define API extern "C" __attribute__((visibility("default")))
 
 namespace {
 
 enum Status { kSuccess = 0, kBadParam = 2000 };
-enum Type { kF32 = 0, kF16 = 2, kBf16 = 9 };
+constexpr int kBf16 = 9;
 enum Cell { kLstm = 2, kGru = 3 };
 enum Bias { kSingleInput = 1, kDouble = 2 };
 constexpr int kTraining = 1, kAdd = 0, kKept = 9;  // numbers kept of a feature: 4 activations, cell, up to 4 gradients
 
-float load(int type, const void* data, int64_t i) {
-  if (type == kF32) return static_cast<const float*>(data)[i];
-  const uint16_t bits = static_cast<const uint16_t*>(data)[i];
-  if (type == kBf16) {
-    const uint32_t wide = static_cast<uint32_t>(bits) << 16;
-    float f;
-    std::memcpy(&f, &wide, 4);
-    return f;
-  }
-  _Float16 h;
-  std::memcpy(&h, &bits, 2);
-  return static_cast<float>(h);
-}
-
-void store(int type, void* data, int64_t i, double x) {
-  const float f = static_cast<float>(x);
-  if (type == kF32) {
-    static_cast<float*>(data)[i] = f;
-    return;
-  }
-  uint16_t bits;
-  if (type == kBf16) {
-    uint32_t wide;
-    std::memcpy(&wide, &f, 4);
-    bits = static_cast<uint16_t>((wide + 0x7fff + ((wide >> 16) & 1)) >> 16);
-  } else {
-    const _Float16 h = static_cast<_Float16>(f);
-    std::memcpy(&bits, &h, 2);
-  }
-  static_cast<uint16_t*>(data)[i] = bits;
-}
+constexpr auto load = Floats<kBf16>::load;
+constexpr auto store = Floats<kBf16>::store;
 
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 

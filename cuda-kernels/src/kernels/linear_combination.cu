@@ -9,8 +9,7 @@
 // hold. Cost: reads (n + 1) and writes 1 N elements: bandwidth-bound. Deterministic: elements are independent. Checked on: see README.md.
 #include <vector>
 
-#include "check.h"
-#include "device.h"
+#include "sources.h"
 
 namespace hd {
 namespace {
@@ -157,26 +156,8 @@ __device__ void load_four(const Source& s, int64_t at, int64_t n, bool vector, d
   } else {
 #pragma unroll
     for (int i = 0; i < kFour; i++) {
-      if (at + i >= n) {
-        x[i] = 0;
-      } else if (s.dtype == HD_F64) {
-        x[i] = static_cast<const double*>(s.data)[at + i];
-      } else {
-        x[i] = to_f64(load_float(s.data, static_cast<int32_t>(s.dtype), at + i));
-      }
+      x[i] = at + i >= n ? 0 : load_double(s.data, static_cast<int32_t>(s.dtype), at + i);
     }
-  }
-}
-
-__device__ void store_one(void* y, int32_t dtype, int64_t i, double x) {
-  if (dtype == HD_F64) {
-    static_cast<double*>(y)[i] = x;
-  } else if (dtype == HD_F32) {
-    put(static_cast<float*>(y)[i], x);
-  } else if (dtype == HD_BF16) {
-    put(static_cast<bf16*>(y)[i], x);
-  } else {
-    put(static_cast<f16*>(y)[i], x);
   }
 }
 
@@ -213,7 +194,7 @@ __global__ void __launch_bounds__(kThreads, 4)
     }
 #pragma unroll
     for (int i = 0; i < kFour; i++) {
-      if (at + i < n) store_one(y, to, at + i, total[i]);
+      if (at + i < n) store_double(y, to, at + i, total[i]);
     }
   }
 }

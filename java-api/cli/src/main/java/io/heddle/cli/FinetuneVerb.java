@@ -1,6 +1,6 @@
 package io.heddle.cli;
 
-import io.heddle.data.WholeFile;
+import io.heddle.checkpoint.WholeFile;
 import io.heddle.methods.finetune.FinetuneRun;
 import io.heddle.progress.ProgressListener;
 import io.heddle.train.RunDirectory;

@@ -1,5 +1,6 @@
 package io.heddle.data;
 
+import io.heddle.checkpoint.WholeFile;
 import io.heddle.text.Tokenizer;
 import java.io.IOException;
 import java.io.InputStream;

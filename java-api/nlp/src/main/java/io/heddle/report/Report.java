@@ -1,12 +1,11 @@
 package io.heddle.report;
 
+import io.heddle.checkpoint.WholeFile;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -175,20 +174,7 @@ public final class Report {
    * old page or the new one, never half of it.
    */
   public void write(Path file) throws IOException {
-    Path target = file.toAbsolutePath();
-    Path folder = target.getParent();
-    if (folder == null) {
-      throw new IOException(file + " is not a file name");
-    }
-    Files.createDirectories(folder);
-    Path fresh = folder.resolve("." + target.getFileName() + "." + ProcessHandle.current().pid());
-    try {
-      Files.writeString(fresh, html());
-      Files.move(
-          fresh, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-    } finally {
-      Files.deleteIfExists(fresh);
-    }
+    WholeFile.write(file, out -> out.write(html().getBytes(StandardCharsets.UTF_8)));
   }
 
   private static String styleSheet() {

@@ -88,7 +88,7 @@ public final class CudaBackend extends NativeBackend {
 
       @Override
       public void free(long address) {
-        door.check(transport.free(context, address));
+        release(address);
       }
 
       @Override
@@ -272,10 +272,7 @@ public final class CudaBackend extends NativeBackend {
   /** Puts numbers into memory of the device that {@link #release} gives back. */
   long lengths(int[] values) {
     long bytes = 4L * values.length;
-    long address = transport.alloc(context, bytes);
-    if (address == 0) {
-      throw new OutOfNativeMemoryException(Door.text(transport::lastError));
-    }
+    long address = allocated(bytes);
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment from = arena.allocateFrom(ValueLayout.JAVA_INT, values);
       door.check(transport.copy(context, address, from.address(), bytes));
@@ -305,7 +302,7 @@ public final class CudaBackend extends NativeBackend {
     if (open != null) {
       transport.stream(context);
       open.close();
-      door.check(transport.free(context, workspace));
+      release(workspace);
     }
   }
 

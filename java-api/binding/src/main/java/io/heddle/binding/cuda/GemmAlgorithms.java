@@ -1,13 +1,11 @@
 package io.heddle.binding.cuda;
 
+import io.heddle.checkpoint.WholeFile;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -165,14 +163,8 @@ final class GemmAlgorithms {
   private void write() {
     StringBuilder text = new StringBuilder();
     kept.forEach((key, algorithm) -> text.append(key).append('\t').append(algorithm).append('\n'));
-    Path next = file.resolveSibling(file.getFileName() + ".next");
     try {
-      Files.createDirectories(file.getParent());
-      Files.write(next, text.toString().getBytes(StandardCharsets.UTF_8));
-      try (FileChannel written = FileChannel.open(next, StandardOpenOption.WRITE)) {
-        written.force(true);
-      }
-      Files.move(next, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+      WholeFile.write(file, out -> out.write(text.toString().getBytes(StandardCharsets.UTF_8)));
     } catch (IOException e) {
       throw new UncheckedIOException(file + " (of " + PROPERTY + "): " + e.getMessage(), e);
     }

@@ -1,7 +1,7 @@
 package io.heddle.data.vectors;
 
+import io.heddle.checkpoint.WholeFile;
 import io.heddle.data.FileSets;
-import io.heddle.data.WholeFile;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;

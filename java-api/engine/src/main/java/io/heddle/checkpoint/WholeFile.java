@@ -1,4 +1,4 @@
-package io.heddle.data;
+package io.heddle.checkpoint;
 
 import java.io.BufferedOutputStream;
 import java.io.IOException;
