@@ -2,7 +2,7 @@
 // backend on the same random tensors, and attention with the formula in f64. Arguments: "attention", "memory" and "other" (checkpoint
 // arithmetic, products with bytes, word vectors) leave the other ops out, "hopper" checks Hopper's attention kernels on a device that has
 // them; a head size after either leaves the others out. Exit status: 0 all agree, 1 not.
-#include "check.h"
+#include "comparisons.h"
 
 #include <cmath>
 #include <cstdio>

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "check.h"
+#include "comparisons.h"
 
 namespace {
 

@@ -43,7 +43,6 @@ void __syncwarp();
 uint64_t* emulated_exchange(uint64_t mine);
 int emulated_lane();
 
-inline int __popc(unsigned x) { return __builtin_popcount(x); }
 template <class T>
 T __shfl_sync(unsigned, T x, int source) {
   uint64_t bits = 0;
@@ -75,7 +74,8 @@ T __ldg(const T* p) {
 // Before an atomic operation other threads get a turn, and other blocks where they run side by side.
 void emulated_pause();
 template <class T>
-T atomicOr(T* p, T x) {
+T atomicOr(T* p, std::type_identity_t<T> x) {
+  emulated_pause();
   const T old = *p;
   *p |= x;
   return old;
@@ -120,7 +120,6 @@ inline double __longlong_as_double(long long bits) {
   std::memcpy(&x, &bits, sizeof x);
   return x;
 }
-inline void __threadfence() {}
 template <class T>
 T __ldcg(const T* p) {
   return *p;
