@@ -7,6 +7,7 @@ import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.ServiceLoader;
 import java.util.Stack;
@@ -41,26 +42,27 @@ import picocli.CommandLine.UnmatchedArgumentException;
     parameterListHeading = "%n",
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {"0:done", "1:failed", "2:wrong usage"},
-    usageHelpAutoWidth = true,
-    subcommands = {
-      DoctorCommand.class,
-      QuickstartCommand.class,
-      TrainCommand.class,
-      FinetuneCommand.class,
-      EvaluateCommand.class,
-      ScoreCommand.class,
-      GenerateCommand.class,
-      MergeCommand.class,
-      ConvertCommand.class,
-      ReproduceCommand.class,
-      PlanCommand.class,
-      CompareCommand.class,
-      InspectCommand.class,
-      TokenizeCommand.class,
-      VectorsCommand.class
-    })
+    usageHelpAutoWidth = true)
 public final class Main implements Runnable {
   private static final int FAILED = 1;
+
+  private static final List<Class<?>> VERBS =
+      List.of(
+          DoctorCommand.class,
+          QuickstartCommand.class,
+          TrainCommand.class,
+          FinetuneCommand.class,
+          EvaluateCommand.class,
+          ScoreCommand.class,
+          GenerateCommand.class,
+          MergeCommand.class,
+          ConvertCommand.class,
+          ReproduceCommand.class,
+          PlanCommand.class,
+          CompareCommand.class,
+          InspectCommand.class,
+          TokenizeCommand.class,
+          VectorsCommand.class);
 
   @Spec private CommandSpec spec = CommandSpec.create();
 
@@ -90,7 +92,7 @@ public final class Main implements Runnable {
   static int run(PrintWriter out, PrintWriter err, String... arguments) {
     Main main = new Main();
     CommandLine line = new CommandLine(main);
-    ServiceLoader.load(Verb.class).forEach(line::addSubcommand);
+    addVerbs(line, arguments);
     IExitCodeExceptionMapper failed = error -> FAILED;
     line.setOut(out)
         .setErr(err)
@@ -105,6 +107,19 @@ public final class Main implements Runnable {
       // picocli reports exceptions; running out of memory or a broken native library comes here.
       return main.failed(e, err);
     }
+  }
+
+  // A verb's options are found by reflection, those of all verbs in half a second: where the first
+  // argument names a verb, the others stay out.
+  private static void addVerbs(CommandLine line, String... arguments) {
+    for (Class<?> verb : VERBS) {
+      if (arguments.length > 0 && arguments[0].equals(verb.getAnnotation(Command.class).name())) {
+        line.addSubcommand(verb);
+        return;
+      }
+    }
+    VERBS.forEach(line::addSubcommand);
+    ServiceLoader.load(Verb.class).forEach(line::addSubcommand);
   }
 
   private int traced(ParseResult parsed) {

@@ -82,6 +82,13 @@ final class ReproduceMasformerCommand implements Callable<Integer> {
   private int textBatch;
 
   @Option(
+      names = "--text-vocab",
+      paramLabel = "TOKENS",
+      defaultValue = "4096",
+      description = "Tokens of the tokenizer of text (default: 4096).")
+  private int textVocabulary;
+
+  @Option(
       names = "--sparse",
       defaultValue = "window:256",
       description = "Attention of sparse layers on text (default: window:256).")
@@ -118,8 +125,8 @@ final class ReproduceMasformerCommand implements Callable<Integer> {
   }
 
   private boolean text(Backend backend, Path texts) {
-    TextPlan plan =
-        TextPlan.LARGE.sized(quick ? Math.max(1, textSteps / 10) : textSteps, textBatch, sparse);
+    long each = quick ? Math.max(1, textSteps / 10) : textSteps;
+    TextPlan plan = TextPlan.LARGE.sized(textVocabulary, each, textBatch, sparse);
     Path folder = out.resolve("text");
     TextReproduction reproduction =
         new TextReproduction(plan, texts, seeds(textSeeds), backend, folder, session.progress());

@@ -25,7 +25,7 @@ final class Chunks {
   Chunks(MergeOptions options) {
     lanes = options.workers() + WAITING;
     Backend backend = options.backend();
-    tile = backend != null && BackendSum.isDevice(backend) ? DEVICE_TILE : TILE;
+    tile = backend != null && BackendMerge.isDevice(backend) ? DEVICE_TILE : TILE;
     long reserve = Math.min(RESERVE, options.maxMemory() / 2);
     budget = (options.maxMemory() - reserve) / SETS;
   }

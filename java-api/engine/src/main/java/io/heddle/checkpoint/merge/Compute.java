@@ -53,7 +53,8 @@ final class Compute implements AutoCloseable {
     }
   }
 
-  private static boolean checked(Kernel kernel) {
+  /** Whether operands must be finite. */
+  static boolean checked(Kernel kernel) {
     return !(kernel instanceof LinearKernel); // there NaN stays NaN; selection may hide it
   }
 
@@ -115,7 +116,7 @@ final class Compute implements AutoCloseable {
       MemorySegment from = buffers.operands().get(i);
       FloatCodec.decode(from, (block.first - first) * type.bits() / 8, type, row, block.n);
       if (check) {
-        checkFinite(tensor, i, row, block);
+        checkFinite(tensor, i, block.first, FloatCodec.firstNonFinite(row, block.n));
       }
     }
     step.run(block);
@@ -133,8 +134,8 @@ final class Compute implements AutoCloseable {
     return block;
   }
 
-  private static void checkFinite(TensorPlan tensor, int operand, double[] row, Block block) {
-    int bad = FloatCodec.firstNonFinite(row, block.n);
+  /** Refuses element {@code first + bad} of an operand, unless {@code bad} is negative. */
+  static void checkFinite(TensorPlan tensor, int operand, long first, long bad) {
     if (bad >= 0) {
       boolean ofBase = tensor.base() != null && operand == 0;
       int source = tensor.base() == null ? operand + 1 : operand;
@@ -142,7 +143,7 @@ final class Compute implements AutoCloseable {
           "tensor %s: element %d of %s is NaN or infinite"
               .formatted(
                   Operands.quote(tensor.name()),
-                  block.first + bad,
+                  first + bad,
                   ofBase ? "the base" : "source " + source));
     }
   }

@@ -1,5 +1,8 @@
 package io.heddle.checkpoint.merge;
 
+import io.heddle.backend.Backend;
+import io.heddle.backend.BackendOptions;
+import io.heddle.backend.Backends;
 import io.heddle.checkpoint.merge.TensorPlan.Work;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -28,6 +31,8 @@ final class Executor implements AutoCloseable {
   private final Chunks chunks;
   private final Workers workers;
   private final Compute compute;
+  private @Nullable Backend threads; // of the merge's backend, a context with all of them
+  private @Nullable BackendMerge ops;
   private final List<ExecutorService> readers = new ArrayList<>();
   private final ExecutorService writer;
   private final Arena arena = Arena.ofShared();
@@ -196,7 +201,7 @@ final class Executor implements AutoCloseable {
         kernel.passed();
       }
       return;
-    } else {
+    } else if (!byOps(load, tensor, kernel)) {
       while (kernel.wantsPass()) { // the whole tensor is here
         compute.observe(tensor, kernel, load.first, load.count, load.buffers);
         kernel.passed();
@@ -204,6 +209,23 @@ final class Executor implements AutoCloseable {
       compute.apply(tensor, kernel, load.first, load.count, load.buffers);
     }
     write(load, tensor, result);
+  }
+
+  /** By a backend's ops, if it has them and the whole tensor is here. */
+  private boolean byOps(Load load, TensorPlan tensor, Kernel kernel) {
+    MergeOptions options = plan.merge().options();
+    Backend given = options.backend();
+    if (given == null || load.count < tensor.elements()) {
+      return false;
+    }
+    if (ops == null) {
+      // The merge's own serves many threads with one each; here one call has all of them.
+      boolean device = BackendMerge.isDevice(given);
+      threads =
+          device ? null : Backends.open(given.name(), new BackendOptions(0, options.workers()));
+      ops = new BackendMerge(threads == null ? given : threads);
+    }
+    return ops.run(tensor, kernel, 0, load.count, load.buffers);
   }
 
   private void write(Load load, TensorPlan tensor, MemorySegment result) {
@@ -258,6 +280,12 @@ final class Executor implements AutoCloseable {
     }
     workers.close();
     compute.close();
+    if (ops != null) {
+      ops.close();
+    }
+    if (threads != null) {
+      threads.close();
+    }
     if (ended) { // else a thread may still write there
       arena.close();
     }

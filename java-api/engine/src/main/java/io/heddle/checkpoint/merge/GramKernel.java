@@ -86,7 +86,7 @@ final class GramKernel extends Kernel {
   }
 
   @Override
-  boolean run(TensorOps ops) {
+  boolean run(TensorOps ops, long first) {
     if (!ops.supports(OpCode.INNER_PRODUCTS, OpCode.LINEAR_COMBINATION)) {
       return false;
     }

@@ -33,10 +33,12 @@ abstract class Kernel {
   abstract void apply(Block block);
 
   /**
-   * Does the whole of it by a backend's ops, to the same bits; false, and nothing done, where there
-   * are none for it.
+   * Does all of it by a backend's ops, to the same bits; false, and nothing done, where there are
+   * none for it. With statistics the operands of {@code ops} are whole tensors.
+   *
+   * @param first number of the operands' first element
    */
-  boolean run(TensorOps ops) {
+  boolean run(TensorOps ops, long first) {
     return false;
   }
 }

@@ -208,7 +208,7 @@ final class Lanes implements AutoCloseable {
   /** A thread's own. */
   private final class Lane {
     private final int number;
-    private final @Nullable BackendSum sum;
+    private final @Nullable BackendMerge ops;
     private MemorySegment memory = MemorySegment.NULL;
     private @Nullable Tile last;
     private @Nullable Buffers buffers;
@@ -216,7 +216,7 @@ final class Lanes implements AutoCloseable {
     Lane(int number) {
       this.number = number;
       var backend = plan.merge().options().backend();
-      this.sum = backend == null ? null : new BackendSum(backend, arena);
+      this.ops = backend == null ? null : new BackendMerge(backend);
     }
 
     void run() {
@@ -229,8 +229,8 @@ final class Lanes implements AutoCloseable {
       } catch (Throwable e) {
         fail(number, e);
       } finally {
-        if (sum != null) {
-          sum.close();
+        if (ops != null) {
+          ops.close();
         }
       }
     }
@@ -263,11 +263,7 @@ final class Lanes implements AutoCloseable {
 
     private void combine(Tile tile, Kernel kernel, Buffers here) {
       TensorPlan tensor = tile.job.tensor;
-      if (sum != null
-          && kernel instanceof LinearKernel linear
-          && sum.run(linear, tensor, tile.count, here)) {
-        BackendSum.check(tensor, tile.first, tile.count, here.out());
-      } else {
+      if (ops == null || !ops.run(tensor, kernel, tile.first, tile.count, here)) {
         compute.applyAlone(number, tensor, kernel, tile.first, tile.count, here);
       }
     }

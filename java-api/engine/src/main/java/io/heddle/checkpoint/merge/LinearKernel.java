@@ -43,7 +43,7 @@ final class LinearKernel extends Kernel {
   }
 
   @Override
-  boolean run(TensorOps ops) {
+  boolean run(TensorOps ops, long first) {
     if (!ops.supports(OpCode.LINEAR_COMBINATION)) {
       return false;
     }

@@ -10,8 +10,8 @@ import org.jspecify.annotations.Nullable;
  * @param shardSize most bytes of tensors in one file; larger models become several with an index
  * @param threads that compute; 0 is one per core
  * @param hash whether digests of all inputs are taken and recorded, as {@link Digests} has them
- * @param backend computes linear combinations where it can, called by all threads of the merge: one
- *     thread of its own is best; null leaves them to Java
+ * @param backend computes what it has ops for, called by all threads of the merge: one thread of
+ *     its own is best; null leaves all to Java
  * @param progress is told of bytes read and written
  */
 public record MergeOptions(
@@ -65,7 +65,7 @@ public record MergeOptions(
     return new MergeOptions(maxMemory, shardSize, threads, hash, backend, progress);
   }
 
-  /** With a backend for linear combinations. */
+  /** With a backend that computes. */
   public MergeOptions backend(Backend backend) {
     return new MergeOptions(maxMemory, shardSize, threads, hash, backend, progress);
   }

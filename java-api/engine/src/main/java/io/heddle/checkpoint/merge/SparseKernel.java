@@ -111,7 +111,7 @@ final class SparseKernel extends Kernel {
     boolean none = bottom >= upper;
     boolean low = !none && bottom > 0;
     boolean high = !none && top > 0;
-    between[s] = new long[] {none ? n : bottom, upper};
+    between[s] = new long[] {none ? n : bottom, none ? n : upper};
     lower[s] = new int[] {none ? -2 : low ? 0 : -1, high ? (low ? 1 : 0) : -1};
     return low && high
         ? new long[] {bottom, upper}
@@ -157,18 +157,18 @@ final class SparseKernel extends Kernel {
   }
 
   @Override
-  boolean run(TensorOps ops) {
+  boolean run(TensorOps ops, long first) {
     if (thinning == Thinning.RANKED
         || !ops.supports(OpCode.MAGNITUDE_CUTS, OpCode.SPARSE_COMBINATION)) {
       return false;
     }
     var params =
         new Params.SparseCombination(
-            0, lambda, election ? 1 : 0, normalize ? 1 : 0, rescale ? 1 : 0);
+            first, lambda, election ? 1 : 0, normalize ? 1 : 0, rescale ? 1 : 0);
     if (thinning == Thinning.RANDOM) {
       ops.sparse(params, weights, null, keys, density);
     } else {
-      ops.sparse(params, weights, ops.cuts(between), null, null);
+      ops.sparse(params, weights, ops.cuts(between, task.elements()), null, null);
     }
     return true;
   }

@@ -71,7 +71,7 @@ public final class TensorMerge {
     }
     Task task = new Task(name, out.shape(), settings, sources, base != null, seed, 1);
     try (TensorOps ops = new TensorOps(backend, base, from, out)) {
-      if (!method.kernel(task).run(ops)) {
+      if (!method.kernel(task).run(ops, 0)) {
         throw new UnsupportedOperationException(
             "backend " + backend.name() + " has no ops for the merge method " + method.id());
       }

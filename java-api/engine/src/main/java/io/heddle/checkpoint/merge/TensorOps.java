@@ -60,13 +60,22 @@ final class TensorOps implements AutoCloseable {
         out);
   }
 
-  /** The cuts at two ranks of each source's differences to the base. */
-  Tensor cuts(long[][] ranks) {
-    Tensor wanted =
-        scope
-            .tensor(DType.I64, ranks.length, 2)
-            .copyFrom(Arrays.stream(ranks).flatMapToLong(Arrays::stream).toArray());
+  /**
+   * The cuts at two ranks of each source's differences to the base.
+   *
+   * @param n elements of the whole tensor, which must be here unless all ranks are 0 or n
+   */
+  Tensor cuts(long[][] ranks, long n) {
+    long[] all = Arrays.stream(ranks).flatMapToLong(Arrays::stream).toArray();
     Tensor cuts = scope.tensor(DType.F64, ranks.length, 2, 2);
+    if (Arrays.stream(all).allMatch(rank -> rank == 0 || rank == n)) {
+      return cuts.copyFrom(
+          Arrays.stream(all)
+              .mapToObj(rank -> new double[] {rank == 0 ? 0 : Double.POSITIVE_INFINITY, rank})
+              .flatMapToDouble(Arrays::stream)
+              .toArray());
+    }
+    Tensor wanted = scope.tensor(DType.I64, ranks.length, 2).copyFrom(all);
     run(OpCode.MAGNITUDE_CUTS, new Params.None(), base, List.of(wanted), cuts);
     return cuts;
   }

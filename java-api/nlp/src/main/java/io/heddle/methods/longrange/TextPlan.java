@@ -39,10 +39,10 @@ public record TextPlan(
   public static final TextPlan LARGE =
       new TextPlan(8, 512, 8, 4096, 4096, "window:256", 8, 300, 1.5e-3f, DType.BF16, 0.05);
 
-  /** The same for another number of steps, rows of a batch, and sparse pattern. */
-  public TextPlan sized(long wanted, int batch, String pattern) {
+  /** The same for another vocabulary, number of steps, rows of a batch, and sparse pattern. */
+  public TextPlan sized(int tokens, long wanted, int batch, String pattern) {
     return new TextPlan(
-        layers, dim, heads, vocabulary, length, pattern, batch, wanted, rate, dtype, holdOut);
+        layers, dim, heads, tokens, length, pattern, batch, wanted, rate, dtype, holdOut);
   }
 
   /** Number of full layers of the mixed model. */
