@@ -3,7 +3,8 @@
 
 Ours runs as a user runs it (`heddle bench decode --model FOLDER`, a process of its own on the same GPU, asked for rounds in turns), from the folder that
 transformers saved. Two times of each: to the first token (prefill) and for each token after it, the smallest of five texts per round, then the median of
-the rounds. `check` compares the texts in f32, where both must choose the same tokens.
+the rounds. Ours reads each token by a replay of one recorded pass (CUDA graphs), the recording itself included. `check` compares the texts in f32, where both
+must choose the same tokens.
 """
 
 import argparse

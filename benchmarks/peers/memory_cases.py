@@ -439,7 +439,7 @@ def philox_words(n, seed, offset, device):
 def dropout(m, dtype, n):
     def make():
         x, y = m.normal(n, dtype=dtype), m.like(n, dtype=dtype)
-        ours = m.door.call("dropout", x, y, params={"seed": 7, "offset": 3, "p": 0.1})
+        ours = m.door.call("dropout", x, y=y, params={"seed": 7, "offset": 3, "p": 0.1})
         p = torch.tensor(0.1, dtype=F32).double().item()
 
         def oracle(x):

@@ -1,9 +1,7 @@
 // heddle_cuda_emulated_check: runs every op of the emulated CUDA plugin (HD_CUDA_LIBRARY) through the door and compares it with the CPU
-// backend on the same random tensors, and attention with the formula in f64. Arguments: "attention", "memory" and "other" (checkpoint
-// arithmetic, products with bytes, word vectors) leave the other ops out, "hopper" checks Hopper's attention kernels on a device that has
-// them; a head size after either leaves the others out. Exit status: 0 all agree, 1 not.
-#include "comparisons.h"
-
+// backend on the same random tensors, and attention with the formula in f64. Arguments: "attention", "memory", "other" (checkpoint
+// arithmetic, products with bytes, word vectors) and "decoding" leave the other ops out, "hopper" checks Hopper's attention kernels on a
+// device that has them; a head size after either leaves the others out. Exit status: 0 all agree, 1 not.
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -13,6 +11,8 @@
 #include <random>
 #include <string>
 #include <vector>
+
+#include "comparisons.h"
 
 namespace {
 
@@ -176,7 +176,7 @@ void memory_bound(int32_t f, int64_t rows, int64_t n, int64_t pad) {
   const hd_NoneParams none{};
   check("softmax_fwd", none, {x(), x()});
   check("softmax_bwd", none, {x(), x(), x()}, 20);
-  for (const float p : {0.0f, 0.3f}) check("dropout", hd_DropoutParams{0x123456789abcdefLL, 77, p, 0}, {x(), x()});
+  for (const float p : {0.0f, 0.3f}) check("dropout", hd_DropoutParams{0x123456789abcdefLL, 77, p, 0}, {x(), nullptr, x()});
   const auto logits = [&] { return make(f, {rows, n}, pad); };
   const auto targets = make(HD_I32, {rows}, 0, [&](int64_t i) { return i % 5 == 4 ? -100 : static_cast<double>(i * 7 % n); });
   for (const float e : {0.0f, 0.1f})
@@ -218,8 +218,8 @@ void memory_bound(int32_t f, int64_t rows, int64_t n, int64_t pad) {
         {make(HD_F32, {n}, 0, [](int64_t i) { return static_cast<double>(i); }), make(HD_F32, {1}), make(HD_F32, {1})}, 4);
   const auto flat = [&](int32_t dtype) { return make(dtype, {rows * n}, 0, [](int64_t) { return std::fabs(uniform()); }); };
   const hd_AdamwParams adam{0.01f, 0.9f, 0.99f, 1e-8f, 0.1f, 0.1f, 0.01f, 0};
-  check("adamw", adam, {flat(f), make(HD_F32, {1}), flat(HD_F32), flat(HD_F32), flat(HD_F32), nullptr});
-  if (f != HD_F32) check("adamw", adam, {flat(HD_F32), nullptr, flat(f), flat(HD_F32), flat(HD_F32), flat(HD_F32)});
+  check("adamw", adam, {flat(f), make(HD_F32, {1}), nullptr, flat(HD_F32), flat(HD_F32), flat(HD_F32), nullptr});
+  if (f != HD_F32) check("adamw", adam, {flat(HD_F32), nullptr, make(HD_F32, {3}), flat(f), flat(HD_F32), flat(HD_F32), flat(HD_F32)});
   const auto weights = make(HD_F64, {3});
   check("linear_combination", none, {flat(f), weights, flat(f), flat(HD_F32), flat(HD_F64), flat(f)});
   check("linear_combination", none, {nullptr, weights, flat(f), flat(f), flat(f), flat(f)});
@@ -391,6 +391,51 @@ void word_vectors(int64_t d, int64_t negatives) {
         2000);
 }
 
+// ---- decoding, and what recorded steps read from tensors ----
+
+// heads of q, heads of k, features, slots; runs of different lengths in the texts of a batch
+void step(int32_t f, int64_t heads, int64_t kv, int64_t d, int64_t slots, int64_t pad) {
+  const int64_t runs[][3] = {{slots - 1, 0, slots}, {slots / 2, 0, slots / 2 + 1}, {0, slots / 3, slots - slots / 4}, {slots / 3, 5, 5}};
+  const auto places = make(HD_I32, {4, 3}, 0, [&](int64_t i) { return static_cast<double>(runs[i / 3 % 4][i % 3]); });
+  const auto one = [&](int64_t h) { return make(f, {4, h, 1, d}, pad); };
+  const auto cache = [&] { return make(f, {4, kv, slots, d}, pad); };
+  const auto slopes = make(HD_F32, {heads}, 0, [](int64_t h) { return 0.01 * static_cast<double>(h + 1); });
+  for (const bool more : {false, true}) {
+    const hd_AttentionParams p{0, 0, 0.2f, more ? 1.5f : 0.0f, 0, 0};
+    check("attention_step", p, {one(heads), one(kv), one(kv), places, more ? slopes : nullptr, cache(), cache(), one(heads)}, 4);
+    // All keys seen by one query.
+    check("attention_fwd", p,
+          {one(heads), cache(), cache(), nullptr, nullptr, nullptr, nullptr, more ? slopes : nullptr, nullptr, one(heads),
+           more ? nullptr : make(HD_F32, {4, heads, 1})},
+          4);
+  }
+}
+
+void decoding() {
+  for (const int32_t f : {HD_F32, HD_BF16, HD_F16}) {
+    for (const int64_t d : {1, 15, 64, 80, 128, 136, 256}) step(f, 4, 4, d, 130, d % 3), step(f, 6, 1, d, 67, 0);
+    for (const int64_t slots : {1, 63, 64, 65, 2500}) step(f, 2, 2, 64, slots, 0);
+    for (const int64_t n : {1, 8, 31, 257, 9000, 40003})
+      check("argmax", hd_NoneParams{0},
+            {make(f, {3, n}, n % 2, [](int64_t i) { return static_cast<double>(i * 37 % 501) - 250; }), make(HD_I32, {3})}, 0);
+    const auto last = make(HD_I64, {1}, 0, [](int64_t) { return 8e9; });
+    check("dropout", hd_DropoutParams{9, 77, 0.3f, 0}, {make(f, {5, 33}), last, make(f, {5, 33})});
+    const auto q = [&](int64_t t) { return make(f, {2, 2, t, 32}); };
+    const hd_AttentionParams dropped{9, 77, 0.2f, 0, 0.4f, 0};
+    check("attention_fwd", dropped, {q(70), q(90), q(90), nullptr, nullptr, nullptr, nullptr, nullptr, last, q(70), nullptr}, 8);
+    const auto lse = make(HD_F32, {2, 2, 70}, 0, [](int64_t) { return 4.0; });
+    check(
+        "attention_bwd", dropped,
+        {q(70), q(90), q(90), q(70), lse, q(70), nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, last, q(70), q(90), q(90)},
+        60);
+  }
+  const auto ids = make(HD_I32, {9}, 0, [](int64_t i) { return static_cast<double>(i * i % 11); });
+  for (const int64_t n : {1, 7, 12}) {
+    const auto table = make(HD_I32, {11, n}, 0, [](int64_t i) { return static_cast<double>(i * 1234567 % 2147483647); });
+    check("embedding_fwd", hd_EmbeddingParams{0, 0}, {table, ids, make(HD_I32, {9, n})}, 0);
+  }
+}
+
 void other_ops() {
   for (const int32_t f : {HD_F32, HD_BF16, HD_F16, HD_F64}) {
     for (const int64_t n : {1, 7, 64, 1000, 4099, 50001})
@@ -416,6 +461,7 @@ int main(int count, char** arguments) {
   }
   if (part.empty() || part == "memory") check_memory_bound();
   if (part.empty() || part == "other") other_ops();
+  if (part.empty() || part == "decoding") decoding();
   if (part == "hopper") {
     check_hopper(only);
   } else if (part != "memory" && part != "other") {

@@ -256,22 +256,24 @@ void attention(const Shape& z, bool taken) {
   if (z.slopes) slopes = make(HD_F32, {z.H}, 0, [](int64_t h) { return 0.01 * static_cast<double>(h + 1); });
   const Tensor o0 = like_q(), dq0 = like_q(), dk0 = like_k(), dv0 = like_k();
   const std::string what = text_of(z);
-  const auto forward = run_attention("attention_fwd", p, {q, k, v, y.row_ptr, y.rows, y.masks, y.group, slopes, o0, lse}, taken, what);
+  const auto forward =
+      run_attention("attention_fwd", p, {q, k, v, y.row_ptr, y.rows, y.masks, y.group, slopes, nullptr, o0, lse}, taken, what);
   if (forward.empty()) return;
-  const Tensor o = twin(forward[8], -1), l = twin(forward[9], -1), dq = twin(dq0, -1), dk = twin(dk0, -1), dv = twin(dv0, -1);
+  const Tensor o = twin(forward[9], -1), l = twin(forward[10], -1), dq = twin(dq0, -1), dk = twin(dk0, -1), dv = twin(dv0, -1);
   const Result r = formula(z, static_cast<double>(p.scale), dense(q), dense(k), dense(v), dense(d_o), slopes);
   put_dense(o, r.o), put_dense(dq, r.dq), put_dense(dk, r.dk), put_dense(dv, r.dv);
   for (size_t i = 0; i < r.lse.size(); i++) reinterpret_cast<float*>(l->t.data)[i] = static_cast<float>(r.lse[i]);
   const double tolerance = z.f == HD_F32 ? 5e-5 : z.f == HD_F16 ? 4e-3 : 3e-2;
-  compare("attention_fwd", what + "o", *o, *forward[8], tolerance);
-  compare("attention_fwd", what + "lse", *l, *forward[9], 5e-5);
+  compare("attention_fwd", what + "o", *o, *forward[9], tolerance);
+  compare("attention_fwd", what + "lse", *l, *forward[10], 5e-5);
   const auto backward = run_attention(
       "attention_bwd", p,
-      {q, k, v, forward[8], forward[9], d_o, y.row_ptr, y.rows, y.col_ptr, y.cols, y.masks, y.group, slopes, dq0, dk0, dv0}, taken, what);
+      {q, k, v, forward[9], forward[10], d_o, y.row_ptr, y.rows, y.col_ptr, y.cols, y.masks, y.group, slopes, nullptr, dq0, dk0, dv0},
+      taken, what);
   if (backward.empty() || z.scale > 1) return;  // o is rounded before delta is formed of it, and the scale multiplies that: noise
-  compare("attention_bwd", what + "dq", *dq, *backward[13], tolerance);
-  compare("attention_bwd", what + "dk", *dk, *backward[14], tolerance);
-  compare("attention_bwd", what + "dv", *dv, *backward[15], tolerance);
+  compare("attention_bwd", what + "dq", *dq, *backward[14], tolerance);
+  compare("attention_bwd", what + "dk", *dk, *backward[15], tolerance);
+  compare("attention_bwd", what + "dv", *dv, *backward[16], tolerance);
 }
 }  // namespace
 

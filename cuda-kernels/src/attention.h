@@ -74,7 +74,13 @@ struct Problem {
   float scale, softcap, keep_factor;  // keep_factor: 1 / (1 - p)
   uint32_t threshold, offset;         // threshold 0: no dropout
   uint64_t seed;
+  const int64_t* added;  // to the offset; may be null
 };
+
+// Where the dropout of this call draws.
+__device__ inline uint32_t offset_of(const Problem& p) {
+  return p.added == nullptr ? p.offset : p.offset + static_cast<uint32_t>(*p.added);
+}
 
 __device__ inline int row_of(int i) { return static_cast<int>(threadIdx.x) / 16 * 4 + i; }
 __device__ inline int column_of(int j) { return static_cast<int>(threadIdx.x) % 16 + 16 * j; }
@@ -254,7 +260,7 @@ __device__ inline void finish_scores(const Problem& p, float slope, const int64_
 __device__ inline void dropout_words(const Problem& p, int64_t query, int64_t key0, uint32_t head, uint32_t (&word)[4]) {
   const int lane = static_cast<int>(threadIdx.x) % 32, own = lane % 4;
   const int64_t key = key0 + (column_of(own) & ~3);
-  const uint4 r = philox(make_uint4(static_cast<uint32_t>(key / 4), static_cast<uint32_t>(query), head, p.offset), p.seed);
+  const uint4 r = philox(make_uint4(static_cast<uint32_t>(key / 4), static_cast<uint32_t>(query), head, offset_of(p)), p.seed);
 #pragma unroll
   for (int j = 0; j < 4; j++) {
     const int source = (lane & ~3) + j;
@@ -316,7 +322,8 @@ inline Problem problem_of(const Call& call, int32_t slopes) {
           static_cast<float>(1.0 / (1.0 - static_cast<double>(a.dropout))),
           philox_threshold(a.dropout),
           static_cast<uint32_t>(a.offset),
-          static_cast<uint64_t>(a.seed)};
+          static_cast<uint64_t>(a.seed),
+          call.data<const int64_t>(slopes + 1)};
 }
 
 // q, k, v and what both ops say about heads and masks.
@@ -324,6 +331,7 @@ inline void check_attention(Check& check, const Call& call, int32_t masks) {
   const hd_AttentionParams& a = call.params<hd_AttentionParams>();
   check.floats(0, 1, 2).rank(0, 4).rank(1, 4).rank(2, 4).same_shape(2, 1).dense(0, 1, 2);
   check.dtype(masks, HD_I64).rank(masks, 2).contiguous(masks, masks + 1, masks + 2).dtype(masks + 1, HD_I32).dtype(masks + 2, HD_F32);
+  check.dtype(masks + 3, HD_I64).count(masks + 3, 1, "one number");
   if (check.failed()) return;
   const hd_tensor &q = *call.t[0], &k = *call.t[1];
   check.require(q.shape[0] == k.shape[0] && q.shape[3] == k.shape[3], "q and k must have the same batch and head size");
@@ -362,10 +370,10 @@ ForwardWork<T> forward_work(const Call& call, const Problem& p) {
                    Heads<const T>(call, 0),
                    Heads<const T>(call, 1),
                    Heads<const T>(call, 2),
-                   Heads<T>(call, 8),
-                   call.data<float>(9),
+                   Heads<T>(call, 9),
+                   call.data<float>(10),
                    {}};
-  for (int d = 0; d < 3 && call.has(9); d++) w.lse_stride[d] = call.t[9]->stride[d];
+  for (int d = 0; d < 3 && call.has(10); d++) w.lse_stride[d] = call.t[10]->stride[d];
   return w;
 }
 
@@ -379,9 +387,9 @@ BackwardWork<T> backward_work(const Call& call, const Problem& p, float2* statis
                     Heads<const T>(call, 2),
                     Heads<const T>(call, 3),
                     Heads<const T>(call, 5),
-                    Heads<T>(call, 13),
                     Heads<T>(call, 14),
                     Heads<T>(call, 15),
+                    Heads<T>(call, 16),
                     call.data<const float>(4),
                     {},
                     statistics};

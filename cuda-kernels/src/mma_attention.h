@@ -299,7 +299,8 @@ struct ColumnMask {
 // first; query: row g.
 __device__ inline void row_words(const Problem& p, int64_t query, int64_t key, uint32_t head, uint32_t (&word)[4]) {
   const bool odd = lane_id() % 2 != 0;
-  const uint4 r = philox(make_uint4(static_cast<uint32_t>(key / 4), static_cast<uint32_t>(query + (odd ? 8 : 0)), head, p.offset), p.seed);
+  const uint4 r =
+      philox(make_uint4(static_cast<uint32_t>(key / 4), static_cast<uint32_t>(query + (odd ? 8 : 0)), head, offset_of(p)), p.seed);
   const uint32_t low = __shfl_xor_sync(0xffffffffu, odd ? r.x : r.z, 1), high = __shfl_xor_sync(0xffffffffu, odd ? r.y : r.w, 1);
   word[0] = odd ? low : r.x;
   word[1] = odd ? high : r.y;
@@ -314,7 +315,8 @@ __device__ inline void column_words(const Problem& p, int64_t query, int64_t key
   const int own = lane_id() / 4 % 4;  // the block to form, and the word to keep of each
   const bool high = own >= 2, odd = own % 2 != 0;
   const uint4 r = philox(
-      make_uint4(static_cast<uint32_t>((key + (high ? 8 : 0)) / 4), static_cast<uint32_t>(query + (odd ? 1 : 0)), head, p.offset), p.seed);
+      make_uint4(static_cast<uint32_t>((key + (high ? 8 : 0)) / 4), static_cast<uint32_t>(query + (odd ? 1 : 0)), head, offset_of(p)),
+      p.seed);
   const uint32_t x = __shfl_xor_sync(0xffffffffu, high ? r.x : r.z, 8), y = __shfl_xor_sync(0xffffffffu, high ? r.y : r.w, 8);
   // words `own` & 2 and the next one of blocks own % 2 (a) and own % 2 + 2 (b)
   const uint32_t a0 = high ? x : r.x, a1 = high ? y : r.y, b0 = high ? r.z : x, b1 = high ? r.w : y;

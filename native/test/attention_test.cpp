@@ -115,10 +115,10 @@ void check(int dtype, const Shape& s, Mask kind, const Options& option) {
   const hd_AttentionParams p{
       static_cast<int64_t>(0x9234567812345678u), 7, scale, option.softcap ? 1.5f : 0.0f, option.dropout ? 0.3f : 0.0f, 0};
   Tensor* slope = option.slopes ? &slopes : nullptr;
-  run("attention_fwd", {&q, &k, &v, lists.row_ptr(), lists.row_blocks(), lists.masks(), lists.group(), slope, &o, &lse}, p);
+  run("attention_fwd", {&q, &k, &v, lists.row_ptr(), lists.row_blocks(), lists.masks(), lists.group(), slope, nullptr, &o, &lse}, p);
   run("attention_bwd",
       {&q, &k, &v, &o, &lse, &g, lists.row_ptr(), lists.row_blocks(), lists.col_ptr(), lists.col_blocks(), lists.masks(), lists.group(),
-       slope, &dq, &dk, &dv},
+       slope, nullptr, &dq, &dk, &dv},
       p);
   std::vector<double> want_dq(static_cast<size_t>(q.count())), want_dk(static_cast<size_t>(k.count())), want_dv(want_dk.size());
   const std::vector<double> q0 = q.values(), k0 = k.values(), v0 = v.values(), g0 = g.values(), o0 = o.values();

@@ -274,7 +274,7 @@ void dropout() {
     const float p = option & 1 ? 0.3f : 0.0f;
     const hd_DropoutParams params{static_cast<int64_t>(0x9234567812345678u), (int64_t{7} << 32) + 5, p, 0};
     Tensor& out = option & 2 ? x : y;
-    run("dropout", {&x, &out}, params);
+    run("dropout", {&x, nullptr, &out}, params);
     for (int64_t i = 0; i < rows * n; i++) {
       uint32_t word[] = {static_cast<uint32_t>(i / 4), static_cast<uint32_t>(i / 4 >> 32), 5, 7};
       philox(word, 0x12345678, 0x92345678);
@@ -566,7 +566,7 @@ void adamw() {
         const bool half = dtype != HD_F32;
         const std::vector<double> p0 = half ? master.values() : p.values(), m0 = m.values(), v0 = v.values();
         const hd_AdamwParams a{1e-2f, 0.9f, 0.99f, 1e-8f, 0.1f, 0.19f, 0.0199f, 0};
-        run("adamw", {&g, when(clipped, factor), &p, &m, &v, when(half, master)}, a);
+        run("adamw", {&g, when(clipped, factor), nullptr, &p, &m, &v, when(half, master)}, a);
         for (int64_t i = 0; i < n; i++) {
           const size_t k = static_cast<size_t>(i);
           const double grad = g[i] * (clipped ? 0.5 : 1), m1 = 0.9 * m0[k] + 0.1 * grad, v1 = 0.99 * v0[k] + 0.01 * grad * grad;
@@ -581,7 +581,7 @@ void adamw() {
   }
   context = "adamw errors";
   Tensor g(HD_BF16, {4}), m(HD_F32, {4});
-  expect_error("adamw", {&g, nullptr, &g, &m, &m, nullptr}, hd_AdamwParams{}, "master is needed");
+  expect_error("adamw", {&g, nullptr, nullptr, &g, &m, &m, nullptr}, hd_AdamwParams{}, "master is needed");
 }
 
 constexpr double kFullNaN = std::bit_cast<double>(int64_t{0x7fffffffffffffff});  // one more would be -0

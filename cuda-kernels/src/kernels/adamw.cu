@@ -15,8 +15,8 @@ namespace {
 template <class G, class P>
 struct Work {
   const G* grad;
-  const float* factor;  // may be null
-  P* param;             // null when P is f32: it is exact then
+  const float *factor, *rates;  // may be null; rates: decay, step and root in place of those here
+  P* param;                     // null when P is f32: it is exact then
   float *exact, *m, *v;
   int64_t n;
   float decay, beta1, rest1, beta2, rest2, step, root, eps;
@@ -48,6 +48,7 @@ __device__ void step_one(const Work<G, P>& w, float g, float& m, float& v, float
 template <class G, class P>
 __global__ void __launch_bounds__(kThreads, 5) adamw_kernel(Work<G, P> w, bool vector) {
   constexpr bool kNarrow = sizeof(P) == 2;
+  if (w.rates != nullptr) w.decay = w.rates[0], w.step = w.rates[1], w.root = w.rates[2];
   for (int64_t at = first_item() * kFour; at < w.n; at += item_step() * kFour) {
     if (vector && at + kFour <= w.n) {
       const Four<G> g = load_four(w.grad, at);
@@ -82,13 +83,14 @@ hd_status run(const Call& call, int64_t n) {
   const auto f32 = [](double x) { return static_cast<float>(x); };
   const bool narrow = sizeof(P) == 2;
   bool vector = true;
-  for (const int32_t i : {0, 2, 3, 4, 5}) vector = vector && aligned(call.data<void>(i));
+  for (const int32_t i : {0, 3, 4, 5, 6}) vector = vector && aligned(call.data<void>(i));
   const Work<G, P> w{call.data<const G>(0),
                      call.data<const float>(1),
-                     narrow ? call.data<P>(2) : nullptr,
-                     call.data<float>(narrow ? 5 : 2),
-                     call.data<float>(3),
+                     call.data<const float>(2),
+                     narrow ? call.data<P>(3) : nullptr,
+                     call.data<float>(narrow ? 6 : 3),
                      call.data<float>(4),
+                     call.data<float>(5),
                      n,
                      f32(1.0 - f64(p.lr) * f64(p.weight_decay)),
                      p.beta1,
@@ -103,16 +105,17 @@ hd_status run(const Call& call, int64_t n) {
 }  // namespace
 
 hd_status adamw(const Call& call) {
-  const int64_t n = elements(*call.t[2]);
+  const int64_t n = elements(*call.t[3]);
   Check check(call);
-  check.floats(0).floats(2).dtype(1, HD_F32).dtype(3, HD_F32).dtype(4, HD_F32).dtype(5, HD_F32).count(1, 1, "one number");
-  for (const int32_t i : {0, 3, 4, 5}) check.count(i, n, "the size of param");
-  check.contiguous(0, 2, 3, 4, 5);
-  check.require(call.has(5) == (call.t[2]->dtype != HD_F32), "master is needed with a 16-bit param, and only then");
+  check.floats(0).floats(3).dtype(1, HD_F32).dtype(2, HD_F32).dtype(4, HD_F32).dtype(5, HD_F32).dtype(6, HD_F32);
+  check.count(1, 1, "one number").count(2, 3, "decay, step and root");
+  for (const int32_t i : {0, 4, 5, 6}) check.count(i, n, "the size of param");
+  check.contiguous(0, 2, 3, 4, 5, 6);
+  check.require(call.has(6) == (call.t[3]->dtype != HD_F32), "master is needed with a 16-bit param, and only then");
   if (check.failed()) return check.status();
   if (n == 0) return HD_OK;
   return with_float(call.t[0]->dtype, [&](auto grad) {
-    return with_float(call.t[2]->dtype, [&](auto param) { return run<decltype(grad), decltype(param)>(call, n); });
+    return with_float(call.t[3]->dtype, [&](auto param) { return run<decltype(grad), decltype(param)>(call, n); });
   });
 }
 }  // namespace hd

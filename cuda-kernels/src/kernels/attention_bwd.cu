@@ -160,9 +160,9 @@ hd_status attention_bwd(const Call& call) {
   const hd_tensor &q = *call.t[0], &k = *call.t[1];
   Check check(call);
   check_attention(check, call, 10);
-  for (const int32_t i : {3, 5, 13}) check.alike(i, 0).same_shape(i, 0).dense(i);
-  for (const int32_t i : {14, 15}) check.alike(i, 1).same_shape(i, 1).dense(i);
-  check.dtype(4, HD_F32).rows_of(4, 0).output(13).output(14).output(15);
+  for (const int32_t i : {3, 5, 14}) check.alike(i, 0).same_shape(i, 0).dense(i);
+  for (const int32_t i : {15, 16}) check.alike(i, 1).same_shape(i, 1).dense(i);
+  check.dtype(4, HD_F32).rows_of(4, 0).output(14).output(15).output(16);
   check.require(call.has(6) == call.has(8), "row and column lists come together");
   if (!check.failed()) check_lists(check, call, 6, ceil_div(q.shape[2], kTile), "row_ptr must be [1 or B, G, ceil(T / 64) + 1]");
   if (!check.failed()) check_lists(check, call, 8, ceil_div(k.shape[2], kTile), "col_ptr must be [1 or B, G, ceil(S / 64) + 1]");

@@ -302,7 +302,7 @@ bool hopper_attention_bwd(const Call& call, const Problem& p, const Lists& rows,
                           hd_status& status) {
   if (!hopper_takes(call, p, 10)) return false;
   if (p.features > 128) return hopper_attention_bwd_wide(call, p, rows, columns, statistics, status);
-  const int32_t mapped[7] = {0, 5, 1, 2, 13, 14, 15};
+  const int32_t mapped[7] = {0, 5, 1, 2, 14, 15, 16};
   CUtensorMap maps[7];
   for (int i = 0; i < 7; i++) {
     if (!make_map(&maps[i], *call.t[mapped[i]])) return false;

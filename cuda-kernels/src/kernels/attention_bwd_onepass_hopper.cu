@@ -444,7 +444,7 @@ int64_t hopper_one_pass_bytes(const Call& call, const Problem& p) {
 
 bool hopper_attention_bwd_one_pass(const Call& call, const Problem& p, const Lists& rows, const Lists& columns, const float2* statistics,
                                    void* sums, hd_status& status) {
-  const int32_t mapped[6] = {0, 5, 1, 2, 14, 15};
+  const int32_t mapped[6] = {0, 5, 1, 2, 15, 16};
   CUtensorMap maps[6];
   for (int i = 0; i < 6; i++) {
     if (!make_map(&maps[i], *call.t[mapped[i]])) return false;
@@ -468,7 +468,7 @@ bool hopper_attention_bwd_one_pass(const Call& call, const Problem& p, const Lis
         launch(call, hopper_gradients<T, D>, dim3(grid), dim3(kOnePassThreads), static_cast<int64_t>(sizeof(Memory<D>)), w);
     if (done != HD_OK) return done;
     const dim3 all(static_cast<unsigned>(p.query_blocks), static_cast<unsigned>(p.heads), static_cast<unsigned>(p.batches));
-    return launch(call, round_sums<T, D>, all, kThreads, 0, Heads<T>(call, 13), p, floats, added);
+    return launch(call, round_sums<T, D>, all, kThreads, 0, Heads<T>(call, 14), p, floats, added);
   };
   status = call.t[0]->dtype == HD_BF16 ? go(bf16{}) : go(f16{});
   return true;

@@ -303,7 +303,7 @@ hd_status gradient(const Call& call, Work<T>& w, const CUtensorMap& result, cons
 
 bool hopper_attention_bwd_wide(const Call& call, const Problem& p, const Lists& rows, const Lists& columns, const float2* statistics,
                                hd_status& status) {
-  const int32_t mapped[7] = {0, 5, 1, 2, 13, 14, 15};
+  const int32_t mapped[7] = {0, 5, 1, 2, 14, 15, 16};
   CUtensorMap maps[7];
   for (int i = 0; i < 7; i++) {
     if (!make_map(&maps[i], *call.t[mapped[i]])) return false;

@@ -8,6 +8,7 @@
 // keys are summed in list order. Checked on: see README.md.
 #include "attention.h"
 #include "hopper_attention.h"
+#include "one_query.h"
 
 namespace hd {
 namespace {
@@ -90,18 +91,32 @@ __global__ void __launch_bounds__(kThreads, kBlocks<T, D>) forward_kernel(Forwar
     }
   }
 }
+
+// Every key seen by one query: its keys are shared out to blocks (attention_step.cu).
+template <class T>
+hd_status one_query(const Call& call, const Problem& p) {
+  QueryWork<T> w{};
+  w.q = Heads<const T>(call, 0), w.keys = Heads<T>(call, 1), w.values = Heads<T>(call, 2), w.o = Heads<T>(call, 9);
+  w.slopes = p.slopes, w.scale = p.scale, w.softcap = p.softcap;
+  w.batches = p.batches, w.heads = p.heads, w.kv_heads = p.kv_heads, w.slots = p.keys, w.features = p.features;
+  w.lse = call.data<float>(10);
+  for (int d = 0; d < 2 && call.has(10); d++) w.lse_stride[d] = call.t[10]->stride[d];
+  return attend_one_query(call, w);
+}
 }  // namespace
 
 hd_status attention_fwd(const Call& call) {
   const hd_tensor& q = *call.t[0];
   Check check(call);
   check_attention(check, call, 5);
-  check.alike(8, 0).same_shape(8, 0).dense(8).output(8).dtype(9, HD_F32).rows_of(9, 0).output(9);
+  check.alike(9, 0).same_shape(9, 0).dense(9).output(9).dtype(10, HD_F32).rows_of(10, 0).output(10);
   if (!check.failed()) check_lists(check, call, 3, ceil_div(q.shape[2], kTile), "row_ptr must be [1 or B, G, ceil(T / 64) + 1]");
   if (check.failed()) return check.status();
   const Problem p = problem_of(call, 7);
   if (const hd_status status = check_sizes(p); status != HD_OK) return status;
   if (p.batches * p.heads * p.queries == 0) return HD_OK;
+  if (p.queries == 1 && !call.has(3) && p.threshold == 0)
+    return with_float(q.dtype, [&](auto type) { return one_query<decltype(type)>(call, p); });
   hd_status status = HD_OK;
   if (hopper_attention_fwd(call, p, lists_of(call, 3, 5, 6), status)) return status;
   if (q.dtype != HD_F32) return attention_forward_mma(call, p);

@@ -417,7 +417,7 @@ bool hopper_attention_fwd(const Call& call, const Problem& p, const Lists& lists
   if (!hopper_takes(call, p, 5)) return false;
   CUtensorMap maps[4];
   for (int i = 0; i < 4; i++) {
-    if (!make_map(&maps[i], *call.t[i < 3 ? i : 8])) return false;
+    if (!make_map(&maps[i], *call.t[i < 3 ? i : 9])) return false;
   }
   const auto go = [&](auto type, auto size) {
     using T = decltype(type);
@@ -427,8 +427,8 @@ bool hopper_attention_fwd(const Call& call, const Problem& p, const Lists& lists
     const int64_t pairs = p.batches * p.kv_heads, chunks = ceil_div(units, S::kConsumers);
     const Deal deal = {static_cast<int32_t>(pairs), static_cast<int32_t>(chunks), section_of(pairs, p.keys * D * 4), true,
                        call.context.tickets};
-    Work<T> w = {maps[0], maps[1], maps[2], maps[3], p, lists, deal, group, units, call.data<float>(9), {}};
-    for (int d = 0; d < 3 && call.has(9); d++) w.lse_stride[d] = call.t[9]->stride[d];
+    Work<T> w = {maps[0], maps[1], maps[2], maps[3], p, lists, deal, group, units, call.data<float>(10), {}};
+    for (int d = 0; d < 3 && call.has(10); d++) w.lse_stride[d] = call.t[10]->stride[d];
     const auto grid = static_cast<unsigned>(least(pairs * chunks, call.context.processors));
     return launch(call, hopper_forward<T, D>, dim3(grid), dim3(S::kThreads), static_cast<int64_t>(sizeof(Memory<T, D>)), w);
   };

@@ -14,17 +14,23 @@ namespace {
 struct Mask {
   uint64_t seed, offset;
   uint32_t threshold;
+  const int64_t* added;  // to the offset; may be null
 };
+
+__device__ uint64_t offset_of(const Mask& mask) {
+  return mask.added == nullptr ? mask.offset : mask.offset + static_cast<uint64_t>(*mask.added);
+}
 
 // Which elements of the pack are kept.
 template <class T>
 __device__ void draw(const Mask& mask, int64_t pack, bool (&keep)[kWidth<T>]) {
   constexpr int kBlocks = kWidth<T> / 4;
+  const uint64_t offset = offset_of(mask);
 #pragma unroll
   for (int g = 0; g < kBlocks; g++) {
     const auto block = static_cast<uint64_t>(pack * kBlocks + g);
-    const uint4 r = philox(make_uint4(static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), static_cast<uint32_t>(mask.offset),
-                                      static_cast<uint32_t>(mask.offset >> 32)),
+    const uint4 r = philox(make_uint4(static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), static_cast<uint32_t>(offset),
+                                      static_cast<uint32_t>(offset >> 32)),
                            mask.seed);
     const uint32_t word[4] = {r.x, r.y, r.z, r.w};
 #pragma unroll
@@ -89,16 +95,17 @@ __global__ void __launch_bounds__(kThreads) dropout_kernel(const T* x, T* y, Nes
 hd_status dropout(const Call& call) {
   const hd_DropoutParams& p = call.params<hd_DropoutParams>();
   Check check(call);
-  check.floats(0, 1).same_shape(1, 0).dense(0, 1).output(1).require(p.p >= 0 && p.p < 1, "p must lie in [0, 1)");
+  check.floats(0, 2).dtype(1, HD_I64).count(1, 1, "one number").same_shape(2, 0).dense(0, 2).output(2);
+  check.require(p.p >= 0 && p.p < 1, "p must lie in [0, 1)");
   if (check.failed()) return check.status();
-  const hd_tensor* const tensors[] = {call.t[1], call.t[0]};
+  const hd_tensor* const tensors[] = {call.t[2], call.t[0]};
   const Nest<2> n = nest(tensors, false);
   if (n.count == 0) return HD_OK;
-  const Mask mask{static_cast<uint64_t>(p.seed), static_cast<uint64_t>(p.offset), philox_threshold(p.p)};
+  const Mask mask{static_cast<uint64_t>(p.seed), static_cast<uint64_t>(p.offset), philox_threshold(p.p), call.data<const int64_t>(1)};
   return with_float(call.t[0]->dtype, [&](auto type) {
     using T = decltype(type);
     const T* x = call.data<const T>(0);
-    T* y = call.data<T>(1);
+    T* y = call.data<T>(2);
     const double factor = 1.0 / (1.0 - static_cast<double>(p.p));
     if (n.dense() && aligned(x) && aligned(y))
       return launch(call, dropout_dense<T>, grid_for(ceil_div(n.count, kBatch * kWidth<T>)), kThreads, 0, x, y, n.count, mask, factor);

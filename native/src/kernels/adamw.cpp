@@ -18,29 +18,30 @@ struct Factors {
   float grad, decay, beta1, rest1, beta2, rest2, step, root, eps;
 };
 
-Factors factors_of(const Params& p, const float* factor) {
+// rates: see ops.def; null where the parameters say all.
+Factors factors_of(const Params& p, const float* factor, const float* rates) {
   const auto f64 = [](float x) { return static_cast<double>(x); };
   const auto f32 = [](double x) { return static_cast<float>(x); };
   return {factor == nullptr ? 1.0f : *factor,
-          f32(1.0 - f64(p.lr) * f64(p.weight_decay)),
+          rates != nullptr ? rates[0] : f32(1.0 - f64(p.lr) * f64(p.weight_decay)),
           p.beta1,
           f32(1.0 - f64(p.beta1)),
           p.beta2,
           f32(1.0 - f64(p.beta2)),
-          f32(f64(p.lr) / f64(p.correction1)),
-          f32(1.0 / __builtin_sqrt(f64(p.correction2))),
+          rates != nullptr ? rates[1] : f32(f64(p.lr) / f64(p.correction1)),
+          rates != nullptr ? rates[2] : f32(1.0 / __builtin_sqrt(f64(p.correction2))),
           p.eps};
 }
 
 // param is T or float; when it is T (16 bits), master takes the step.
 template <class G, class P>
 hd_status run(const Call& call) {
-  const Factors f = factors_of(call.params<Params>(), call.data<const float>(1));
+  const Factors f = factors_of(call.params<Params>(), call.data<const float>(1), call.data<const float>(2));
   const G* grad = call.data<const G>(0);
-  P* param = call.data<P>(2);
-  float *m = call.data<float>(3), *v = call.data<float>(4);
-  float* exact = sizeof(P) == 4 ? call.data<float>(2) : call.data<float>(5);
-  parallel_pieces(call.context, 1, elements(*call.t[2]), [&](int64_t, int64_t, int64_t from, int64_t to) {
+  P* param = call.data<P>(3);
+  float *m = call.data<float>(4), *v = call.data<float>(5);
+  float* exact = sizeof(P) == 4 ? call.data<float>(3) : call.data<float>(6);
+  parallel_pieces(call.context, 1, elements(*call.t[3]), [&](int64_t, int64_t, int64_t from, int64_t to) {
     vectors(from, to, [&](int64_t i, auto mask) {
       const vf g = get(grad + i, mask) * f.grad;
       const vf m1 = f.beta1 * get(m + i, mask) + f.rest1 * g;
@@ -57,15 +58,16 @@ hd_status run(const Call& call) {
 }  // namespace
 
 hd_status adamw(const Call& call) {
-  const int64_t n = elements(*call.t[2]);
+  const int64_t n = elements(*call.t[3]);
   Check check(call);
-  check.floats(0).floats(2).dtype(1, HD_F32).dtype(3, HD_F32).dtype(4, HD_F32).dtype(5, HD_F32).count(1, 1, "one number");
-  for (const int32_t i : {0, 3, 4, 5}) check.count(i, n, "the size of param");
-  check.contiguous(0, 2, 3, 4, 5);
-  check.require(call.has(5) == (call.t[2]->dtype != HD_F32), "master is needed with a 16-bit param, and only then");
+  check.floats(0).floats(3).dtype(1, HD_F32).dtype(2, HD_F32).dtype(4, HD_F32).dtype(5, HD_F32).dtype(6, HD_F32);
+  check.count(1, 1, "one number").count(2, 3, "decay, step and root");
+  for (const int32_t i : {0, 4, 5, 6}) check.count(i, n, "the size of param");
+  check.contiguous(0, 2, 3, 4, 5, 6);
+  check.require(call.has(6) == (call.t[3]->dtype != HD_F32), "master is needed with a 16-bit param, and only then");
   if (check.failed()) return check.status();
   return with_float(call.t[0]->dtype, [&](auto grad) {
-    return with_float(call.t[2]->dtype, [&](auto param) { return run<decltype(grad), decltype(param)>(call); });
+    return with_float(call.t[3]->dtype, [&](auto param) { return run<decltype(grad), decltype(param)>(call); });
   });
 }
 }  // namespace hd::HD_TIER

@@ -353,6 +353,6 @@ void store_rows(T* to, int64_t stride, const float* tile, int64_t rows, float sc
 
 // Fills a from the tensors q k v ... o lse; names are those of ops.def.
 hd_status check_attention(const Call& call, const hd_tensor* o, const hd_tensor* lse, const Layout& rows, const hd_tensor* slopes,
-                          Attention& a);
+                          const hd_tensor* offset, Attention& a);
 
 }  // namespace hd::HD_TIER

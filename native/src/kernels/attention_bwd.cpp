@@ -118,12 +118,12 @@ class Backward {
   }
 
   void store_queries() {
-    const hd_tensor& dq = *g_.call.t[13];
+    const hd_tensor& dq = *g_.call.t[14];
     transpose(w_.k, a_.row, w_.dq, kBlock, a_.row, kBlock);
     hd::HD_TIER::store_rows(head_out<T>(dq, b_, h_, q0_), dq.stride[2], w_.k, rows_, a_.p.scale, a_);
   }
   void store_keys(int64_t b, int64_t hk, int64_t keys) {
-    const hd_tensor &dk = *g_.call.t[14], &dv = *g_.call.t[15];
+    const hd_tensor &dk = *g_.call.t[15], &dv = *g_.call.t[16];
     hd::HD_TIER::store_rows(head_out<T>(dk, b, hk, key_start_), dk.stride[2], w_.dk, keys, a_.p.scale, a_);
     hd::HD_TIER::store_rows(head_out<T>(dv, b, hk, key_start_), dv.stride[2], w_.dv, keys, 1, a_);
   }
@@ -221,13 +221,13 @@ hd_status attention_bwd(const Call& call) {
   Attention a;
   const hd_tensor* const* t = call.t;
   const Layout rows = {t[6], t[7], t[10], t[11]}, columns = {t[8], t[9], t[10], t[11]};
-  if (hd_status status = check_attention(call, t[3], t[4], rows, t[12], a); status != HD_OK) return status;
+  if (hd_status status = check_attention(call, t[3], t[4], rows, t[12], t[13], a); status != HD_OK) return status;
   if ((rows.ptr == nullptr) != (columns.ptr == nullptr)) return fail(HD_INVALID, "row and column lists of a layout go together");
   if (rows.ptr != nullptr && (rows.ptr->shape[2] != a.q_blocks() + 1 || columns.ptr->shape[2] != a.k_blocks() + 1)) {
     return fail(HD_INVALID, "the layout is for other lengths than %lld queries and %lld keys", static_cast<long long>(a.T),
                 static_cast<long long>(a.S));
   }
-  const int32_t like[][2] = {{5, 0}, {13, 0}, {14, 1}, {15, 1}};
+  const int32_t like[][2] = {{5, 0}, {14, 0}, {15, 1}, {16, 1}};
   for (const auto& pair : like) {
     const hd_tensor &x = *t[pair[0]], &y = *t[pair[1]];
     bool same = x.rank == 4 && x.dtype == y.dtype && (x.stride[3] == 1 || a.D == 1);

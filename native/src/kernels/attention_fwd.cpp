@@ -91,7 +91,7 @@ void forward_rows(const Call& call, const Attention& a, const Layout& layout, in
   using Ops = Operands<T, Pair>;
   const Work w(a, Cut(workspace(Work::bytes(a))));
   const Rule rule(a);
-  const hd_tensor &q = *call.t[0], &k = *call.t[1], &v = *call.t[2], &o = *call.t[8];
+  const hd_tensor &q = *call.t[0], &k = *call.t[1], &v = *call.t[2], &o = *call.t[9];
   const int64_t q0 = i * kBlock, rows = least(kBlock, a.T - q0), hk = h / (a.H / a.K);
   Ops::load_rows(w.o, head_at<T>(q, b, h, q0), q.stride[2], rows, a);  // o is free until the first product
   transpose(w.qt, kBlock, w.o, a.row, kBlock, a.row);
@@ -138,8 +138,8 @@ void forward_rows(const Call& call, const Attention& a, const Layout& layout, in
   }
   transpose(w.k, a.row, w.o, kBlock, a.row, kBlock);
   store_rows(head_out<T>(o, b, h, q0), o.stride[2], w.k, rows, 1, a);
-  if (!call.has(9)) return;
-  const hd_tensor& lse = *call.t[9];
+  if (!call.has(10)) return;
+  const hd_tensor& lse = *call.t[10];
   auto out = reinterpret_cast<float*>(lse.data) + b * lse.stride[0] + h * lse.stride[1];
   for (int64_t r = 0; r < rows; r++) {
     out[(q0 + r) * lse.stride[2]] = w.sum[r] == 0 ? kMinusInf : w.high[r] * (rule.to_log2 / kLog2e) + std::log(w.sum[r]);
@@ -149,7 +149,7 @@ void forward_rows(const Call& call, const Attention& a, const Layout& layout, in
 }  // namespace
 
 hd_status check_attention(const Call& call, const hd_tensor* o, const hd_tensor* lse, const Layout& rows, const hd_tensor* slopes,
-                          Attention& a) {
+                          const hd_tensor* offset, Attention& a) {
   const hd_tensor &q = *call.t[0], &k = *call.t[1], &v = *call.t[2];
   if (q.rank != 4 || k.rank != 4) return fail(HD_INVALID, "q and k must have 4 dimensions [batch, heads, tokens, features]");
   const int64_t D = q.shape[3];
@@ -180,13 +180,18 @@ hd_status check_attention(const Call& call, const hd_tensor* o, const hd_tensor*
       return fail(HD_INVALID, "'slopes' is %s, expected f32 [heads]", describe(*slopes).c_str());
     a.slopes = reinterpret_cast<const float*>(slopes->data);
   }
+  if (offset != nullptr) {
+    if (offset->dtype != HD_I64 || offset->rank != 1 || offset->shape[0] != 1)
+      return fail(HD_INVALID, "'offset' is %s, expected i64 [1]", describe(*offset).c_str());
+    a.p.offset += *reinterpret_cast<const int64_t*>(offset->data);
+  }
   return HD_OK;
 }
 
 hd_status attention_fwd(const Call& call) {
   Attention a;
   const Layout layout = {call.t[3], call.t[4], call.t[5], call.t[6]};
-  if (hd_status status = check_attention(call, call.t[8], call.t[9], layout, call.t[7], a); status != HD_OK) return status;
+  if (hd_status status = check_attention(call, call.t[9], call.t[10], layout, call.t[7], call.t[8], a); status != HD_OK) return status;
   if (layout.ptr != nullptr && layout.ptr->shape[2] != a.q_blocks() + 1)
     return fail(HD_INVALID, "'row_ptr' is for %lld query blocks, there are %lld", static_cast<long long>(layout.ptr->shape[2] - 1),
                 static_cast<long long>(a.q_blocks()));

@@ -49,13 +49,15 @@ void drop(const T* x, T* y, Strides stride, int64_t index, int64_t n, const Mask
 template <class T>
 hd_status run(const Call& call) {
   const hd_DropoutParams& p = call.params<hd_DropoutParams>();
-  const hd_tensor* const tensors[] = {call.t[1], call.t[0]};
+  const hd_tensor* const tensors[] = {call.t[2], call.t[0]};
   const Nest<2> n = nest(tensors, false);
   const double threshold = __builtin_ceil(static_cast<double>(p.p) * 4294967296.0);
-  const Mask32 mask{static_cast<uint64_t>(p.seed), static_cast<uint64_t>(p.offset), static_cast<uint32_t>(threshold)};
+  const int64_t* added = call.data<const int64_t>(1);
+  const Mask32 mask{static_cast<uint64_t>(p.seed), static_cast<uint64_t>(p.offset + (added == nullptr ? 0 : *added)),
+                    static_cast<uint32_t>(threshold)};
   const wide factor = splat_wide(1.0 / (1.0 - static_cast<double>(p.p)));
   const T* x = call.data<const T>(0);
-  T* y = call.data<T>(1);
+  T* y = call.data<T>(2);
   const Strides stride{n.step(1), n.step(0)};
   parallel_pieces(call.context, n.runs, n.length, [&](int64_t first, int64_t end, int64_t from, int64_t to) {
     each_run(n, first, end, [&](int64_t r, const int64_t* at) {
@@ -69,7 +71,13 @@ hd_status run(const Call& call) {
 hd_status dropout(const Call& call) {
   const float p = call.params<hd_DropoutParams>().p;
   Check check(call);
-  check.floats(0, 1).same_shape(1, 0).dense(0, 1).output(1).require(p >= 0 && p < 1, "p must lie in [0, 1)");
+  check.floats(0, 2)
+      .dtype(1, HD_I64)
+      .count(1, 1, "one number")
+      .same_shape(2, 0)
+      .dense(0, 2)
+      .output(2)
+      .require(p >= 0 && p < 1, "p must lie in [0, 1)");
   if (check.failed()) return check.status();
   return with_float(call.t[0]->dtype, [&](auto type) { return run<decltype(type)>(call); });
 }

@@ -84,7 +84,8 @@ hd_status backward(const Call& call) {
 
 hd_status embedding_fwd(const Call& call) {
   Check check(call);
-  check.rank(0, 2).floats(0, 2).dtype(1, HD_I32).rows_of(1, 2).dense(0, 2).output(2);
+  if (call.t[0]->dtype != HD_I32) check.floats(0);
+  check.rank(0, 2).alike(2, 0).dtype(1, HD_I32).rows_of(1, 2).dense(0, 2).output(2);
   check.require(check.failed() || last(*call.t[2]) == last(*call.t[0]), "the last dimensions of y and table differ");
   if (check.failed()) return check.status();
   const int64_t size = dtype_bytes(call.t[0]->dtype), n = call.t[0]->shape[1];

@@ -80,6 +80,7 @@ final class AttentionContest extends CpuContest {
                 masks,
                 group,
                 null,
+                null,
                 o,
                 lse);
     if (!spec.backward) {
@@ -108,6 +109,7 @@ final class AttentionContest extends CpuContest {
                   colBlocks,
                   masks,
                   group,
+                  null,
                   null,
                   dq,
                   dk,

@@ -72,18 +72,23 @@ final class DecodeTimer {
     List<Integer> ids = new ArrayList<>();
     long start = System.nanoTime();
     try (NextTokenModel.Continuation text = model.begin(new int[][] {prompt}, 1, tokens)) {
-      ids.add(largest(text.logits()));
+      ids.add(likeliest(text));
       long first = System.nanoTime();
       for (int i = 1; i < tokens; i++) {
         text.append(new int[] {ids.getLast()});
-        ids.add(largest(text.logits()));
+        ids.add(likeliest(text));
       }
       double rest = (System.nanoTime() - first) * 1e-6;
       return new Text(ids, (first - start) * 1e-6, rest / Math.max(1, tokens - 1));
     }
   }
 
-  private static int largest(float[] logits) {
+  private static int likeliest(NextTokenModel.Continuation text) {
+    NextTokenModel.Choice chosen = text.likeliest();
+    if (chosen != null) {
+      return chosen.tokens()[0];
+    }
+    float[] logits = text.logits();
     int best = 0;
     for (int i = 1; i < logits.length; i++) {
       best = logits[i] > logits[best] ? i : best;

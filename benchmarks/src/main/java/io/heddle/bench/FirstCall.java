@@ -62,6 +62,7 @@ final class FirstCall {
           null,
           null,
           null,
+          null,
           o,
           null);
       double[] numbers = o.toDoubles();

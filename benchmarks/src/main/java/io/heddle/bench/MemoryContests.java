@@ -164,7 +164,9 @@ final class MemoryContests {
       Tensor[] ours = state();
       Params params = new Params.Adamw(RATE, 0.9f, 0.95f, 1e-8f, 0.1f, 0.1f, 0.05f);
       enterOurs(
-          () -> backend.run(OpCode.ADAMW, params, gradient, null, ours[0], ours[1], ours[2], null),
+          () ->
+              backend.run(
+                  OpCode.ADAMW, params, gradient, null, null, ours[0], ours[1], ours[2], null),
           ours);
       Tensor[] theirs = state();
       var g = Torch.view(gradient);

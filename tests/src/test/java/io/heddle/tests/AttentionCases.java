@@ -17,6 +17,8 @@ import java.util.function.Consumer;
 
 /** Attention, and block lists. */
 final class AttentionCases extends CaseMaker {
+  private static final double[] OFFSET = {1L << 33};
+
   AttentionCases(Collected to) {
     super(to);
   }
@@ -38,6 +40,7 @@ final class AttentionCases extends CaseMaker {
     boolean slopes;
     float softcap;
     float dropout;
+    boolean told; // where the dropout draws, by a tensor
 
     void pattern(AttentionPattern pattern) {
       patterns = List.of(List.of(pattern));
@@ -166,6 +169,19 @@ final class AttentionCases extends CaseMaker {
     all.add(new Spec("dropout, all keys", 1, 4, 2, 65, 67, 16, o -> o.dropout = 0.25f));
     all.add(
         new Spec(
+            "dropout, told where",
+            2,
+            2,
+            1,
+            70,
+            90,
+            16,
+            o -> {
+              o.dropout = 0.3f;
+              o.told = true;
+            }));
+    all.add(
+        new Spec(
             "everything",
             2,
             4,
@@ -226,6 +242,7 @@ final class AttentionCases extends CaseMaker {
           o.slopes
               ? new Arg(DType.F32, Place.PACKED, new double[] {0.5, 0.25, 0.125, 0.0625}, 4)
               : null;
+      Arg offset = o.told ? longs(new long[] {(long) OFFSET[0]}, 1) : null;
       long[] lseShape = {s.b, s.heads, s.queries};
       add(
           OpCode.ATTENTION_FWD,
@@ -242,6 +259,7 @@ final class AttentionCases extends CaseMaker {
           l[4],
           l[5],
           slopes,
+          offset,
           emptyHeads(t, q.shape()),
           s.queries % 2 == 0 && !s.name.equals("everything") ? null : out(DType.F32, lseShape));
       // The backward op gets what the reference's forward op gives.
@@ -258,6 +276,7 @@ final class AttentionCases extends CaseMaker {
           lists[4],
           lists[5],
           slopes == null ? null : lab.put(DType.F32, slopes.values(), 4),
+          o.told ? lab.put(DType.I64, OFFSET, 1) : null,
           output,
           lse);
       add(
@@ -280,10 +299,45 @@ final class AttentionCases extends CaseMaker {
           l[4],
           l[5],
           slopes,
+          offset,
           emptyHeads(t, q.shape()),
           emptyHeads(t, k.shape()),
           emptyHeads(t, k.shape()));
     }
+  }
+
+  // Texts of a batch whose runs are long, short, beyond the cache and empty; and one of many
+  // pieces.
+  void steps(DType t) {
+    for (int d : new int[] {1, 15, 16, 64, 65, 128, 256}) {
+      step(t, 4, 4, d, 131, false);
+      step(t, 6, 2, d, 67, true);
+    }
+    step(t, 2, 2, 64, 1, false);
+    step(t, 2, 1, 64, 2500, true);
+  }
+
+  private void step(DType t, int heads, int kvHeads, int d, int slots, boolean bent) {
+    int[] places = {
+      slots - 1, 0, slots, slots / 2, slots / 3, slots / 2 + 1, 0, -4, slots + 9, slots / 3, 7, 7
+    };
+    double[] slopes = new double[heads];
+    Arrays.setAll(slopes, h -> 0.25 / (h + 1));
+    add(
+        OpCode.ATTENTION_STEP,
+        heads + "/" + kvHeads + "x" + slots + "x" + d,
+        t,
+        new Params.Attention(0, 0, (float) (1 / Math.sqrt(d)), bent ? 1.5f : 0, 0),
+        Exactness.SUM,
+        slots,
+        heads(t, 4, heads, 1, d),
+        heads(t, 4, kvHeads, 1, d),
+        heads(t, 4, kvHeads, 1, d),
+        ints(places, 4, 3),
+        bent ? new Arg(DType.F32, Place.PACKED, slopes, heads) : null,
+        in(t, 4, kvHeads, slots, d),
+        in(t, 4, kvHeads, slots, d),
+        emptyHeads(t, 4, heads, 1, d));
   }
 
   // Block lists of a window in blocks, and of all keys so far, over two rows of documents.

@@ -43,7 +43,7 @@ class BatchedGenerationTest {
   }
 
   // Weights large enough that what is seen matters.
-  private static Decoder model(String kind, Backend backend) {
+  static Decoder model(String kind, Backend backend) {
     String[] parts = kind.split(" ", -1);
     ModelConfig shape =
         parts[0].equals("gpt2")
@@ -62,7 +62,7 @@ class BatchedGenerationTest {
     return model;
   }
 
-  private static int[] prompt(int length, int salt) {
+  static int[] prompt(int length, int salt) {
     int[] ids = new int[length];
     Arrays.setAll(ids, i -> (i * i * 7 + i * (3 + salt) + salt) % VOCABULARY);
     return ids;

@@ -52,7 +52,7 @@ class BindingTest {
     results.add(lab.get(y));
     lab.run(OpCode.BIAS_ACT_FWD, GELU, x, null, y);
     results.add(lab.get(y));
-    lab.run(OpCode.DROPOUT, new Params.Dropout(-3, Long.MAX_VALUE, 0.5f), x, y);
+    lab.run(OpCode.DROPOUT, new Params.Dropout(-3, Long.MAX_VALUE, 0.5f), x, null, y);
     results.add(lab.get(y));
     Tensor turned = lab.out(DType.BF16, 70, 30);
     lab.run(OpCode.COPY, Lab.NONE, x.transpose(0, 1), turned);
@@ -80,6 +80,7 @@ class BindingTest {
         t.rowBlocks(),
         t.masks(),
         t.headGroup(),
+        null,
         null,
         o,
         lse);
@@ -239,6 +240,7 @@ class BindingTest {
                   q,
                   k,
                   k,
+                  null,
                   null,
                   null,
                   null,

@@ -73,6 +73,7 @@ final class ConformanceCases {
       }
       rows.rows(dtype, 1031);
       attention.attention(dtype);
+      attention.steps(dtype);
       elements.reductions(dtype);
       for (int features : new int[] {1, 15, 16, 17, 65, 131}) {
         for (boolean lstm : new boolean[] {true, false}) {

@@ -54,6 +54,7 @@ final class ElementCases extends CaseMaker {
         Exactness.ROUND,
         1,
         in(t, r, n),
+        n % 2 == 0 ? null : longs(new long[] {1L << 33}, 1),
         out(t, r, n));
     for (int kind = 0; kind < 6; kind++) {
       add(
@@ -120,6 +121,7 @@ final class ElementCases extends CaseMaker {
     }
     Params adamw = new Params.Adamw(0.01f, 0.9f, 0.95f, 1e-8f, 0.1f, 0.19f, 0.0975f);
     Arg factor = new Arg(DType.F32, Place.PACKED, new double[] {0.5}, 1);
+    Arg rates = new Arg(DType.F32, Place.PACKED, new double[] {0.99, 0.02, 3}, 3);
     Arg v = packed(DType.F32, n);
     Arrays.setAll(v.values(), i -> 0.01 + v.values()[i] * v.values()[i]);
     Arg master = packed(DType.F32, n);
@@ -134,6 +136,7 @@ final class ElementCases extends CaseMaker {
         1,
         packed(t, n),
         n % 2 == 0 ? factor : null,
+        n % 3 == 0 ? rates : null,
         param,
         packed(DType.F32, n),
         v,

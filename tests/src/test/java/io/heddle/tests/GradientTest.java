@@ -295,6 +295,7 @@ class GradientTest {
               t.masks(),
               t.headGroup(),
               slopes,
+              null,
               o,
               lse);
           return dot(o, grad);
@@ -319,6 +320,7 @@ class GradientTest {
         t.masks(),
         t.headGroup(),
         slopes,
+        null,
         dq,
         dk,
         dv);

@@ -155,6 +155,7 @@ class OpGoldenTest {
           t.masks(),
           t.headGroup(),
           slopes,
+          null,
           o,
           lse);
       check("o", o, tolerance);
@@ -175,6 +176,7 @@ class OpGoldenTest {
           t.masks(),
           t.headGroup(),
           slopes,
+          null,
           dq,
           dk,
           dv);
@@ -183,7 +185,20 @@ class OpGoldenTest {
       check("dv", dv, tolerance);
       if (full) {
         Tensor again = like("o");
-        lab.run(OpCode.ATTENTION_FWD, params, q, k, v, null, null, null, null, slopes, again, null);
+        lab.run(
+            OpCode.ATTENTION_FWD,
+            params,
+            q,
+            k,
+            v,
+            null,
+            null,
+            null,
+            null,
+            slopes,
+            null,
+            again,
+            null);
         check("o", again, tolerance);
       }
     }
@@ -323,7 +338,7 @@ class OpGoldenTest {
                   number("weight_decay"),
                   (float) (1 - Math.pow(beta1, step + 1)),
                   (float) (1 - Math.pow(beta2, step + 1)));
-          lab.run(OpCode.ADAMW, params, in(name + ".g_" + step), null, param, m, v, null);
+          lab.run(OpCode.ADAMW, params, in(name + ".g_" + step), null, null, param, m, v, null);
           check(name + ".param_" + step, param);
           check(name + ".exp_avg_" + step, m);
           check(name + ".exp_avg_sq_" + step, v);

@@ -47,6 +47,7 @@ class ProfileTest {
         t.masks(),
         t.headGroup(),
         null,
+        null,
         o,
         null);
   }

@@ -64,6 +64,7 @@ final class RecordedCalls {
           t.masks(),
           t.headGroup(),
           null,
+          null,
           o,
           lse);
       lab.run(
@@ -81,6 +82,7 @@ final class RecordedCalls {
           t.colBlocks(),
           t.masks(),
           t.headGroup(),
+          null,
           null,
           lab.out(DType.F32, shape),
           lab.out(DType.F32, shape),

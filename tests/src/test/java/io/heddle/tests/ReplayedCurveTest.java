@@ -122,7 +122,7 @@ class ReplayedCurveTest {
 
   @ParameterizedTest
   @MethodSource("io.heddle.tests.BackendsUnderTest#namesAndFar")
-  void dropoutIsNotReplayed(String name) {
-    same(name, 0, 0.2f, 8, 8, 8, 8);
+  void dropoutDrawsAnewInEveryReplay(String name) {
+    same(name, 4, 0.2f, 8, 8, 8, 8, 8);
   }
 }

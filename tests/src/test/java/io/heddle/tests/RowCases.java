@@ -175,6 +175,19 @@ final class RowCases extends CaseMaker {
         in(t, 5, n),
         ints(ids, r),
         out(t, r, n));
+    int[] numbers = new int[5 * n];
+    Arrays.setAll(numbers, i -> i * 1_234_567);
+    add(
+        OpCode.EMBEDDING_FWD,
+        "of whole numbers " + size,
+        t,
+        new Params.Embedding(0),
+        Exactness.EXACT,
+        1,
+        ints(numbers, 5, n),
+        ints(ids, r),
+        out(DType.I32, r, n));
+    add(OpCode.ARGMAX, size, t, Lab.NONE, Exactness.EXACT, 1, in(t, r, n), out(DType.I32, r));
     add(
         OpCode.EMBEDDING_BWD,
         size,

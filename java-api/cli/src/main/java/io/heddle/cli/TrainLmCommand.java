@@ -150,7 +150,7 @@ final class TrainLmCommand implements Callable<Integer> {
       names = "--capture",
       description =
           "Replay steps whose shapes repeat as CUDA graphs: less work for the host, the same curve."
-              + " Other backends, and steps with dropout, run as without it.")
+              + " Other backends run as without it.")
   private boolean capture;
 
   TrainLmCommand() {}

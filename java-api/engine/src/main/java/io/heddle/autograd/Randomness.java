@@ -1,5 +1,8 @@
 package io.heddle.autograd;
 
+import io.heddle.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
+
 /**
  * Counter-based randomness of one training step: every call site takes the next offset, so the same
  * step draws the same masks in a resumed run, on any backend and with any number of threads.
@@ -12,21 +15,33 @@ public final class Randomness {
   private static final long SITES = 1 << 12;
 
   private final long seed;
-  private final long first;
+  private final @Nullable Tensor added;
   private long next;
 
   /** Randomness of step {@code step} of the run with {@code seed}. */
   public Randomness(long seed, long step) {
+    this(seed, step * SITES, null);
+  }
+
+  private Randomness(long seed, long next, @Nullable Tensor added) {
     this.seed = seed;
-    this.first = step * SITES;
-    this.next = first;
+    this.next = next;
+    this.added = added;
+  }
+
+  /**
+   * Randomness of whatever step the device is told: the same masks as those of that step, by calls
+   * that can be recorded once and replayed for others.
+   *
+   * @param added i64 [1], {@link #next} of the step's own randomness
+   */
+  public static Randomness told(long seed, Tensor added) {
+    return new Randomness(seed, 0, added);
   }
 
   /** One that goes on from here, apart from this one. */
   Randomness copy() {
-    Randomness copy = new Randomness(seed, 0);
-    copy.next = next;
-    return copy;
+    return new Randomness(seed, next, added);
   }
 
   /** The Philox key. */
@@ -34,9 +49,14 @@ public final class Randomness {
     return seed;
   }
 
-  /** Whether a call site has taken an offset. */
-  public boolean drawn() {
-    return next != first;
+  /** What kernels add to the offsets: i64 [1], or null for nothing. */
+  public @Nullable Tensor added() {
+    return added;
+  }
+
+  /** The offset of the next call site, which does not take it. */
+  public long next() {
+    return next;
   }
 
   /** The Philox offset of the next call site. */

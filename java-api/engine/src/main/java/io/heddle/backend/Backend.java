@@ -88,6 +88,11 @@ public interface Backend extends AutoCloseable {
     return body::run;
   }
 
+  /** Whether {@link #capture} makes one call of many. */
+  default boolean records() {
+    return false;
+  }
+
   @Override
   void close();
 }

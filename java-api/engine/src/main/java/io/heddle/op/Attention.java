@@ -167,7 +167,8 @@ public final class Attention {
     long offset = dropout > 0 ? t.randomness().nextOffset() : 0;
     Params.Attention params =
         new Params.Attention(t.randomness().seed(), offset, spec.scale, spec.softcap, dropout);
-    forward(t, params, q, k, v, layout, spec.slopes, o, lse);
+    Tensor added = dropout > 0 ? t.randomness().added() : null;
+    forward(t, params, q, k, v, layout, spec.slopes, added, o, lse);
     if (t.wants(qPart.packed, kPart.packed, vPart.packed)) {
       t.record(
           () -> {
@@ -178,7 +179,7 @@ public final class Attention {
               Tensor dk = d.of(kPart);
               Tensor grad = heads(dout, batch, 0, spec.heads, spec.headDim);
               Gradients all = new Gradients(dq, dk, d.of(vPart));
-              backward(t, params, q, k, v, o, lse, grad, layout, spec.slopes, all);
+              backward(t, params, q, k, v, o, lse, grad, layout, spec.slopes, added, all);
               if (rotary != null) {
                 rotary.apply(t, dq, true);
                 rotary.apply(t, dk, true);
@@ -201,7 +202,27 @@ public final class Attention {
     Tensor out = t.tensor(q.dtype(), q.dim(0) * q.dim(2), (long) spec.heads * spec.headDim);
     Tensor o = heads(out, (int) q.dim(0), 0, spec.heads, spec.headDim);
     Params.Attention params = new Params.Attention(0, 0, spec.scale, spec.softcap, 0);
-    forward(t, params, q, k, v, layout, spec.slopes, o, null);
+    forward(t, params, q, k, v, layout, spec.slopes, null, o, null);
+    return out;
+  }
+
+  /**
+   * One token's attention over cached keys, without gradient: its own key and value, [B,K,1,D]
+   * each, go to the cache first. What differs from token to token lies in {@code places}, so that a
+   * recording ({@link io.heddle.backend.Backend#capture}) serves all of them.
+   *
+   * @param q [B,H,1,D]
+   * @param places i32 [B,3]: for each text the slot to write, and the first and the end of the
+   *     slots that are seen
+   * @param keys [B,K,S,D], values alike: the cache
+   * @return [B, H D]
+   */
+  public static Tensor step(
+      Tape t, Tensor q, Tensor k, Tensor v, Spec spec, Tensor places, Tensor keys, Tensor values) {
+    Tensor out = t.tensor(q.dtype(), q.dim(0), (long) spec.heads * spec.headDim);
+    Tensor o = heads(out, (int) q.dim(0), 0, spec.heads, spec.headDim);
+    Params.Attention params = new Params.Attention(0, 0, spec.scale, spec.softcap, 0);
+    t.run(OpCode.ATTENTION_STEP, params, q, k, v, places, spec.slopes, keys, values, o);
     return out;
   }
 
@@ -226,6 +247,7 @@ public final class Attention {
       Tensor v,
       BlockLayout.@Nullable Tensors layout,
       @Nullable Tensor slopes,
+      @Nullable Tensor offset,
       Tensor o,
       @Nullable Tensor lse) {
     t.run(
@@ -239,6 +261,7 @@ public final class Attention {
         layout == null ? null : layout.masks(),
         layout == null ? null : layout.headGroup(),
         slopes,
+        offset,
         o,
         lse);
   }
@@ -254,6 +277,7 @@ public final class Attention {
       Tensor grad,
       BlockLayout.@Nullable Tensors layout,
       @Nullable Tensor slopes,
+      @Nullable Tensor offset,
       Gradients d) {
     t.run(
         OpCode.ATTENTION_BWD,
@@ -271,6 +295,7 @@ public final class Attention {
         layout == null ? null : layout.masks(),
         layout == null ? null : layout.headGroup(),
         slopes,
+        offset,
         d.q,
         d.k,
         d.v);

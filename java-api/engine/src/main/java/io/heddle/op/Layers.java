@@ -217,7 +217,8 @@ public final class Layers {
     }
     Params.Dropout params =
         new Params.Dropout(t.randomness().seed(), t.randomness().nextOffset(), p);
-    return symmetric(t, x, (from, to) -> t.run(OpCode.DROPOUT, params, from, to));
+    Tensor added = t.randomness().added();
+    return symmetric(t, x, (from, to) -> t.run(OpCode.DROPOUT, params, from, added, to));
   }
 
   /** A linear function whose gradient is the same function of the output's gradient. */

@@ -3,16 +3,21 @@ package io.heddle.op;
 
 /** Every op of the door, in the order of {@code ops.def}, which holds each one's contract. */
 public enum OpCode {
-  /** {@code attention_fwd}: {@code q k v row_ptr? row_blocks? masks? head_group? slopes? -> o lse?}. */
+  /** {@code attention_fwd}: {@code q k v row_ptr? row_blocks? masks? head_group? slopes? offset? -> o lse?}. */
   ATTENTION_FWD(
       "attention_fwd",
       Params.Attention.BYTES,
-      "q k v row_ptr? row_blocks? masks? head_group? slopes? -> o lse?"),
-  /** {@code attention_bwd}: {@code q k v o lse do row_ptr? row_blocks? col_ptr? col_blocks? masks? head_group? slopes? -> dq dk dv}. */
+      "q k v row_ptr? row_blocks? masks? head_group? slopes? offset? -> o lse?"),
+  /** {@code attention_bwd}: {@code q k v o lse do row_ptr? row_blocks? col_ptr? col_blocks? masks? head_group? slopes? offset? -> dq dk dv}. */
   ATTENTION_BWD(
       "attention_bwd",
       Params.Attention.BYTES,
-      "q k v o lse do row_ptr? row_blocks? col_ptr? col_blocks? masks? head_group? slopes? -> dq dk dv"),
+      "q k v o lse do row_ptr? row_blocks? col_ptr? col_blocks? masks? head_group? slopes? offset? -> dq dk dv"),
+  /** {@code attention_step}: {@code q k v places slopes? -> keys values o}. */
+  ATTENTION_STEP(
+      "attention_step",
+      Params.Attention.BYTES,
+      "q k v places slopes? -> keys values o"),
   /** {@code norm_fwd}: {@code x residual? weight bias? -> y s? mean? rstd?}. */
   NORM_FWD(
       "norm_fwd",
@@ -58,16 +63,21 @@ public enum OpCode {
       "embedding_bwd",
       Params.Embedding.BYTES,
       "dy ids -> dtable"),
-  /** {@code dropout}: {@code x -> y}. */
+  /** {@code dropout}: {@code x offset? -> y}. */
   DROPOUT(
       "dropout",
       Params.Dropout.BYTES,
-      "x -> y"),
+      "x offset? -> y"),
   /** {@code cross_entropy}: {@code logits targets -> loss dlogits?}. */
   CROSS_ENTROPY(
       "cross_entropy",
       Params.CrossEntropy.BYTES,
       "logits targets -> loss dlogits?"),
+  /** {@code argmax}: {@code x -> y}. */
+  ARGMAX(
+      "argmax",
+      Params.None.BYTES,
+      "x -> y"),
   /** {@code softmax_fwd}: {@code x -> y}. */
   SOFTMAX_FWD(
       "softmax_fwd",
@@ -98,11 +108,11 @@ public enum OpCode {
       "copy",
       Params.None.BYTES,
       "x -> y"),
-  /** {@code adamw}: {@code grad factor? -> param m v master?}. */
+  /** {@code adamw}: {@code grad factor? rates? -> param m v master?}. */
   ADAMW(
       "adamw",
       Params.Adamw.BYTES,
-      "grad factor? -> param m v master?"),
+      "grad factor? rates? -> param m v master?"),
   /** {@code sum_squares}: {@code x -> y}. */
   SUM_SQUARES(
       "sum_squares",

@@ -2,6 +2,7 @@ package io.heddle.models;
 
 import io.heddle.autograd.Tape;
 import io.heddle.backend.Backend;
+import io.heddle.models.NextTokenModel.Choice;
 import io.heddle.models.NextTokenModel.Continuation;
 import io.heddle.op.OpCode;
 import io.heddle.op.Params;
@@ -10,16 +11,27 @@ import io.heddle.tensor.Tensor;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
-/** Texts read by a decoder stack with a cache. */
+/**
+ * Texts read by a decoder stack with a cache: prompts in parts, then a token of each at a time, by
+ * {@link RecordedSteps} where that is asked for and the model allows it.
+ */
 final class CachedContinuation implements Continuation {
   private final Side side;
   private final KeyValueCache cache;
   private final int vocabulary;
   private float[] logits = new float[0];
   private int @Nullable [] order; // rows of `logits` that are meant, when not all in order
+  private boolean recorded; // whether steps are to be recorded
+  private @Nullable RecordedSteps steps;
+  private boolean told = true; // whether `logits` has what the last step left on the device
 
-  /** The parts of a model that a continuation runs. */
-  record Side(Embedding embedding, Head head, Backend backend) {
+  /**
+   * The parts of a model that a continuation runs.
+   *
+   * @param recorded whether single tokens are read by replays of one recorded pass, where they can
+   *     be
+   */
+  record Side(Embedding embedding, Head head, Backend backend, boolean recorded) {
     /** Embeds ids i32 [B*T], the first column of each row at its position. */
     Tensor embed(Tape t, Tensor ids, int[] firsts) {
       return embedding.apply(t, ids, firsts, null, null);
@@ -58,6 +70,7 @@ final class CachedContinuation implements Continuation {
     this.side = side;
     this.cache = cache;
     this.vocabulary = vocabulary;
+    this.recorded = side.recorded();
     int longest = longest(prompts);
     for (int from = 0; from < longest; from += chunk) {
       int to = (int) Math.min(longest, (long) from + chunk);
@@ -111,6 +124,35 @@ final class CachedContinuation implements Continuation {
     }
   }
 
+  // By a recorded step; false where that cannot be.
+  private boolean step(int[] tokens) {
+    RecordedSteps known = steps;
+    if (known != null && !known.fit()) {
+      forget();
+      known = null;
+    }
+    if (known == null && recorded && cache.length() < cache.capacity()) {
+      known = RecordedSteps.of(side, cache, vocabulary);
+      recorded = known != null;
+      steps = known;
+    }
+    if (known == null) {
+      return false;
+    }
+    known.run(tokens);
+    told = false;
+    order = null;
+    return true;
+  }
+
+  private void forget() {
+    RecordedSteps known = steps;
+    if (known != null) {
+      known.close();
+      steps = null;
+    }
+  }
+
   @Override
   public int rows() {
     return cache.batch();
@@ -123,6 +165,11 @@ final class CachedContinuation implements Continuation {
 
   @Override
   public float[] logits() {
+    RecordedSteps known = steps;
+    if (!told && known != null) {
+      logits = known.logits();
+      told = true;
+    }
     if (order != null) {
       // Only now: most rows are chosen just before their next token is read.
       float[] chosen = new float[order.length * vocabulary];
@@ -136,11 +183,20 @@ final class CachedContinuation implements Continuation {
   }
 
   @Override
+  public @Nullable Choice likeliest() {
+    RecordedSteps known = steps;
+    return told || known == null || order != null ? null : known.likeliest();
+  }
+
+  @Override
   public void append(int[] tokens) {
     if (tokens.length != rows()) {
       throw new IllegalArgumentException(tokens.length + " tokens for " + rows() + " texts");
     }
-    read(tokens, true);
+    if (!step(tokens)) {
+      told = true;
+      read(tokens, true);
+    }
   }
 
   @Override
@@ -152,6 +208,7 @@ final class CachedContinuation implements Continuation {
 
   @Override
   public void close() {
+    forget();
     cache.close();
   }
 }

@@ -25,6 +25,7 @@ public final class Decoder implements Model, NextTokenModel {
   private final Head head;
   private final Layouts layouts;
   private int chunk = 2048;
+  private boolean recorded;
 
   Decoder(ModelConfig config, Parameters parameters) {
     this.config = config;
@@ -35,6 +36,7 @@ public final class Decoder implements Model, NextTokenModel {
     this.stack = new Stack(config.stack(), parameters, "");
     this.head = new Head(config.head(), parameters);
     this.layouts = new Layouts(parameters.backend().memory());
+    this.recorded = parameters.backend().records();
   }
 
   /**
@@ -67,6 +69,15 @@ public final class Decoder implements Model, NextTokenModel {
       throw new IllegalArgumentException("prompts cannot be read " + columns + " tokens at a time");
     }
     chunk = columns;
+  }
+
+  /**
+   * Whether {@link #begin texts} are continued by replays of one recorded pass: at first where the
+   * backend {@linkplain Backend#records records}. The same tokens either way; a model whose passes
+   * differ by more than numbers (biases by distance, patterns of several runs) runs plainly still.
+   */
+  public void recorded(boolean wanted) {
+    recorded = wanted;
   }
 
   /** The attention of each layer. */
@@ -132,7 +143,7 @@ public final class Decoder implements Model, NextTokenModel {
     KeyValueCache cache = new KeyValueCache(stack, schedule, rows, longest + room, padding, null);
     return CachedContinuation.over(
         cache,
-        new CachedContinuation.Side(embedding, head, backend()),
+        new CachedContinuation.Side(embedding, head, backend(), recorded),
         config.vocabulary(),
         prompts,
         chunk);
@@ -152,7 +163,7 @@ public final class Decoder implements Model, NextTokenModel {
           "a batch of " + texts + " texts and " + tokens + " tokens");
     }
     return new BatchedGeneration(
-        new CachedContinuation.Side(embedding, head, backend()),
+        new CachedContinuation.Side(embedding, head, backend(), false),
         config,
         chunk,
         texts,

@@ -105,12 +105,24 @@ final class Embedding implements AutoCloseable {
    * @param firsts position of the first column of each row; before 0 is padding
    */
   Tensor apply(Tape t, Tensor ids, int[] firsts, int @Nullable [][] mask, @Nullable Tensor types) {
+    Tensor rows =
+        config.table() == Table.NONE
+            ? null
+            : rows(t, (int) ids.dim(0) / firsts.length, firsts, mask);
+    return apply(t, ids, rows, types);
+  }
+
+  /**
+   * The same for tokens at rows of the positions' table.
+   *
+   * @param rows i32 [B*T], see {@link #row}; null where positions have no table
+   */
+  Tensor apply(Tape t, Tensor ids, @Nullable Tensor rows, @Nullable Tensor types) {
     Tensor x = Layers.embedding(t, parameters.get("embed.weight"), ids);
     if (config.scale() != 1) {
       x = Layers.scaled(t, x, config.scale());
     }
-    if (config.table() != Table.NONE) {
-      Tensor rows = rows(t, (int) ids.dim(0) / firsts.length, firsts, mask);
+    if (config.table() != Table.NONE && rows != null) {
       Tensor table = sines == null ? parameters.get(prefix + "positions.weight") : sines;
       x = Layers.add(t, x, Layers.embedding(t, table, rows));
     }
@@ -126,6 +138,16 @@ final class Embedding implements AutoCloseable {
     return parameters.byName().containsKey(prefix + "embed.project.weight")
         ? Modules.linear(t, parameters, prefix + "embed.project", x)
         : x;
+  }
+
+  /** The row of the positions' table for a position. */
+  int row(int position) {
+    return position + config.offset();
+  }
+
+  /** Positions that the table has; as many as there can be where there is none. */
+  int positions() {
+    return config.table() == Table.NONE ? Integer.MAX_VALUE : config.rows() - config.offset();
   }
 
   private Tensor rows(Tape t, int length, int[] firsts, int @Nullable [][] mask) {

@@ -10,6 +10,7 @@ import io.heddle.op.pattern.Patterns;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Scope;
 import io.heddle.tensor.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Keys and values of one layer that a later query may still see. A layer that sees far keeps every
@@ -91,6 +92,25 @@ final class HeldKeys {
 
   private static void copy(Backend backend, Tensor from, Tensor to) {
     backend.run(OpCode.COPY, NONE, from, to);
+  }
+
+  /**
+   * Where a column goes and what it sees, as (slot, first slot, end) of {@code attention_step};
+   * null where that is no run of slots.
+   *
+   * @param first the first column seen
+   */
+  int @Nullable [] place(int first, int column) {
+    int slot = column % slots;
+    if (column - first + 1 == slots) {
+      return new int[] {slot, 0, slots};
+    }
+    return first % slots <= slot ? new int[] {slot, first % slots, slot + 1} : null;
+  }
+
+  /** All slots of the first rows. */
+  Pair all(int batch) {
+    return new Pair(keys.slice(0, 0, batch), values.slice(0, 0, batch));
   }
 
   /** The slots in use when {@code total} columns have been written; a ring's are in no order. */

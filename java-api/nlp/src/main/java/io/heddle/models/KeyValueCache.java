@@ -8,6 +8,7 @@ import io.heddle.nn.StackConfig.Positions;
 import io.heddle.op.Attention;
 import io.heddle.op.pattern.AttentionPattern;
 import io.heddle.op.pattern.BlockLayout;
+import io.heddle.op.pattern.Bounds;
 import io.heddle.op.pattern.Patterns;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Scope;
@@ -18,6 +19,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.BiFunction;
+import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -135,6 +137,79 @@ final class KeyValueCache implements Attend, AutoCloseable {
     moves.written(batch, length, length + fresh);
     length += fresh;
     return out;
+  }
+
+  /** Most columns that can be held. */
+  int capacity() {
+    return capacity;
+  }
+
+  /** Of keys, values and what the model computes. */
+  DType dtype() {
+    return stack.parameters().dtype();
+  }
+
+  /** Layers of the stack. */
+  int layers() {
+    return held.length;
+  }
+
+  /** Equal for layers that have equal {@link #place places}. */
+  String kind(int layer) {
+    return schedule.key(layer);
+  }
+
+  /** Columns before the first token of each row in use. */
+  int[] padding() {
+    return padding.clone();
+  }
+
+  /**
+   * Where the token of a row in {@code column} puts its key in a layer, and what it sees there:
+   * (slot, first, end) of {@code attention_step}. Null where that is no run of slots, or where more
+   * than keys and their distance counts.
+   */
+  int @Nullable [] place(int layer, int row, int column) {
+    boolean unordered = held[layer].ring() && stack.spec().slopes() != null;
+    List<String> groups = schedule.groups(layer);
+    Bounds seen = groups.size() == 1 ? Bounds.of(Schedule.pattern(groups.getFirst())) : null;
+    if (sources != null || SequenceAttention.usesTable(stack) || unordered || seen == null) {
+      return null;
+    }
+    int start = padding[row];
+    return held[layer].place((int) seen.first(column - start) + start, column);
+  }
+
+  /**
+   * Runs one embedded token of each text [B, d] after what is held, with nothing that differs from
+   * token to token but what the tensors hold; hidden states [B, d]. {@link #stepped} follows it.
+   *
+   * @param positions i32 [B,1]
+   * @param places of each layer, i32 [B,3], see {@link #place}
+   */
+  Tensor step(Tape t, Tensor embedded, Tensor positions, IntFunction<Tensor> places) {
+    return stack.run(
+        t,
+        embedded,
+        (tape, layer, x) -> {
+          Projection p = Projection.of(tape, stack, schedule, layer, x, batch(), positions);
+          HeldKeys.Pair all = held[layer].all(batch());
+          return Attention.step(
+              tape,
+              p.q(),
+              p.fresh().keys(),
+              p.fresh().values(),
+              stack.spec(),
+              places.apply(layer),
+              all.keys(),
+              all.values());
+        });
+  }
+
+  /** Notes that a {@link #step} was done. */
+  void stepped() {
+    moves.written(batch(), length, length + 1);
+    length++;
   }
 
   /**

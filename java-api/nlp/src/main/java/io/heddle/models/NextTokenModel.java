@@ -1,5 +1,7 @@
 package io.heddle.models;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * What decoding needs of a model: to read several texts side by side and to say what may follow
  * each. Search and sampling know models by this alone.
@@ -16,6 +18,15 @@ public interface NextTokenModel {
    */
   Continuation begin(int[][] prompts, int width, int room);
 
+  /**
+   * The most likely token of each text, the first of equals, and its log probability.
+   *
+   * @param tokens one for each row
+   * @param logProbabilities likewise, of f32
+   */
+  @SuppressWarnings("ArrayRecordComponent") // a carrier, never compared
+  record Choice(int[] tokens, float[] logProbabilities) {}
+
   /** Texts that are being read. Not for use by many threads at once. */
   interface Continuation extends AutoCloseable {
     /** Number of texts. */
@@ -26,6 +37,14 @@ public interface NextTokenModel {
 
     /** Logits [rows, V] of what follows each text; not a copy, valid until the next call. */
     float[] logits();
+
+    /**
+     * The most likely next token of each text where the device has chosen it already, with only a
+     * few numbers to be copied; null where {@link #logits} are the way to know.
+     */
+    default @Nullable Choice likeliest() {
+      return null;
+    }
 
     /** Reads one token after each text. */
     void append(int[] tokens);

@@ -154,12 +154,21 @@ public final class Sampler {
     if (limits.samples() > 1) {
       at.select(all.stream().mapToInt(text -> text.prompt).toArray());
     }
+    boolean plain = options.temperature() == 0 && options.rules().equals(TokenRules.NONE);
     List<Text> rows = all;
     for (int step = 1; ; step++) {
-      float[] logits = at.logits();
+      NextTokenModel.Choice chosen = plain ? at.likeliest() : null;
+      float[] logits = chosen == null ? at.logits() : new float[0];
       for (int r = 0; r < rows.size(); r++) {
-        if (!rows.get(r).done) {
-          write(rows.get(r), logits, r * at.vocabulary(), at.vocabulary(), limits, listener);
+        Text text = rows.get(r);
+        if (text.done) {
+          continue;
+        }
+        if (chosen == null) {
+          write(text, logits, r * at.vocabulary(), at.vocabulary(), limits, listener);
+        } else {
+          double logP = chosen.logProbabilities()[r];
+          note(text, chosen.tokens()[r], logP, logP, limits, listener);
         }
       }
       if (step == limits.maxTokens()) {
@@ -205,7 +214,12 @@ public final class Sampler {
       double[] kept = Arrays.stream(filter.kept()).mapToDouble(i -> scores[i]).toArray();
       among = kept.length == vocabulary ? all : LogSoftmax.of(kept, 0, kept.length);
     }
-    text.add(token, scores[token] - among, scores[token] - all);
+    note(text, token, scores[token] - among, scores[token] - all, limits, listener);
+  }
+
+  private static void note(
+      Text text, int token, double score, double logP, Limits limits, Listener listener) {
+    text.add(token, score, logP);
     text.ended = limits.ends().contains(token);
     text.done = !listener.accept(text.prompt, text.sample, token) || text.ended;
   }

@@ -158,7 +158,7 @@ public final class Translator implements Model {
               from);
       return CachedContinuation.over(
           cache,
-          new CachedContinuation.Side(decoder.embedding, head, backend()),
+          new CachedContinuation.Side(decoder.embedding, head, backend(), false),
           config.vocabulary(),
           prompts,
           Integer.MAX_VALUE);

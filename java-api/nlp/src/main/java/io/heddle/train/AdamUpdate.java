@@ -13,23 +13,22 @@ record AdamUpdate(Recipe.Rule.Adam rule) implements Update {
     return Map.of("moment1", shape, "moment2", shape);
   }
 
+  // As ops.def's adamw wants them: each of f32 numbers, formed in f64, rounded once.
   @Override
-  public boolean clips() {
-    return true;
+  public float[] rates(Slot p, At at) {
+    TrainConfig c = at.config();
+    double rate = at.rate(p);
+    double first = rule.corrected() ? at.correction(c.beta1()) : 1;
+    double second = rule.corrected() ? at.correction(c.beta2()) : 1;
+    return new float[] {
+      (float) (1 - rate * at.decay(p)), (float) (rate / first), (float) (1 / Math.sqrt(second))
+    };
   }
 
   @Override
   public void direct(Slot p, At at) {
     TrainConfig c = at.config();
-    Params params =
-        new Params.Adamw(
-            at.rate(p),
-            c.beta1(),
-            c.beta2(),
-            c.eps(),
-            at.decay(p),
-            rule.corrected() ? at.correction(c.beta1()) : 1,
-            rule.corrected() ? at.correction(c.beta2()) : 1);
+    Params params = new Params.Adamw(0, c.beta1(), c.beta2(), c.eps(), 0, 1, 1);
     @Nullable Tensor master = p.exact() == p.value() ? null : p.exact();
     at.backend()
         .run(
@@ -37,6 +36,7 @@ record AdamUpdate(Recipe.Rule.Adam rule) implements Update {
             params,
             p.gradient(),
             at.factor(),
+            p.rates(),
             p.value(),
             p.kept("moment1"),
             p.kept("moment2"),

@@ -1,6 +1,7 @@
 package io.heddle.train;
 
 import io.heddle.backend.Backend;
+import io.heddle.backend.Repeated;
 import io.heddle.nn.Parameters;
 import io.heddle.op.OpCode;
 import io.heddle.op.Params;
@@ -12,6 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Moves all parameters that are not frozen by a {@link Recipe.Rule}, after clipping the global
@@ -19,6 +21,7 @@ import java.util.TreeMap;
  */
 public final class Optimizer implements AutoCloseable {
   private static final Params.None NONE = new Params.None();
+  private static final int RATES = 3; // of a parameter
 
   private final TrainConfig config;
   private final Backend backend;
@@ -31,6 +34,8 @@ public final class Optimizer implements AutoCloseable {
   private final Tensor measures;
   private final Tensor norm;
   private final Tensor factor;
+  private final Tensor rates; // f32 [slots, 3]
+  private @Nullable Repeated recorded;
 
   /** State for {@code parameters}, which must be trainable. */
   public Optimizer(Parameters parameters, TrainConfig config) {
@@ -43,6 +48,7 @@ public final class Optimizer implements AutoCloseable {
     this.gradients = List.copyOf(parameters.gradients());
     this.squares = scope.tensor(DType.F32, gradients.size());
     this.measures = zeros(2, free.size());
+    this.rates = zeros(free.size(), RATES);
     this.norm = scope.tensor(DType.F32, 1);
     this.factor = scope.tensor(DType.F32, 1);
     for (Tensor p : free) {
@@ -65,6 +71,7 @@ public final class Optimizer implements AutoCloseable {
         state,
         measures.slice(0, 0, 1).view(measures.dim(1)).slice(0, at, at + 1),
         measures.slice(0, 1, 2).view(measures.dim(1)).slice(0, at, at + 1),
+        rates.slice(0, at, at + 1).view(RATES),
         config.recipe().group(p),
         config.decayAll() || p.rank() > 1);
   }
@@ -93,25 +100,73 @@ public final class Optimizer implements AutoCloseable {
    * @return the global gradient norm before clipping
    */
   public float step(long step, double share) {
-    for (int i = 0; i < gradients.size(); i++) {
-      backend.run(OpCode.SUM_SQUARES, NONE, gradients.get(i), squares.slice(0, i, i + 1));
-    }
-    backend.run(OpCode.CLIP_FACTOR, new Params.Clip(config.clip()), squares, norm, factor);
     try (Scope scratch = new Scope(backend.memory())) {
       Update.At at =
           new Update.At(backend, config, step, config.rate(step) * share, factor, scratch);
-      for (Update.Slot slot : slots.values()) {
-        if (!update.clips() && config.clip() > 0) {
-          Tensor g = slot.gradient();
-          at.binary(2, 1, g, 1, factor.expand(g.shape()), g);
+      if (tell(at)) {
+        Repeated known = recorded;
+        if (known == null) {
+          moveBy(at);
+        } else {
+          known.run();
         }
-        update.direct(slot, at);
-      }
-      if (!update.clips()) {
+      } else {
+        measure();
+        for (Update.Slot slot : slots.values()) {
+          if (config.clip() > 0) {
+            Tensor g = slot.gradient();
+            at.binary(2, 1, g, 1, factor.expand(g.shape()), g);
+          }
+          update.direct(slot, at);
+        }
         apply(at);
       }
     }
     return (float) norm.get(0);
+  }
+
+  /**
+   * Whether steps whose calls are all alike are recorded and replayed, where the backend can: the
+   * same parameters, bit for bit.
+   */
+  public void capture(boolean wanted) {
+    Repeated known = recorded;
+    if (known != null) {
+      known.close();
+    }
+    Update.At any = new Update.At(backend, config, 0, 0, factor, scope);
+    recorded = wanted ? new Repeated(backend, () -> moveBy(any)) : null;
+  }
+
+  // Puts what differs from step to step where the kernels read it; false for a rule whose calls
+  // say.
+  private boolean tell(Update.At at) {
+    float[] all = new float[slots.size() * RATES];
+    int i = 0;
+    for (Update.Slot slot : slots.values()) {
+      float[] each = update.rates(slot, at);
+      if (each == null) {
+        return false;
+      }
+      System.arraycopy(each, 0, all, i, RATES);
+      i += RATES;
+    }
+    rates.copyFrom(all);
+    return true;
+  }
+
+  private void measure() {
+    for (int i = 0; i < gradients.size(); i++) {
+      backend.run(OpCode.SUM_SQUARES, NONE, gradients.get(i), squares.slice(0, i, i + 1));
+    }
+    backend.run(OpCode.CLIP_FACTOR, new Params.Clip(config.clip()), squares, norm, factor);
+  }
+
+  private void moveBy(Update.At at) {
+    measure();
+    for (Update.Slot slot : slots.values()) {
+      update.direct(slot, at);
+    }
   }
 
   private void apply(Update.At at) {
@@ -169,6 +224,7 @@ public final class Optimizer implements AutoCloseable {
 
   @Override
   public void close() {
+    capture(false);
     scope.close();
   }
 }

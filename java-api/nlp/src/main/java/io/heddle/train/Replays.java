@@ -25,8 +25,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * Forward and backward passes of {@linkplain Objective.Repeatable repeatable} steps. The first of a
  * kind runs plainly, the second is recorded ({@link Backend#capture}), it and all later ones are
- * replayed on their own inputs. Kinds that draw dropout masks, or do what cannot be recorded, run
- * plainly for ever. Gradients and losses are the same in every case, bit for bit.
+ * replayed on their own inputs; where their dropout draws is one of these. Kinds that do what
+ * cannot be recorded run plainly for ever. Gradients and losses are the same in every case, bit for
+ * bit.
  */
 final class Replays implements AutoCloseable {
   // A recording keeps the addresses of all activations; those of a context share their memory.
@@ -90,6 +91,7 @@ final class Replays implements AutoCloseable {
     private final Objective.Repeatable first;
     private final Scope scope = new Scope(backend.memory());
     private final List<Tensor> inputs = new ArrayList<>();
+    private final Tensor offset = scope.tensor(DType.I64, 1);
     private @Nullable Tensor losses;
     private @Nullable Graph graph;
     private Set<Tensor> reached = Set.of(); // of the awaited gradients
@@ -105,18 +107,17 @@ final class Replays implements AutoCloseable {
       for (int i = 0; i < inputs.size(); i++) {
         inputs.get(i).copyFrom(step.inputs().get(i));
       }
+      offset.copyFrom(new long[] {randomness.next()});
+      Randomness told = Randomness.told(randomness.seed(), offset);
       if (recordable) {
-        record(awaited);
+        record(told, awaited);
       }
       Graph recorded = graph;
       Tensor found;
       if (recorded == null) {
-        found = passes(randomness, awaited);
-        recordable = plain && !randomness.drawn();
+        found = passes(told, awaited);
+        recordable = plain;
         plain = false;
-        if (randomness.drawn()) {
-          refusal = "dropout differs from step to step";
-        }
       } else {
         recorded.replay();
         awaited.removeAll(reached);
@@ -126,19 +127,19 @@ final class Replays implements AutoCloseable {
       return new Objective.Loss(Losses.sum(found), step.count());
     }
 
-    private void record(Set<Tensor> awaited) {
+    private void record(Randomness told, Set<Tensor> awaited) {
       recordable = false;
       Set<Tensor> before = Set.copyOf(awaited);
       try {
-        graph = backend.capture(() -> recorded(before));
+        graph = backend.capture(() -> recorded(told, before));
       } catch (UnsupportedOperationException | OutOfNativeMemoryException | DeviceException e) {
         refusal = String.valueOf(e.getMessage());
       }
     }
 
-    private void recorded(Set<Tensor> awaited) {
+    private void recorded(Randomness told, Set<Tensor> awaited) {
       Set<Tensor> left = new HashSet<>(awaited);
-      passes(Randomness.NONE, left);
+      passes(told, left);
       reached = new HashSet<>(awaited);
       reached.removeAll(left);
     }

@@ -121,6 +121,7 @@ public final class Trainer {
         Average average =
             new Average(config.recipe().averaging(), optimizer, parameters.backend());
         Replays replays = new Replays(parameters.backend())) {
+      optimizer.capture(capture);
       Keeper keeper = new Keeper(parameters, optimizer, average, carried);
       Checkpoints.Progress at = keeper.resume();
       progress.begin(task, config.steps(), "step");

@@ -6,6 +6,7 @@ import io.heddle.op.Params;
 import io.heddle.tensor.Scope;
 import io.heddle.tensor.Tensor;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A rule at work. A step has two parts, so that all norms it needs are read back at once: {@link
@@ -28,9 +29,13 @@ interface Update {
    */
   void apply(Slot p, At at, double first, double second);
 
-  /** Whether the rule multiplies the clipping factor in itself. */
-  default boolean clips() {
-    return false;
+  /**
+   * The numbers of a step that {@link #direct} reads from {@code p.rates}, three of them, so that
+   * its calls are the same for all steps; null where the calls themselves have them. A rule of the
+   * first kind multiplies the clipping factor in and moves the parameter in {@link #direct}.
+   */
+  default float @Nullable [] rates(Slot p, At at) {
+    return null;
   }
 
   /**
@@ -41,6 +46,7 @@ interface Update {
    * @param gradient f32
    * @param state what the rule keeps
    * @param first f32 [1] for a sum of squares; likewise {@code second}
+   * @param rates f32 [3], what {@link #rates} says of the step
    * @param group its rate and decay
    * @param decays whether weight decay applies
    */
@@ -51,6 +57,7 @@ interface Update {
       Map<String, Tensor> state,
       Tensor first,
       Tensor second,
+      Tensor rates,
       Recipe.Group group,
       boolean decays) {
     Tensor kept(String name) {

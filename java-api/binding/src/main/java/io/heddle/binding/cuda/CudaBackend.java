@@ -64,6 +64,11 @@ public final class CudaBackend extends NativeBackend {
     }
   }
 
+  @Override
+  public boolean records() {
+    return true;
+  }
+
   private CudaGemm gemm(long stream) {
     CudaGemm known = gemm;
     if (known == null) {

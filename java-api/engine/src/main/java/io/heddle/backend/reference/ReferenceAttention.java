@@ -16,6 +16,7 @@ final class ReferenceAttention {
   private static final int BLOCK = 64;
 
   private final Params.Attention p;
+  private final long offset;
   private final int heads;
   private final int group; // query heads per key head
   private final int queries;
@@ -32,7 +33,9 @@ final class ReferenceAttention {
 
   private ReferenceAttention(
       Params.Attention p, @Nullable Tensor[] t, int layout, int masksAt, int slopesAt) {
+    Tensor added = t[slopesAt + 1];
     this.p = p;
+    this.offset = p.offset() + (added == null ? 0 : (long) added.get(0));
     Tensor qt = ReferenceBackend.need(t, 0, "q");
     Tensor kt = ReferenceBackend.need(t, 1, "k");
     this.heads = (int) qt.dim(1);
@@ -110,14 +113,14 @@ final class ReferenceAttention {
     if (p.dropout() == 0) {
       return 1;
     }
-    long word = Philox.word(j % 4, j / 4, i, b * heads + h, (int) p.offset(), p.seed());
+    long word = Philox.word(j % 4, j / 4, i, b * heads + h, (int) offset, p.seed());
     return Philox.keeps(word, p.dropout()) ? 1 / (1 - (double) p.dropout()) : 0;
   }
 
-  /** q k v row_ptr? row_blocks? masks? head_group? slopes? -&gt; o lse?. */
+  /** q k v row_ptr? row_blocks? masks? head_group? slopes? offset? -&gt; o lse?. */
   static void forward(Params.Attention p, @Nullable Tensor[] t) {
     ReferenceAttention a = new ReferenceAttention(p, t, 3, 5, 7);
-    Tensor out = ReferenceBackend.need(t, 8, "o");
+    Tensor out = ReferenceBackend.need(t, 9, "o");
     int batch = (int) out.dim(0);
     double[] o = new double[(int) out.size()];
     double[] lse = new double[batch * a.heads * a.queries];
@@ -130,7 +133,7 @@ final class ReferenceAttention {
       }
     }
     out.copyFrom(o);
-    Values.store(t[9], lse, false);
+    Values.store(t[10], lse, false);
   }
 
   // One query: adds its output to o, gives the logarithm of the sum of exponentials.
@@ -160,8 +163,8 @@ final class ReferenceAttention {
   }
 
   /**
-   * q k v o lse do row_ptr? row_blocks? col_ptr? col_blocks? masks? head_group? slopes? -&gt; dq dk
-   * dv.
+   * q k v o lse do row_ptr? row_blocks? col_ptr? col_blocks? masks? head_group? slopes? offset?
+   * -&gt; dq dk dv.
    */
   static void backward(Params.Attention p, @Nullable Tensor[] t) {
     ReferenceAttention a = new ReferenceAttention(p, t, 6, 10, 12);
@@ -186,9 +189,9 @@ final class ReferenceAttention {
         }
       }
     }
-    ReferenceBackend.need(t, 13, "dq").copyFrom(dq);
-    ReferenceBackend.need(t, 14, "dk").copyFrom(dk);
-    ReferenceBackend.need(t, 15, "dv").copyFrom(dv);
+    ReferenceBackend.need(t, 14, "dq").copyFrom(dq);
+    ReferenceBackend.need(t, 15, "dk").copyFrom(dk);
+    ReferenceBackend.need(t, 16, "dv").copyFrom(dv);
   }
 
   private void pair(
@@ -216,6 +219,38 @@ final class ReferenceAttention {
       dq[row * dim + d] += ds * p.scale() * k[key * dim + d];
       dk[key * dim + d] += ds * p.scale() * q[row * dim + d];
     }
+  }
+
+  /**
+   * q k v places slopes? -&gt; keys values o: as {@code forward} of the keys of each text's run.
+   */
+  static void step(Params.Attention p, @Nullable Tensor[] t) {
+    Tensor q = ReferenceBackend.need(t, 0, "q");
+    Tensor places = ReferenceBackend.need(t, 3, "places");
+    Tensor keys = ReferenceBackend.need(t, 5, "keys");
+    Tensor values = ReferenceBackend.need(t, 6, "values");
+    for (long b = 0; b < q.dim(0); b++) {
+      long slot = (long) places.get(b, 0);
+      if (slot < 0 || slot >= keys.dim(2)) {
+        throw new IllegalArgumentException(
+            "'places' has slot " + slot + " at " + b + ", outside [0, " + keys.dim(2) + ")");
+      }
+      write(ReferenceBackend.need(t, 1, "k"), keys, b, slot);
+      write(ReferenceBackend.need(t, 2, "v"), values, b, slot);
+      long first = Math.max(0, (long) places.get(b, 1));
+      long end = Math.max(first, Math.min(keys.dim(2), (long) places.get(b, 2)));
+      Tensor[] each = new Tensor[11];
+      each[0] = q.slice(0, b, b + 1);
+      each[1] = keys.slice(0, b, b + 1).slice(2, first, end);
+      each[2] = values.slice(0, b, b + 1).slice(2, first, end);
+      each[7] = t[4];
+      each[9] = ReferenceBackend.need(t, 7, "o").slice(0, b, b + 1);
+      forward(p, each);
+    }
+  }
+
+  private static void write(Tensor fresh, Tensor held, long b, long slot) {
+    held.slice(0, b, b + 1).slice(2, slot, slot + 1).copyFrom(fresh.slice(0, b, b + 1).toDoubles());
   }
 
   /** Rotary: x positions inv_freq -&gt; y. */

@@ -82,6 +82,7 @@ public final class ReferenceBackend implements Backend {
     switch (op) {
       case ATTENTION_FWD -> ReferenceAttention.forward((Params.Attention) params, t);
       case ATTENTION_BWD -> ReferenceAttention.backward((Params.Attention) params, t);
+      case ATTENTION_STEP -> ReferenceAttention.step((Params.Attention) params, t);
       case NORM_FWD -> ReferenceNorms.forward((Params.Norm) params, t);
       case NORM_BWD -> ReferenceNorms.backward((Params.Norm) params, t);
       case BIAS_ACT_FWD -> ReferenceActivations.forward((Params.Activation) params, t);
@@ -93,6 +94,7 @@ public final class ReferenceBackend implements Backend {
       case EMBEDDING_BWD -> ReferenceLosses.embeddingBackward((Params.Embedding) params, t);
       case DROPOUT -> ReferenceElementwise.dropout((Params.Dropout) params, t);
       case CROSS_ENTROPY -> ReferenceLosses.crossEntropy((Params.CrossEntropy) params, t);
+      case ARGMAX -> ReferenceLosses.argmax(t);
       case SOFTMAX_FWD -> ReferenceLosses.softmaxForward(t);
       case SOFTMAX_BWD -> ReferenceLosses.softmaxBackward(t);
       case BINARY -> ReferenceElementwise.binary((Params.Binary) params, t);

@@ -86,12 +86,12 @@ final class ReferenceElementwise {
   /** x -&gt; y. */
   static void dropout(Params.Dropout p, @Nullable Tensor[] t) {
     double[] x = ReferenceBackend.need(t, 0, "x").toDoubles();
+    long offset = p.offset() + (t[1] == null ? 0 : (long) t[1].get(0));
     for (int i = 0; i < x.length; i++) {
-      long word =
-          Philox.word(i % 4, i / 4, 0, (int) p.offset(), (int) (p.offset() >>> 32), p.seed());
+      long word = Philox.word(i % 4, i / 4, 0, (int) offset, (int) (offset >>> 32), p.seed());
       x[i] = Philox.keeps(word, p.p()) ? x[i] / (1 - (double) p.p()) : 0;
     }
-    ReferenceBackend.need(t, 1, "y").copyFrom(x);
+    ReferenceBackend.need(t, 2, "y").copyFrom(x);
   }
 
   /** x -&gt; y[1]. */
@@ -112,28 +112,33 @@ final class ReferenceElementwise {
     ReferenceBackend.need(t, 2, "factor").copyFrom(new double[] {factor});
   }
 
-  /** grad factor? -&gt; param m v master?, as torch.optim.AdamW. */
+  /** grad factor? rates? -&gt; param m v master?, as torch.optim.AdamW. */
   static void adamw(Params.Adamw p, @Nullable Tensor[] t) {
-    Tensor param = ReferenceBackend.need(t, 2, "param");
-    Tensor master = t[5];
+    Tensor param = ReferenceBackend.need(t, 3, "param");
+    Tensor master = t[6];
     double[] g = ReferenceBackend.need(t, 0, "grad").toDoubles();
     double factor = t[1] == null ? 1 : t[1].get(0);
     double[] w = (master == null ? param : master).toDoubles();
-    double[] m = ReferenceBackend.need(t, 3, "m").toDoubles();
-    double[] v = ReferenceBackend.need(t, 4, "v").toDoubles();
+    double[] m = ReferenceBackend.need(t, 4, "m").toDoubles();
+    double[] v = ReferenceBackend.need(t, 5, "v").toDoubles();
     double b1 = p.beta1();
     double b2 = p.beta2();
+    double[] rates =
+        t[2] != null
+            ? t[2].toDoubles()
+            : new double[] {
+              1 - (double) p.lr() * p.weightDecay(),
+              p.lr() / (double) p.correction1(),
+              1 / Math.sqrt(p.correction2())
+            };
     for (int i = 0; i < w.length; i++) {
       double grad = g[i] * factor;
       m[i] = b1 * m[i] + (1 - b1) * grad;
       v[i] = b2 * v[i] + (1 - b2) * grad * grad;
-      double root = Math.sqrt(v[i]) / Math.sqrt(p.correction2()) + p.eps();
-      w[i] =
-          w[i] * (1 - (double) p.lr() * p.weightDecay())
-              - p.lr() / (double) p.correction1() * m[i] / root;
+      w[i] = w[i] * rates[0] - rates[1] * m[i] / (Math.sqrt(v[i]) * rates[2] + p.eps());
     }
-    ReferenceBackend.need(t, 3, "m").copyFrom(m);
-    ReferenceBackend.need(t, 4, "v").copyFrom(v);
+    ReferenceBackend.need(t, 4, "m").copyFrom(m);
+    ReferenceBackend.need(t, 5, "v").copyFrom(v);
     if (master != null) {
       master.copyFrom(w);
       param.copyFrom(master.toDoubles());

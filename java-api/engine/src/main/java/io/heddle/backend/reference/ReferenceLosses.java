@@ -21,6 +21,24 @@ final class ReferenceLosses {
     ReferenceBackend.need(t, 2, "y").copyFrom(out);
   }
 
+  /** x -&gt; y. */
+  static void argmax(@Nullable Tensor[] t) {
+    Tensor x = ReferenceBackend.need(t, 0, "x");
+    double[] values = x.toDoubles();
+    int n = Values.features(x);
+    double[] out = new double[(int) x.dim(0)];
+    for (int r = 0; r < out.length; r++) {
+      double best = Double.NEGATIVE_INFINITY;
+      for (int i = 0; i < n; i++) {
+        if (values[r * n + i] > best) {
+          best = values[r * n + i];
+          out[r] = i;
+        }
+      }
+    }
+    ReferenceBackend.need(t, 1, "y").copyFrom(out);
+  }
+
   /** dy ids -&gt; dtable. */
   static void embeddingBackward(Params.Embedding p, @Nullable Tensor[] t) {
     double[] dy = ReferenceBackend.need(t, 0, "dy").toDoubles();

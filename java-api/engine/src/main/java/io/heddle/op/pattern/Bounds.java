@@ -24,6 +24,13 @@ public record Bounds(long left, long right, long size, long previous) {
     return size < 0 ? window : window.and(Patterns.block(size, previous));
   }
 
+  /** The first key that the query at {@code q} sees. */
+  public long first(long q) {
+    long near = left < 0 ? 0 : q - left;
+    long block = size < 0 ? 0 : (q / size - previous) * size;
+    return Math.max(0, Math.max(near, block));
+  }
+
   // Both, or null where both have blocks that differ.
   @Nullable Bounds and(Bounds other) {
     if (size >= 0 && other.size >= 0 && (size != other.size || previous != other.previous)) {
