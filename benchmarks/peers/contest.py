@@ -64,10 +64,11 @@ def differing(outputs, wanted):
 
 
 class Contest:
-    def __init__(self, device, out=None, repeats=5, region_ms=20.0, compile_peers="few", footprint=1 << 29, tags=None):
+    def __init__(self, device, out=None, repeats=5, region_ms=20.0, compile_peers="few", footprint=1 << 29, tags=None, parts=None):
         self.device, self.repeats, self.region_ms = device, repeats, region_ms
         self.compile_peers, self.footprint = compile_peers, footprint  # footprint: bytes over which the sets of a case rotate
         self.file = open(out, "w") if out else None
+        self.parts_file = open(parts, "w") if parts else None  # JSONL: what each case's call is made of
         self.cuda = device.type == "cuda"
         self.tags = {
             "backend": device.type,
@@ -119,6 +120,47 @@ class Contest:
         self.ceiling = 2 * nbytes / self.times([[lambda: y.copy_(x)]])[0] / 1e6
         return self.ceiling
 
+    # ---- what a call is made of ----
+
+    def parts(self, calls, n=40):
+        """One call taken apart: microseconds of each kernel, copy and fill (means over n calls, in the order of their first start), of the GPU from
+        the first start to the last end, and of the host until it has given the work away. Empty where the profiler sees nothing."""
+        self.region(calls, len(calls))
+        before = time.perf_counter()
+        for i in range(n):
+            calls[i % len(calls)]()
+        host = (time.perf_counter() - before) * 1e6 / n
+        self.wait()
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+            for i in range(n):
+                calls[i % len(calls)]()
+            self.wait()
+        seen = [e for e in profile.events() if e.device_type == torch.autograd.DeviceType.CUDA]
+        if not seen:
+            return {}
+        seen.sort(key=lambda e: e.time_range.start)
+        sums = {}
+        for e in seen:
+            us, count = sums.get(e.name, (0.0, 0))
+            sums[e.name] = (us + e.time_range.elapsed_us(), count + 1)
+        span = (max(e.time_range.end for e in seen) - seen[0].time_range.start) / n
+        return {
+            "span_us": _round(span),
+            "busy_us": _round(sum(us for us, _ in sums.values()) / n),
+            "host_us": _round(host),
+            "kernels": [{"name": name, "us": _round(us / n), "per_call": _round(count / n)} for name, (us, count) in sums.items()],
+        }
+
+    def _take_apart(self, case, calls):
+        try:
+            parts = self.parts(calls)
+        except RuntimeError as problem:  # a machine may forbid the profiler; the times stand without it
+            parts, reason = {}, str(problem).splitlines()[0]
+        else:
+            reason = "the profiler saw no kernel"
+        row = {"op": case.op, "dtype": NAMES[case.dtype], "shape": case.shape, **(parts or {"without": reason}), **self.tags}
+        print(json.dumps(row), file=self.parts_file, flush=True)
+
     # ---- one case ----
 
     def run(self, case):
@@ -154,6 +196,8 @@ class Contest:
         for f in peers.values():
             contestants.append([(lambda s=s, f=f: f(*s.args)) for s in sets])
         ours, *others = self.times(contestants)
+        if self.parts_file and self.cuda:
+            self._take_apart(case, contestants[0])
         for name, ms in zip(peers, others):
             self._keep(case, ours, name, ms, error)
         if not peers:

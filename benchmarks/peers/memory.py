@@ -22,6 +22,7 @@ def main():
     p.add_argument("--backend", choices=["cuda", "cpu"], default="cuda")
     p.add_argument("--compile", choices=["none", "few", "all"], help="for which cases torch.compile is a peer; default: few with --quick, else all")
     p.add_argument("--only", default="", help="a regular expression; cases whose 'op dtype shape' has no match are left out")
+    p.add_argument("--kernels", help="JSONL, one row per case: the time of each kernel of our call, by CUPTI through torch.profiler")
     p.add_argument("--repeats", type=int, help="regions per contestant, of which the median counts; default: 3 with --quick, else 7")
     p.add_argument("--tiny", action="store_true", help="shapes that a CPU can do; implied by --backend cpu")
     a = p.parse_args()
@@ -38,6 +39,7 @@ def main():
         region_ms=2.0 if tiny else 20.0,
         compile_peers=a.compile or ("few" if a.quick else "all"),
         footprint=1 << 20 if tiny else 1 << 29,
+        parts=a.kernels,
     )
     start = time.monotonic()
     print(f"copy roof: {contest.measure_roof(1 << 24 if tiny else 4 << 30):.0f} GB/s", flush=True)

@@ -41,6 +41,17 @@ std::string named(const char* op, int dtype, int count, int64_t n, int option) {
          ", option " + std::to_string(option);
 }
 
+// The order of inner_products' sums.
+template <class F>
+double ordered_sum(size_t n, const F& term) {
+  double sums[128] = {};
+  for (size_t k = 0; k < n; k++) sums[k % 128] += term(k);
+  for (size_t half = 64; half > 0; half /= 2) {
+    for (size_t s = 0; s < half; s++) sums[s] += sums[s + half];
+  }
+  return sums[0];
+}
+
 void inner_products() {
   for (int option = 0; option < 32; option++) {
     const int dtype = kTypes[option % 4], count = option % 5 + 1;
@@ -56,16 +67,10 @@ void inner_products() {
       int64_t at = 0;
       for (size_t j = 0; j < d.size(); j++) {
         for (size_t i = 0; i <= j; i++, at++) {
-          double want = 0;
-          for (size_t from = 0; from < d[0].size(); from += 4096) {
-            const size_t to = std::min(d[0].size(), from + 4096), pairs = (to - from) / 2;
-            double even = 0, odd = 0;
-            for (size_t p = 0; p < pairs; p++) {
-              even += d[i][from + 2 * p] * d[j][from + 2 * p];
-              odd += d[i][from + 2 * p + 1] * d[j][from + 2 * p + 1];
-            }
-            want += even + odd + ((to - from) % 2 == 0 ? 0.0 : d[i][to - 1] * d[j][to - 1]);
-          }
+          const double want = ordered_sum((d[0].size() + 4095) / 4096, [&](size_t run) {
+            return ordered_sum(std::min<size_t>(4096, d[0].size() - run * 4096),
+                               [&](size_t k) { return d[i][run * 4096 + k] * d[j][run * 4096 + k]; });
+          });
           exact("y", at, y, want);
         }
       }

@@ -1,169 +1,146 @@
 // inner_products: y[(i, j)] = <d_i, d_j> of sources, or of their differences d to a base, in f64: what SLERP (Shoemake 1985), Karcher
 // means, Model Stock (Jang et al. 2024), norms and cosines are made of. Shapes: base, sources contiguous, of one size N, of any float
-// dtypes; y f64 [n (n + 1) / 2]. Work: a block has four runs of 4096 elements. Four warps bring the next 128 elements of each to f64, 16
-// bytes at a time, while the others add up: a thread has the even or the odd products of one run and one pair. A last block adds the runs
-// up in order. Up to four sources are read once; more go in groups of four, each pair of groups a block of its own. On chip: two tiles of
-// f64, 4 KiB for each source, whose neighbours lie so that neither side meets a bank twice. Numerics: f64, products and sums rounded
-// separately, in the order that ops.def gives: the same bits as on the CPU. Cost: reads (n + 1) N elements; the conversions to f64 (16 per
-// clock of an SM) come next. The sum over runs is one chain of additions, which for n = 2 takes about as long as reading does.
-// Deterministic. Checked on: see README.md.
+// dtypes; y f64 [n (n + 1) / 2]. Work: sixteen threads have a run of 4096 elements, each eight neighbours of every 128, which are eight of
+// the run's 128 sums for each pair; the next elements are under way while these are worked on. A last kernel adds the runs up, a thread for
+// each of 128 sums. Up to three sources are read once; more go in twos, each pair of twos a block of its own. On chip: registers (README.md
+// has the counts). Numerics: f64, products and sums rounded separately, in the order that ops.def gives: the same bits as on the CPU. Cost:
+// reads (n + 1) N elements; the conversions to f64 (16 per clock of an SM) come next. Deterministic. Checked on: see README.md.
 #include "sources.h"
 
 namespace hd {
 namespace {
 
 constexpr int64_t kRun = 4096;
-constexpr int kRuns = 4;            // of a block
-constexpr int kStep = 128;          // elements of a run in a tile
-constexpr int kStride = kStep + 2;  // numbers between runs: the next one is in other banks
-constexpr int kGroup = 4;           // sources
-constexpr int kLoaders = 128;       // threads
-constexpr int kTile = kRuns * kStride;
+constexpr int kChains = 128;            // sums of a run, and of the runs
+constexpr int kPack = 8;                // neighbouring elements of a thread, each of another sum
+constexpr int kTeam = kChains / kPack;  // threads of a run
+constexpr int kBlock = 128;             // threads
+constexpr int kTogether = 3;            // sources that are read once
+constexpr int kGroup = 2;               // of more
 
-struct Pair {
-  int32_t i, j;  // rows of the tile
-  int64_t at;    // of the result
-  bool exists;
+// Eight elements of one tensor as they lie; T void: of any dtype, loaded when they are asked for. Zeros at first, and past the end.
+template <class T>
+struct Eight {
+  Bits<T> part[kPack / kWidth<T>];
+
+  __device__ void load(const void* p, int32_t, int64_t at, int64_t n) {
+#pragma unroll
+    for (int k = 0; k < kPack / kWidth<T>; k++) part[k] = load_bits(static_cast<const T*>(p), at + k * kWidth<T>, n, true);
+  }
+  __device__ double operator[](int i) const { return to_f64(part[i / kWidth<T>].item[i % kWidth<T>]); }
+};
+template <>
+struct Eight<void> {
+  const void* data;
+  int64_t first, end;
+  int32_t dtype;
+
+  __device__ void load(const void* p, int32_t type, int64_t at, int64_t n) { data = p, first = at, end = n, dtype = type; }
+  __device__ double operator[](int i) const { return first + i < end ? load_double(data, dtype, first + i) : 0.0; }
 };
 
-// The sources of blockIdx.y's two groups, a <= b, which may be one.
-struct Groups {
-  int32_t a = 0, b = 0, rows, firsts;
+template <class T, int R>
+struct Elements {
+  Eight<T> base, x[R];
 
-  __device__ explicit Groups(int32_t count) {
-    int32_t left = static_cast<int32_t>(blockIdx.y);
-    for (; left > b; b++) left -= b + 1;
-    a = left;
-    firsts = static_cast<int32_t>(least(kGroup, count - a * kGroup));
-    rows = firsts + (a == b ? 0 : static_cast<int32_t>(least(kGroup, count - b * kGroup)));
-  }
-  __device__ int32_t source(int32_t row) const { return row < firsts ? a * kGroup + row : b * kGroup + row - firsts; }
-  __device__ Pair pair(int32_t number) const {
-    Pair p{0, 0, 0, false};
-    if (a == b) {
-      for (; number > p.j; p.j++) number -= p.j + 1;
-      p.i = number;
-      p.exists = p.j < rows;
-    } else {
-      p.i = number % firsts;
-      p.j = firsts + number / firsts;
-      p.exists = p.j < rows;
-    }
-    if (!p.exists) return {0, 0, 0, false};
-    const int64_t i = source(p.i), j = source(p.j);
-    p.at = j * (j + 1) / 2 + i;
-    return p;
+  __device__ void load(const Sources& s, const int32_t (&source)[R], int64_t at, int64_t end) {
+    if (s.based()) base.load(s.base, s.base_dtype, at, end);
+#pragma unroll
+    for (int k = 0; k < R; k++) x[k].load(s.data[source[k]], s.dtype[source[k]], at, end);
   }
 };
 
-// Elements [k, k + kStep) of the block's runs; those from `end` on are 0. Neighbour pair c of pack q lies at c * packs + q.
-__device__ void bring(const Sources& s, const Groups& g, int64_t first, int64_t k, int64_t end, double* tile) {
-  if (!s.dense) {
-    for (int item = static_cast<int>(threadIdx.x); item < kRuns * kStep; item += kLoaders) {
-      const int run = item / kStep, e = item % kStep;
-      const int64_t at = first + run * kRun + k + e;
-      for (int32_t row = 0; row < g.rows; row++)
-        tile[row * kTile + run * kStride + e] = at < end ? load_difference(s, g.source(row), at) : 0.0;
-    }
-    return;
+// Blocks of a processor, at least: two sources ask for 24 to 48 KB at a time then.
+template <class T>
+constexpr int resident(int rows) {
+  return rows == 2 && !std::is_same_v<T, double> ? 4 : 1;
+}
+
+// The sums of the pairs of R sources, or with Cross of one of the first and one of the second half of them: sums[pair, run]. blockIdx.y
+// counts groups of sources, or pairs of groups.
+template <class T, int R, bool Cross>
+__global__ void __launch_bounds__(kBlock, resident<T>(R)) inner_kernel(const __grid_constant__ Sources s, double* sums, int64_t runs) {
+  constexpr int kPairs = Cross ? R * R / 4 : R * (R + 1) / 2;
+  int32_t source[R], a = static_cast<int32_t>(blockIdx.y), b = a;
+  if constexpr (Cross) {
+    for (b = 1; a >= b; b++) a -= b;
   }
-  const int width = pack_width(s.base_dtype), packs = kStep / width;
-  for (int item = static_cast<int>(threadIdx.x); item < kRuns * packs; item += kLoaders) {
-    const int run = item / packs, q = item % packs;
-    const int64_t at = first + run * kRun + k + q * width;
-    const bool whole = at + width <= end;
-    double* to = tile + run * kStride + q * 2;
-#pragma unroll 1
-    for (int32_t row = 0; row < g.rows; row += kGroup) {
-      uint4 raw[kGroup] = {}, base = {};
-      if (whole) {
 #pragma unroll
-        for (int i = 0; i < kGroup; i++) {
-          if (row + i < g.rows) raw[i] = load_raw(s.data[g.source(row + i)], at / width);
-        }
-        if (s.based()) base = load_raw(s.base, at / width);
-      }
-      double b[kMostWide] = {};
-      if (whole && s.based()) widen(base, s.base_dtype, b);
+  for (int k = 0; k < R; k++) source[k] = Cross ? (k < R / 2 ? a * R / 2 + k : b * R / 2 + k - R / 2) : a * R + k;
+  int32_t real[R];  // past the last source it once more, for sums that are not stored
 #pragma unroll
-      for (int i = 0; i < kGroup; i++) {
-        if (row + i >= g.rows) continue;
-        double x[kMostWide] = {};
-        if (whole) {
-          widen(raw[i], s.base_dtype, x);
-        } else {
+  for (int k = 0; k < R; k++) real[k] = static_cast<int32_t>(least(source[k], s.count - 1));
+  const int64_t run = (static_cast<int64_t>(blockIdx.x) * kBlock + threadIdx.x) / kTeam, end = least(s.n, (run + 1) * kRun);
+  const int lane = static_cast<int>(threadIdx.x % kTeam);
+  double sum[kPairs][kPack] = {};
+  Elements<T, R> now{}, next{};
+  int64_t at = run * kRun + lane * kPack;
+  if (at < end) now.load(s, real, at, end);
+  for (; at < end; at += kChains) {
+    if (at + kChains < end) next.load(s, real, at + kChains, end);
 #pragma unroll
-          for (int e = 0; e < kMostWide; e++) x[e] = e < width && at + e < end ? load_difference(s, g.source(row + i), at + e) : 0.0;
-        }
+    for (int i = 0; i < kPack; i++) {
+      const double zero = -now.base[i];  // without a base -0, which changes nothing
+      double d[R];
 #pragma unroll
-        for (int c = 0; c < kMostWide / 2; c++) {
-          if (2 * c >= width) continue;
-          const double2 pair = {__dadd_rn(x[2 * c], -b[2 * c]), __dadd_rn(x[2 * c + 1], -b[2 * c + 1])};
-          *reinterpret_cast<double2*>(to + (row + i) * kTile + c * packs * 2) = pair;
-        }
+      for (int k = 0; k < R; k++) d[k] = __dadd_rn(now.x[k][i], zero);
+      int pair = 0;
+#pragma unroll
+      for (int v = Cross ? R / 2 : 0; v < R; v++) {
+#pragma unroll
+        for (int u = 0; u < (Cross ? R / 2 : v + 1); u++, pair++) sum[pair][i] = __dadd_rn(sum[pair][i], __dmul_rn(d[u], d[v]));
       }
     }
+    now = next;
   }
-}
-
-// Even or odd products of one run and pair, in the order of the elements.
-__device__ double add(double sum, const double* a, const double* b, int packs) {
-  const int each = kStep / 2 / packs;
-  for (int q = 0; q < packs; q++) {
-    for (int c = 0; c < each; c++) {
-      const int at = (c * packs + q) * 2;
-      sum = __dadd_rn(sum, __dmul_rn(a[at], b[at]));
+  int pair = 0;
+#pragma unroll
+  for (int v = Cross ? R / 2 : 0; v < R; v++) {
+#pragma unroll
+    for (int u = 0; u < (Cross ? R / 2 : v + 1); u++, pair++) {
+      double(&mine)[kPack] = sum[pair];
+#pragma unroll
+      for (int step = kTeam / 2; step > 0; step /= 2) {
+#pragma unroll
+        for (int i = 0; i < kPack; i++) mine[i] = __dadd_rn(mine[i], __shfl_xor_sync(0xffffffffu, mine[i], step));
+      }
+#pragma unroll
+      for (int width = kPack / 2; width > 0; width /= 2) {
+#pragma unroll
+        for (int i = 0; i < width; i++) mine[i] = __dadd_rn(mine[i], mine[i + width]);
+      }
+      const int64_t i = source[u], j = source[v];
+      if (lane == 0 && run < runs && j < s.count) sums[(j * (j + 1) / 2 + i) * runs + run] = mine[0];
     }
   }
-  return sum;
 }
 
-// sums[pair, run]
-__global__ void __launch_bounds__(2 * kLoaders) inner_kernel(const __grid_constant__ Sources s, double* sums, int64_t runs) {
-  const Groups g(s.count);
-  auto tiles = reinterpret_cast<double*>(dynamic_shared());
-  const int64_t first_run = static_cast<int64_t>(blockIdx.x) * kRuns, first = first_run * kRun;
-  const int64_t even_end = s.n - s.n % 2;  // a lone last element is added at the end
-  const bool loads = threadIdx.x < kLoaders;
-  const int worker = static_cast<int>(threadIdx.x) - kLoaders, half = worker % 2, run = worker / 2 % kRuns;
-  const Pair pair = loads ? Pair{0, 0, 0, false} : g.pair(worker / (2 * kRuns));
-  const int packs = s.dense ? kStep / pack_width(s.base_dtype) : kStep / 2;
-  const int64_t steps = ceil_div(least(kRun, s.n - first), kStep);
-  double sum = 0;
-  if (loads) bring(s, g, first, 0, even_end, tiles);
-  __syncthreads();
-  for (int64_t t = 0; t < steps; t++) {
-    const double* now = tiles + t % 2 * g.rows * kTile;
-    if (loads && t + 1 < steps) bring(s, g, first, (t + 1) * kStep, even_end, tiles + (t + 1) % 2 * g.rows * kTile);
-    if (pair.exists) sum = add(sum, now + pair.i * kTile + run * kStride + half, now + pair.j * kTile + run * kStride + half, packs);
-    __syncthreads();
-  }
-  if (loads) return;
-  const double odd = __shfl_xor_sync(0xffffffffu, sum, 1);
-  if (!pair.exists || half != 0 || first_run + run >= runs) return;
-  double total = __dadd_rn(sum, odd);
-  if (s.n % 2 != 0 && first_run + run == runs - 1)
-    total = __dadd_rn(total, __dmul_rn(load_difference(s, g.source(pair.i), s.n - 1), load_difference(s, g.source(pair.j), s.n - 1)));
-  sums[pair.at * runs + first_run + run] = total;
-}
-
-// One warp per pair: all lanes bring, one adds, in order.
-__global__ void __launch_bounds__(32) add_runs(const double* sums, double* y, int64_t runs) {
-  constexpr int kChunk = 512;
-  __shared__ double chunk[kChunk];
+// A block per pair, a thread for each of the sums that the runs go to.
+__global__ void __launch_bounds__(kChains) add_runs(const double* sums, double* y, int64_t runs) {
+  __shared__ double chain[kChains];
+  const int me = static_cast<int>(threadIdx.x);
+  const double* const mine = sums + blockIdx.x * runs;
   double total = 0;
-  for (int64_t from = 0; from < runs; from += kChunk) {
-    const int length = static_cast<int>(least(kChunk, runs - from));
-#pragma unroll
-    for (int i = static_cast<int>(threadIdx.x); i < kChunk; i += 32) chunk[i] = i < length ? sums[blockIdx.x * runs + from + i] : 0.0;
-    __syncwarp();
-    if (threadIdx.x == 0) {
 #pragma unroll 16
-      for (int i = 0; i < length; i++) total = __dadd_rn(total, chunk[i]);
-    }
-    __syncwarp();
+  for (int64_t r = me; r < runs; r += kChains) total = __dadd_rn(total, mine[r]);
+  chain[me] = total;
+  for (int width = kChains / 2; width > 0; width /= 2) {
+    __syncthreads();
+    if (me < width) chain[me] = __dadd_rn(chain[me], chain[me + width]);
   }
-  if (threadIdx.x == 0) y[blockIdx.x] = total;
+  if (me == 0) y[blockIdx.x] = chain[0];
+}
+
+template <class T>
+hd_status sum_runs(const Call& call, const Sources& s, double* sums, int64_t runs) {
+  const auto blocks = static_cast<unsigned>(ceil_div(runs, kBlock / kTeam));
+  void (*const kernels[kTogether])(Sources, double*, int64_t) = {inner_kernel<T, 1, false>, inner_kernel<T, 2, false>,
+                                                                 inner_kernel<T, 3, false>};
+  if (s.count <= kTogether) return launch(call, kernels[s.count - 1], dim3(blocks), kBlock, 0, s, sums, runs);
+  const auto groups = static_cast<unsigned>(ceil_div(s.count, kGroup));
+  const hd_status status = launch(call, inner_kernel<T, kGroup, false>, dim3(blocks, groups), kBlock, 0, s, sums, runs);
+  if (status != HD_OK) return status;
+  return launch(call, inner_kernel<T, 2 * kGroup, true>, dim3(blocks, groups * (groups - 1) / 2), kBlock, 0, s, sums, runs);
 }
 }  // namespace
 
@@ -178,15 +155,13 @@ hd_status inner_products(const Call& call) {
   if (check.failed()) return check.status();
   auto sums = static_cast<double*>(workspace(call, most(1, runs * pairs) * static_cast<int64_t>(sizeof(double))));
   if (sums == nullptr) return HD_NO_MEMORY;
+  const Sources sources = sources_of(call, 1, count, n);
   if (runs > 0) {
-    const int64_t groups = ceil_div(count, kGroup), rows = groups > 1 ? 2 * kGroup : count;
-    const int64_t each = groups > 1 ? kGroup * kGroup : pairs;  // pairs of a block, at most
-    const auto threads = static_cast<unsigned>(kLoaders + ceil_div(each * 2 * kRuns, 32) * 32);
-    const dim3 grid(static_cast<unsigned>(ceil_div(runs, kRuns)), static_cast<unsigned>(groups * (groups + 1) / 2));
-    const int64_t shared = 2 * rows * kTile * static_cast<int64_t>(sizeof(double));
-    const hd_status status = launch(call, inner_kernel, grid, threads, shared, sources_of(call, 1, count, n), sums, runs);
+    const hd_status status =
+        !sources.dense ? sum_runs<void>(call, sources, sums, runs)
+                       : with_any_float(sources.base_dtype, [&](auto type) { return sum_runs<decltype(type)>(call, sources, sums, runs); });
     if (status != HD_OK) return status;
   }
-  return launch(call, add_runs, dim3(static_cast<unsigned>(pairs)), 32, 0, sums, call.data<double>(y), runs);
+  return launch(call, add_runs, dim3(static_cast<unsigned>(pairs)), kChains, 0, sums, call.data<double>(y), runs);
 }
 }  // namespace hd

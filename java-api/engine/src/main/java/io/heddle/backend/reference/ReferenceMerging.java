@@ -7,6 +7,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -16,6 +17,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class ReferenceMerging {
   private static final int RUN = 4096;
+  private static final int SUMS = 128;
   private static final ValueLayout.OfLong I64 =
       ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
@@ -25,26 +27,33 @@ final class ReferenceMerging {
   static void innerProducts(@Nullable Tensor[] t) {
     double[][] d = differences(t, 1, t.length - 2);
     double[] out = new double[d.length * (d.length + 1) / 2];
+    int runs = (d[0].length + RUN - 1) / RUN;
     int at = 0;
     for (int j = 0; j < d.length; j++) {
       for (int i = 0; i <= j; i++, at++) {
-        for (int from = 0; from < d[0].length; from += RUN) {
-          out[at] += product(d[i], d[j], from, Math.min(d[0].length, from + RUN));
-        }
+        double[] a = d[i];
+        double[] b = d[j];
+        out[at] =
+            sum(
+                runs,
+                r -> sum(Math.min(RUN, a.length - r * RUN), k -> a[r * RUN + k] * b[r * RUN + k]));
       }
     }
     ReferenceBackend.need(t, t.length - 1, "y").copyFrom(out);
   }
 
-  private static double product(double[] a, double[] b, int from, int to) {
-    double even = 0;
-    double odd = 0;
-    int k = from;
-    for (; k + 1 < to; k += 2) {
-      even += a[k] * b[k];
-      odd += a[k + 1] * b[k + 1];
+  /** The sum of n terms in the one order of {@code ops.def}. */
+  private static double sum(int n, IntToDoubleFunction term) {
+    double[] sums = new double[SUMS];
+    for (int k = 0; k < n; k++) {
+      sums[k % SUMS] += term.applyAsDouble(k);
     }
-    return even + odd + (k < to ? a[k] * b[k] : 0);
+    for (int half = SUMS / 2; half > 0; half /= 2) {
+      for (int s = 0; s < half; s++) {
+        sums[s] += sums[s + half];
+      }
+    }
+    return sums[0];
   }
 
   /** base? ranks source* -&gt; cuts. */
