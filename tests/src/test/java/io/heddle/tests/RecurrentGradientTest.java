@@ -10,6 +10,7 @@ import io.heddle.nn.RecurrentStack;
 import io.heddle.nn.RecurrentStack.Kind;
 import io.heddle.op.Layers;
 import io.heddle.op.Losses;
+import io.heddle.op.ProjectedLstm;
 import io.heddle.op.Recurrent;
 import io.heddle.op.Sequences;
 import io.heddle.tensor.DType;
@@ -32,6 +33,8 @@ class RecurrentGradientTest {
   private static final int STEPS = 4;
   private static final int ROWS = 2;
   private static final int INPUTS = 3;
+  private static final int CELLS = 5;
+  private static final int[] LENGTHS = {4, 2};
 
   private Lab lab;
 
@@ -74,11 +77,17 @@ class RecurrentGradientTest {
     private final RecurrentStack layers;
     private final List<Recurrent.Result> before = new ArrayList<>();
     private final Tensor dy;
+    private final int[] lengths;
 
-    Stack(Kind kind, boolean both, float dropout) {
+    Stack(Kind kind, boolean both, float dropout, int[] lengths) {
+      this.lengths = lengths;
       List<Integer> sizes = List.of(3, 2);
+      RecurrentStack.Projected projected =
+          kind == Kind.LSTMP
+              ? new RecurrentStack.Projected(CELLS, new ProjectedLstm.Clips(0.6f, 0.5f))
+              : null;
       RecurrentStack.Config config =
-          new RecurrentStack.Config(kind, INPUTS, sizes, both, dropout, true, dropout);
+          new RecurrentStack.Config(kind, INPUTS, sizes, both, dropout, true, dropout, projected);
       RecurrentStack.create(config, parameters, "", 5);
       // Biases of 0 would leave some slopes untried.
       for (Tensor p : parameters.values()) {
@@ -87,7 +96,8 @@ class RecurrentGradientTest {
       for (int size : sizes) {
         for (int way = 0; way < (both ? 2 : 1); way++) {
           Tensor h = random(20 + before.size(), ROWS, size);
-          before.add(new Recurrent.Result(h, h, random(30 + before.size(), ROWS, size)));
+          int cells = projected == null ? size : CELLS;
+          before.add(new Recurrent.Result(h, h, random(30 + before.size(), ROWS, cells)));
         }
       }
       dy = random(2, STEPS * ROWS, sizes.getLast() * (both ? 2 : 1));
@@ -100,7 +110,7 @@ class RecurrentGradientTest {
 
     double value() {
       try (Tape t = new Tape(lab.backend, true, new Randomness(3, 1))) {
-        double[] y = lab.get(layers.run(t, x, ROWS, before).y());
+        double[] y = lab.get(layers.run(t, x, ROWS, before, lengths).y());
         double[] by = lab.get(dy);
         double sum = 0;
         for (int i = 0; i < y.length; i++) {
@@ -118,7 +128,7 @@ class RecurrentGradientTest {
       try (Tape t = new Tape(lab.backend, true, new Randomness(3, 1))) {
         Tensor own = Layers.fill(t, t.tensor(DType.F64, x.shape()), 0).copyFrom(x.toDoubles());
         t.record(() -> dx[0] = lab.get(own.grad()), own);
-        RecurrentStack.Result out = layers.run(t, own, ROWS, before);
+        RecurrentStack.Result out = layers.run(t, own, ROWS, before, lengths);
         t.give(out.y(), t.tensor(DType.F64, dy.shape()).copyFrom(dy.toDoubles()));
         t.backward();
       }
@@ -132,11 +142,15 @@ class RecurrentGradientTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"LSTM,false,0", "LSTM,true,0.3", "GRU,false,0", "GRU,true,0.3"})
-  void layers(Kind kind, boolean both, float dropout) {
+  @CsvSource({
+    "LSTM,false,0,false", "LSTM,true,0.3,false", "LSTM,true,0,true",
+    "GRU,false,0,false", "GRU,true,0.3,false", "GRU,true,0,true",
+    "LSTMP,false,0,false", "LSTMP,true,0.3,false", "LSTMP,true,0,true"
+  })
+  void layers(Kind kind, boolean both, float dropout, boolean ends) {
     double step = 1e-5;
     double tolerance = 1e-7;
-    try (Stack stack = new Stack(kind, both, dropout)) {
+    try (Stack stack = new Stack(kind, both, dropout, ends ? LENGTHS : null)) {
       double[] dx = stack.differentiate();
       check("x", stack.x, dx, step, tolerance, stack::value);
       for (Tensor p : stack.parameters.values()) {
@@ -167,7 +181,11 @@ class RecurrentGradientTest {
   @EnumSource(Kind.class)
   void languageModel(Kind kind) {
     RecurrentLm.Drops drops = new RecurrentLm.Drops(0.2f, 0.2f, 0.2f, 0.2f, 0.2f);
-    RecurrentLm.Shape shape = new RecurrentLm.Shape(kind, 6, 3, 4, 2, drops);
+    RecurrentLm.Projection projection =
+        kind == Kind.LSTMP
+            ? new RecurrentLm.Projection(2, new ProjectedLstm.Clips(0.7f, 0.6f))
+            : null;
+    RecurrentLm.Shape shape = new RecurrentLm.Shape(kind, 6, 3, 4, 2, drops, projection);
     try (RecurrentLm model = RecurrentLm.random(shape, lab.backend, DType.F64, 1)) {
       for (Tensor p : model.parameters().values()) {
         p.copyFrom(Lab.normal(p.size() + 7, p.size()));

@@ -125,7 +125,9 @@ class RecurrentLayersTest {
   }
 
   @ParameterizedTest
-  @EnumSource(Kind.class)
+  @EnumSource(
+      value = Kind.class,
+      names = {"LSTM", "GRU"})
   void firstStatesGetTheirGradients(Kind kind) {
     double step = 1e-5;
     try (Lab lab = new Lab("reference")) {
@@ -156,7 +158,8 @@ class RecurrentLayersTest {
                     .filter(dtype -> dtype != DType.F16 || name.equals("cuda"))
                     .flatMap(
                         dtype ->
-                            Stream.of(Kind.values()).map(kind -> Arguments.of(name, dtype, kind))));
+                            Stream.of(Kind.LSTM, Kind.GRU)
+                                .map(kind -> Arguments.of(name, dtype, kind))));
   }
 
   @ParameterizedTest

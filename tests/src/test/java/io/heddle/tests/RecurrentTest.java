@@ -10,6 +10,7 @@ import io.heddle.nn.RecurrentStack;
 import io.heddle.nn.RecurrentStack.Kind;
 import io.heddle.op.Layers;
 import io.heddle.op.OpCode;
+import io.heddle.op.ProjectedLstm;
 import io.heddle.op.Recurrent;
 import io.heddle.op.Sequences;
 import io.heddle.tensor.DType;
@@ -36,7 +37,7 @@ class RecurrentTest {
     try (Stream<Path> all = Files.list(GOLDEN)) {
       files = all.sorted().toList();
     }
-    assertEquals(6, files.size());
+    assertEquals(10, files.size());
     return BackendsUnderTest.names().flatMap(b -> files.stream().map(f -> Arguments.of(b, f)));
   }
 
@@ -51,8 +52,23 @@ class RecurrentTest {
         sizes.add(size);
       }
       Kind kind = Kind.valueOf(file.metadata().get("kind"));
+      RecurrentStack.Projected projected = null;
+      if (kind == Kind.LSTMP) {
+        int cells = (int) file.tensor("weight_hh_l0").dim(0) / 4;
+        projected = new RecurrentStack.Projected(cells, ProjectedLstm.Clips.NONE);
+      }
       return new Golden(
-          file, new RecurrentStack.Config(kind, (int) x[2], sizes, both, 0, false, 0), x[1]);
+          file,
+          new RecurrentStack.Config(kind, (int) x[2], sizes, both, 0, false, 0, projected),
+          x[1]);
+    }
+
+    /** Steps of each row, or null. */
+    int[] lengths() {
+      String all = file.metadata().get("lengths");
+      return all == null
+          ? null
+          : Arrays.stream(all.split(",")).mapToInt(Integer::parseInt).toArray();
     }
 
     double[] get(String name) throws IOException {
@@ -63,12 +79,17 @@ class RecurrentTest {
     String theirs(String name) {
       String[] words = name.split("\\.", -1);
       String way = words[2].equals("back") ? "_reverse" : "";
-      String part = words[words.length - 2].equals("input") ? "_ih_l" : "_hh_l";
+      String part =
+          switch (words[words.length - 2]) {
+            case "input" -> "_ih_l";
+            case "projection" -> "_hr_l";
+            default -> "_hh_l";
+          };
       return words[words.length - 1] + part + words[1] + way;
     }
 
     boolean summed(String name) {
-      return config.kind() == Kind.LSTM && name.endsWith(".bias");
+      return config.kind() != Kind.GRU && name.endsWith(".bias");
     }
   }
 
@@ -111,11 +132,11 @@ class RecurrentTest {
       long[] shape = golden.file.tensor("x").shape();
       Tensor x = t.tensor(DType.F32, shape[0] * shape[1], shape[2]).copyFrom(golden.get("x"));
       t.record(() -> Lab.close("dx", unchecked(golden, "dx"), lab.get(x.grad()), 2e-5), x);
-      RecurrentStack.Result out = stack.run(t, x, golden.rows, first(golden, t));
+      RecurrentStack.Result out = stack.run(t, x, golden.rows, first(golden, t), golden.lengths());
       Lab.close("y", golden.get("y"), lab.get(Layers.copy(t, out.y(), v -> v)), 1e-5);
       List<Recurrent.Result> states = out.states();
       states("last.h", golden, t, states.stream().map(Recurrent.Result::h).toList(), lab);
-      if (golden.config.kind() == Kind.LSTM) {
+      if (golden.config.kind() != Kind.GRU) {
         states("last.c", golden, t, states.stream().map(Recurrent.Result::c).toList(), lab);
       }
       Tensor dy = t.tensor(DType.F32, out.y().shape()).copyFrom(golden.get("dy"));
@@ -145,7 +166,7 @@ class RecurrentTest {
   }
 
   private static List<Recurrent.Result> first(Golden golden, Tape t) throws IOException {
-    boolean lstm = golden.config.kind() == Kind.LSTM;
+    boolean lstm = golden.config.kind() != Kind.GRU;
     Tensor all = golden.file.tensor("first.h");
     List<Recurrent.Result> out = new ArrayList<>();
     for (int i = 0; i < all.dim(0); i++) {

@@ -9,6 +9,7 @@ import io.heddle.methods.lm.RecurrentTraining;
 import io.heddle.methods.lm.Score;
 import io.heddle.models.RecurrentLm;
 import io.heddle.nn.RecurrentStack;
+import io.heddle.op.ProjectedLstm;
 import io.heddle.progress.ProgressListener;
 import io.heddle.tensor.DType;
 import io.heddle.text.Tokenizer;
@@ -21,6 +22,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -48,7 +50,10 @@ final class TrainRecurrentCommand implements Callable<Integer> {
   @Option(names = "--out", required = true, description = "Run directory.")
   private Path out = Path.of("");
 
-  @Option(names = "--cell", defaultValue = "LSTM", description = "lstm or gru (default: lstm).")
+  @Option(
+      names = "--cell",
+      defaultValue = "LSTM",
+      description = "lstm, gru or lstmp (default: lstm).")
   private RecurrentStack.Kind cell = RecurrentStack.Kind.LSTM;
 
   @Option(names = "--layers", defaultValue = "3", description = "Layers (default: 3).")
@@ -63,8 +68,26 @@ final class TrainRecurrentCommand implements Callable<Integer> {
   @Option(
       names = "--hidden",
       defaultValue = "1150",
-      description = "Outputs of the other layers (default: 1150).")
+      description = "Outputs of the other layers; of lstmp cells of all layers (default: 1150).")
   private int hidden;
+
+  @Option(
+      names = "--projection",
+      defaultValue = "0",
+      description = "Of lstmp, outputs of the other layers; 0: --dim (default: 0).")
+  private int projection;
+
+  @Option(
+      names = "--clip-cells",
+      defaultValue = "0",
+      description = "Of lstmp, bound on cells; 0: none (default: 0).")
+  private float clipCells;
+
+  @Option(
+      names = "--clip-outputs",
+      defaultValue = "0",
+      description = "Of lstmp, bound on projected outputs; 0: none (default: 0).")
+  private float clipOutputs;
 
   @Option(
       names = "--drops",
@@ -143,7 +166,7 @@ final class TrainRecurrentCommand implements Callable<Integer> {
     LmData tokens = LmData.of(tokenizer, parts.train(), parts.held());
     RecurrentLm.Shape shape =
         new RecurrentLm.Shape(
-            cell, tokens.tokenizer().vocabularySize(), dim, hidden, layers, drops());
+            cell, tokens.tokenizer().vocabularySize(), dim, hidden, layers, drops(), projection());
     RecurrentRun.Setting setting =
         new RecurrentRun.Setting(
             loop(tokens),
@@ -173,6 +196,18 @@ final class TrainRecurrentCommand implements Callable<Integer> {
       writer.flush();
       return 0;
     }
+  }
+
+  private RecurrentLm.@Nullable Projection projection() {
+    if (cell != RecurrentStack.Kind.LSTMP) {
+      if (projection != 0 || clipCells != 0 || clipOutputs != 0) {
+        throw new IllegalArgumentException(
+            "--projection, --clip-cells and --clip-outputs are for --cell lstmp");
+      }
+      return null;
+    }
+    return new RecurrentLm.Projection(
+        projection > 0 ? projection : dim, new ProjectedLstm.Clips(clipCells, clipOutputs));
   }
 
   private RecurrentLm.Drops drops() {

@@ -34,6 +34,8 @@ public interface RecurrentLibrary {
    * Runs a layer.
    *
    * @param x [T, B, I]
+   * @param lengths steps of each row, 1 to T, only for layers that are not in reverse: beyond them
+   *     y is 0, and {@code after} is the state at each row's end; null: all rows have T
    * @param before the first step
    * @param y [T, B, F], written
    * @param after the last step, written
@@ -45,6 +47,7 @@ public interface RecurrentLibrary {
   List<Tensor> forward(
       Params.Recurrent params,
       Tensor x,
+      int @Nullable [] lengths,
       Weights weights,
       State before,
       Tensor y,
@@ -54,6 +57,7 @@ public interface RecurrentLibrary {
   /**
    * The gradients, all of them written, none added to.
    *
+   * @param lengths as in {@link #forward}: beyond them dy does not count, and dx is 0
    * @param kept by {@link #forward}
    * @param dy of y; later: of the state after the last step
    * @param dx of x
@@ -62,6 +66,7 @@ public interface RecurrentLibrary {
   void backward(
       Params.Recurrent params,
       Tensor x,
+      int @Nullable [] lengths,
       State before,
       Tensor y,
       List<Tensor> kept,

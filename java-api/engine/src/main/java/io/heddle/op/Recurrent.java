@@ -77,6 +77,8 @@ public final class Recurrent {
    * @param h0 output before the first step [N, F]; null for 0
    * @param c0 cell before the first step, likewise; of a GRU null
    * @param reverse from the last step to the first
+   * @param lengths where rows end; null: all at the last step. With it not in reverse: {@link
+   *     Ragged#turned} does that
    */
   public static Result whole(
       Tape t,
@@ -87,9 +89,10 @@ public final class Recurrent {
       @Nullable Tensor h0,
       @Nullable Tensor c0,
       long rows,
-      boolean reverse) {
+      boolean reverse,
+      @Nullable Ragged lengths) {
     Params.Recurrent params = new Params.Recurrent(kind, reverse ? 1 : 0);
-    return new WholeRecurrent(t, library, params, x, weights, h0, c0, rows).run();
+    return new WholeRecurrent(t, library, params, x, weights, h0, c0, rows, lengths).run();
   }
 
   // One direction of a layer: its operands, and what the way back needs.
@@ -224,7 +227,7 @@ public final class Recurrent {
       if (dy == null) {
         t.scope().free(up);
       }
-      giveWeight(dhidden);
+      giveWeight(t, weight, dhidden, y, h0, rows, reverse());
       Tensor dbias = bias == null ? null : bias.grad();
       if (dbias != null) {
         Layers.sumRows(t, dhidden, dbias);
@@ -250,33 +253,47 @@ public final class Recurrent {
         t.give(state, gradient);
       }
     }
+  }
 
-    // One product over all steps but the first in order, whose output before is h0.
-    private void giveWeight(Tensor dhidden) {
-      Tensor held = weight.grad();
-      if (!weight.requiresGrad() && held == null) {
-        return;
-      }
-      Tensor to = held != null ? held : t.tensor(weight.dtype(), weight.shape());
-      float beta = held != null ? t.kept(held) : 0;
-      if (steps > 1) {
-        long all = steps * rows;
-        Tensor later = reverse() ? dhidden.slice(0, 0, all - rows) : dhidden.slice(0, rows, all);
-        Tensor before = reverse() ? y.slice(0, rows, all) : y.slice(0, 0, all - rows);
-        t.backend().matmul(later.transpose(0, 1), before, null, to, 1, beta);
-        beta = 1;
-      }
-      if (h0 != null) {
-        Tensor first = step(dhidden, reverse() ? steps - 1 : 0);
-        t.backend().matmul(first.transpose(0, 1), h0, null, to, 1, beta);
-        beta = 1;
-      }
-      if (beta == 0) {
-        Layers.fill(t, to, 0);
-      }
-      if (held == null) {
-        t.give(weight, to);
-      }
+  /**
+   * Gives the weight of a layer's last output its gradient: one product over all steps but the
+   * first in order, whose output before is h0.
+   *
+   * @param dhidden gradient of that product in each step [T*N, G F]
+   * @param y outputs [T*N, F]
+   */
+  static void giveWeight(
+      Tape t,
+      Tensor weight,
+      Tensor dhidden,
+      Tensor y,
+      @Nullable Tensor h0,
+      long rows,
+      boolean reverse) {
+    Tensor held = weight.grad();
+    if (!weight.requiresGrad() && held == null) {
+      return;
+    }
+    Tensor to = held != null ? held : t.tensor(weight.dtype(), weight.shape());
+    float beta = held != null ? t.kept(held) : 0;
+    long all = y.dim(0);
+    if (all > rows) {
+      Tensor later = reverse ? dhidden.slice(0, 0, all - rows) : dhidden.slice(0, rows, all);
+      Tensor before = reverse ? y.slice(0, rows, all) : y.slice(0, 0, all - rows);
+      t.backend().matmul(later.transpose(0, 1), before, null, to, 1, beta);
+      beta = 1;
+    }
+    if (h0 != null) {
+      long from = reverse ? all - rows : 0;
+      Tensor first = dhidden.slice(0, from, from + rows);
+      t.backend().matmul(first.transpose(0, 1), h0, null, to, 1, beta);
+      beta = 1;
+    }
+    if (beta == 0) {
+      Layers.fill(t, to, 0);
+    }
+    if (held == null) {
+      t.give(weight, to);
     }
   }
 }

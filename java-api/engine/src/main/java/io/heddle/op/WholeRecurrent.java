@@ -22,6 +22,7 @@ final class WholeRecurrent {
   private final Tensor y;
   private final Tensor h;
   private final @Nullable Tensor c;
+  private final int @Nullable [] lengths;
 
   WholeRecurrent(
       Tape t,
@@ -31,7 +32,8 @@ final class WholeRecurrent {
       Weights weights,
       @Nullable Tensor h0,
       @Nullable Tensor c0,
-      long rows) {
+      long rows,
+      @Nullable Ragged ragged) {
     long features = weights.hidden().dim(1);
     if (x.dim(1) != weights.input().dim(1) || x.dim(0) % rows != 0 || x.dim(0) == 0) {
       throw new IllegalArgumentException(
@@ -39,6 +41,7 @@ final class WholeRecurrent {
               .formatted(rows, rows, weights.input().dim(1), x));
     }
     this.t = t;
+    this.lengths = ragged == null ? null : ragged.lengths();
     this.library = library;
     this.params = params;
     this.x = x;
@@ -64,7 +67,7 @@ final class WholeRecurrent {
     State after = new State(h, c);
     List<Tensor> kept =
         library.forward(
-            params, apart(x), weights, before, apart(y), after, wanted ? t.scope() : null);
+            params, apart(x), lengths, weights, before, apart(y), after, wanted ? t.scope() : null);
     if (wanted) {
       List<Tensor> owned = new ArrayList<>(List.of(y, h));
       if (c != null) {
@@ -98,7 +101,7 @@ final class WholeRecurrent {
             hiddenBias == null ? null : like(hiddenBias));
     State dbefore = new State(wanted(before.h()), wanted(before.c()));
     library.backward(
-        params, apart(x), before, apart(y), kept, apart(dy), later, apart(dx), d, dbefore);
+        params, apart(x), lengths, before, apart(y), kept, apart(dy), later, apart(dx), d, dbefore);
     if (given == null) {
       t.scope().free(dy);
     }

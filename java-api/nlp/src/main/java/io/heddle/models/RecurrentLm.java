@@ -10,6 +10,7 @@ import io.heddle.nn.RecurrentStack;
 import io.heddle.nn.RecurrentStack.Kind;
 import io.heddle.op.Layers;
 import io.heddle.op.Losses;
+import io.heddle.op.ProjectedLstm;
 import io.heddle.op.Recurrent;
 import io.heddle.op.Sequences;
 import io.heddle.tensor.DType;
@@ -47,18 +48,41 @@ public final class RecurrentLm implements AutoCloseable {
    * @param hidden outputs of the other layers
    * @param layers number of layers
    * @param drops what is dropped in training
+   * @param projection of an LSTMP; else null
    */
   public record Shape(
-      Kind kind, int vocabulary, int embedding, int hidden, int layers, Drops drops) {
+      Kind kind,
+      int vocabulary,
+      int embedding,
+      int hidden,
+      int layers,
+      Drops drops,
+      @Nullable Projection projection) {
+    /** Of cells that are not projected. */
+    public Shape(Kind kind, int vocabulary, int embedding, int hidden, int layers, Drops drops) {
+      this(kind, vocabulary, embedding, hidden, layers, drops, null);
+    }
+
     RecurrentStack.Config stack() {
       List<Integer> sizes = new ArrayList<>();
       for (int i = 0; i < layers; i++) {
-        sizes.add(i == layers - 1 ? embedding : hidden);
+        int inside = projection == null ? hidden : projection.outputs;
+        sizes.add(i == layers - 1 ? embedding : inside);
       }
+      RecurrentStack.Projected projected =
+          projection == null ? null : new RecurrentStack.Projected(hidden, projection.clips);
       return new RecurrentStack.Config(
-          kind, embedding, sizes, false, drops.between, true, drops.connect);
+          kind, embedding, sizes, false, drops.between, true, drops.connect, projected);
     }
   }
+
+  /**
+   * Of {@link Kind#LSTMP}, as in GluonNLP's BigRNN: all layers have {@code hidden} cells.
+   *
+   * @param outputs of the layers before the last
+   * @param clips bounds of cells and of outputs
+   */
+  public record Projection(int outputs, ProjectedLstm.Clips clips) {}
 
   /**
    * Dropout, each a probability.
@@ -101,6 +125,11 @@ public final class RecurrentLm implements AutoCloseable {
   /** The shape. */
   public Shape shape() {
     return shape;
+  }
+
+  /** The layers. */
+  public RecurrentStack.Config layers() {
+    return stack.config();
   }
 
   /** The weights. */
@@ -166,6 +195,12 @@ public final class RecurrentLm implements AutoCloseable {
         .put("output_dropout", shape.drops.output)
         .put("word_dropout", shape.drops.words)
         .put("weight_dropout", shape.drops.connect);
+    Projection projection = shape.projection;
+    if (projection != null) {
+      json.put("projection_size", projection.outputs)
+          .put("cell_clip", projection.clips.cell())
+          .put("projection_clip", projection.clips.output());
+    }
     ModelFolder.save(json, parameters, folder);
   }
 
@@ -186,14 +221,20 @@ public final class RecurrentLm implements AutoCloseable {
             number(json, "output_dropout"),
             number(json, "word_dropout"),
             number(json, "weight_dropout"));
+    Kind kind = Kind.valueOf(json.path("kind").asText());
+    ProjectedLstm.Clips clips =
+        new ProjectedLstm.Clips(number(json, "cell_clip"), number(json, "projection_clip"));
+    Projection projection =
+        kind == Kind.LSTMP ? new Projection(json.path("projection_size").asInt(), clips) : null;
     Shape shape =
         new Shape(
-            Kind.valueOf(json.path("kind").asText()),
+            kind,
             json.path("vocab_size").asInt(),
             json.path("embedding_size").asInt(),
             json.path("hidden_size").asInt(),
             json.path("num_hidden_layers").asInt(),
-            drops);
+            drops,
+            projection);
     RecurrentLm model = random(shape, backend, dtype, 0);
     try {
       ModelFolder.load(model.parameters, folder);

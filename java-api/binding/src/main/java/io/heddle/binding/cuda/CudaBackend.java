@@ -244,19 +244,21 @@ public final class CudaBackend extends NativeBackend {
     public List<Tensor> forward(
         Params.Recurrent params,
         Tensor x,
+        int @Nullable [] lengths,
         Weights weights,
         State before,
         Tensor y,
         State after,
         @Nullable Scope keep) {
       here("a recurrent layer", x, weights.input(), weights.hidden(), y);
-      return recurring(lib -> lib.forward(params, x, weights, before, y, after, keep));
+      return recurring(lib -> lib.forward(params, x, lengths, weights, before, y, after, keep));
     }
 
     @Override
     public void backward(
         Params.Recurrent params,
         Tensor x,
+        int @Nullable [] lengths,
         State before,
         Tensor y,
         List<Tensor> kept,
@@ -268,7 +270,7 @@ public final class CudaBackend extends NativeBackend {
       here("a recurrent layer", x, y, dy, dx);
       recurring(
           lib -> {
-            lib.backward(params, x, before, y, kept, dy, later, dx, dweights, dbefore);
+            lib.backward(params, x, lengths, before, y, kept, dy, later, dx, dweights, dbefore);
             return lib;
           });
     }

@@ -16,6 +16,7 @@ import java.util.Map;
 import org.bytedeco.cuda.cudart.CUstream_st;
 import org.bytedeco.cuda.cudnn.cudnnContext;
 import org.bytedeco.cuda.global.cudnn;
+import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.jspecify.annotations.Nullable;
 
@@ -77,6 +78,7 @@ final class CudaRecurrent implements RecurrentLibrary, AutoCloseable {
   public synchronized List<Tensor> forward(
       Params.Recurrent p,
       Tensor x,
+      int @Nullable [] lengths,
       Weights w,
       State before,
       Tensor y,
@@ -85,6 +87,10 @@ final class CudaRecurrent implements RecurrentLibrary, AutoCloseable {
     alike(x, x, w.input(), w.inputBias(), w.hidden(), w.hiddenBias(), before.h(), before.c(), y);
     RecurrentPlan plan = plan(p, x, y.dim(2));
     try (Scope scratch = new Scope(backend.memory())) {
+      IntPointer ends = ends(plan, p, scratch, lengths);
+      if (lengths != null) {
+        backend.clear(y);
+      }
       Tensor in = inOrder(p, scratch, x);
       Tensor out = p.reverse() != 0 ? scratch.tensor(y.dtype(), y.shape()) : y;
       Tensor space = bytes(keep != null ? keep : scratch, plan.weightBytes);
@@ -96,7 +102,7 @@ final class CudaRecurrent implements RecurrentLibrary, AutoCloseable {
               handle,
               plan.rnn,
               keep == null ? CUDNN_FWD_MODE_INFERENCE : CUDNN_FWD_MODE_TRAINING,
-              plan.lengths,
+              ends,
               plan.x,
               at(in),
               plan.y,
@@ -125,6 +131,7 @@ final class CudaRecurrent implements RecurrentLibrary, AutoCloseable {
   public synchronized void backward(
       Params.Recurrent p,
       Tensor x,
+      int @Nullable [] lengths,
       State before,
       Tensor y,
       List<Tensor> kept,
@@ -138,6 +145,10 @@ final class CudaRecurrent implements RecurrentLibrary, AutoCloseable {
     Tensor space = kept.get(0);
     Tensor reserve = kept.get(1);
     try (Scope scratch = new Scope(backend.memory())) {
+      IntPointer ends = ends(plan, p, scratch, lengths);
+      if (lengths != null) {
+        backend.clear(dx);
+      }
       Tensor in = inOrder(p, scratch, x);
       Tensor out = inOrder(p, scratch, y);
       Tensor up = inOrder(p, scratch, dy);
@@ -147,7 +158,7 @@ final class CudaRecurrent implements RecurrentLibrary, AutoCloseable {
           cudnn.cudnnRNNBackwardData_v8(
               handle,
               plan.rnn,
-              plan.lengths,
+              ends,
               plan.y,
               at(out),
               at(up),
@@ -175,7 +186,7 @@ final class CudaRecurrent implements RecurrentLibrary, AutoCloseable {
               handle,
               plan.rnn,
               CUDNN_WGRAD_MODE_ADD,
-              plan.lengths,
+              ends,
               plan.x,
               at(in),
               plan.state,
@@ -194,6 +205,19 @@ final class CudaRecurrent implements RecurrentLibrary, AutoCloseable {
         turn(scratch, down, dx);
       }
     }
+  }
+
+  // Where rows end, on the device; the plan's descriptors say the same from now on.
+  private static IntPointer ends(
+      RecurrentPlan plan, Params.Recurrent p, Scope scratch, int @Nullable [] lengths) {
+    if (lengths != null && p.reverse() != 0) {
+      throw new IllegalArgumentException(
+          "a recurrent layer on CUDA: rows of different lengths are turned before, not in reverse");
+    }
+    plan.ending(lengths);
+    return lengths == null
+        ? plan.lengths
+        : new IntPointer(at(scratch.tensor(DType.I32, lengths.length).copyFrom(lengths)));
   }
 
   private static Pointer at(@Nullable Tensor tensor) {

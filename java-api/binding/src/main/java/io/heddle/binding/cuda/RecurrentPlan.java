@@ -34,6 +34,7 @@ import org.bytedeco.cuda.cudnn.cudnnRNNDataStruct;
 import org.bytedeco.cuda.cudnn.cudnnRNNStruct;
 import org.bytedeco.cuda.cudnn.cudnnTensorStruct;
 import org.bytedeco.cuda.global.cudnn;
+import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerPointer;
@@ -126,6 +127,8 @@ final class RecurrentPlan {
 
   private final cudnnDropoutStruct dropout = new cudnnDropoutStruct();
   private final long lengthsAddress;
+  private final FloatPointer zero = new FloatPointer(1).put(0); // what padding is filled with
+  private int[] described = new int[0];
   private @Nullable List<Placed> parts;
 
   /**
@@ -138,8 +141,9 @@ final class RecurrentPlan {
     describe(handle, tf32);
     int[] all = new int[key.rows];
     Arrays.fill(all, key.steps);
-    describe(x, key.inputs, all);
-    describe(y, key.features, all);
+    check(cudnn.cudnnCreateRNNDataDescriptor(x), "descriptor of inputs");
+    check(cudnn.cudnnCreateRNNDataDescriptor(y), "descriptor of outputs");
+    ending(all);
     int row = key.features;
     check(cudnn.cudnnCreateTensorDescriptor(state), "descriptor of states");
     check(
@@ -201,8 +205,25 @@ final class RecurrentPlan {
         key.toString());
   }
 
+  /**
+   * From now on rows end there.
+   *
+   * @param lengths steps of each row; null: all have all
+   */
+  void ending(int @Nullable [] lengths) {
+    int[] wanted = new int[key.rows];
+    Arrays.fill(wanted, key.steps);
+    if (lengths != null) {
+      wanted = lengths.clone();
+    }
+    if (!Arrays.equals(wanted, described)) {
+      describe(x, key.inputs, wanted);
+      describe(y, key.features, wanted);
+      described = wanted;
+    }
+  }
+
   private void describe(cudnnRNNDataStruct data, int width, int[] all) {
-    check(cudnn.cudnnCreateRNNDataDescriptor(data), "descriptor of a sequence");
     check(
         cudnn.cudnnSetRNNDataDescriptor(
             data,
@@ -212,7 +233,7 @@ final class RecurrentPlan {
             key.rows,
             width,
             all,
-            null),
+            zero),
         "sequences of " + key);
   }
 

@@ -4,6 +4,7 @@ import io.heddle.autograd.Tape;
 import io.heddle.data.BpttBatch;
 import io.heddle.data.VariablePieces;
 import io.heddle.models.RecurrentLm;
+import io.heddle.nn.RecurrentStack;
 import io.heddle.op.Losses;
 import io.heddle.op.OpCode;
 import io.heddle.op.Params;
@@ -50,11 +51,10 @@ public final class RecurrentTraining implements Objective<VariablePieces.Piece>,
     this.model = model;
     this.setting = setting;
     this.scope = new Scope(model.backend().memory());
-    for (int i = 0; i < model.shape().layers(); i++) {
-      boolean last = i == model.shape().layers() - 1;
-      int size = last ? model.shape().embedding() : model.shape().hidden();
-      Tensor h = zeros(setting.rows, size);
-      carried.add(new Recurrent.Result(h, h, zeros(setting.rows, size)));
+    RecurrentStack.Config layers = model.layers();
+    for (int i = 0; i < layers.sizes().size(); i++) {
+      Tensor h = zeros(setting.rows, layers.sizes().get(i));
+      carried.add(new Recurrent.Result(h, h, zeros(setting.rows, layers.cells(i))));
     }
   }
 
