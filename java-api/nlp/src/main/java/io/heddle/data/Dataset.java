@@ -120,4 +120,13 @@ public interface Dataset<T> {
       return () -> at[0] < size() ? get(at[0]++) : null;
     };
   }
+
+  /**
+   * The same, made by up to {@code ahead} threads at once ahead of the reader: a loader, where the
+   * samples are {@link #batches}. {@link #get} must be safe for that.
+   */
+  default DataStream<T> stream(int ahead) {
+    return DataStream.<Integer>of(() -> IntStream.range(0, size()).iterator())
+        .mapAhead(this::get, ahead);
+  }
 }

@@ -33,7 +33,7 @@ public enum Distribution {
     Set<String> taken = new HashSet<>();
     for (Part earlier : Part.values()) {
       List<Document> out = new ArrayList<>();
-      for (Line line : words.part(earlier)) {
+      for (Line line : words.lines(earlier)) {
         // Over everything, whatever is drawn, so that the parts of all kinds stay apart.
         add(line, taken, out);
       }

@@ -17,6 +17,11 @@ import org.jspecify.annotations.Nullable;
  * @param label its class; null where it is not known
  */
 public record LabelledText(String first, @Nullable String second, @Nullable String label) {
+  /** One text and its label. */
+  public static LabelledText of(String text, String label) {
+    return new LabelledText(text, null, label);
+  }
+
   private static final Pattern NUMBER = Pattern.compile("\\d+");
   private static final List<String> FIRST =
       List.of("text", "sentence", "sentence1", "premise", "question", "question1", "review");

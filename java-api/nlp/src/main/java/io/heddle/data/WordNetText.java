@@ -153,24 +153,21 @@ public final class WordNetText {
     TEST
   }
 
-  /**
-   * The lines of one part whose topic starts with one of {@code topics}, in random but fixed order,
-   * one a line.
-   */
+  /** The text of those {@link #lines(Part, String...)}, one a line. */
   public String text(Part part, String... topics) {
     StringBuilder out = new StringBuilder();
-    for (Line line : part(part)) {
-      if (matches(line.topic, topics)) {
-        out.append(line.text).append('\n');
-      }
-    }
+    lines(part, topics).forEach(line -> out.append(line.text).append('\n'));
     return out.toString();
   }
 
-  /** All lines of one part, in random but fixed order. */
-  List<Line> part(Part part) {
+  /**
+   * The lines of one part whose topic starts with one of {@code topics}, in random but fixed order;
+   * all of the part without any.
+   */
+  public List<Line> lines(Part part, String... topics) {
     return lines.stream()
         .filter(line -> partOf(line.key) == part)
+        .filter(line -> topics.length == 0 || matches(line.topic, topics))
         .sorted(Comparator.comparingLong(line -> Mix.hash(line.key)))
         .toList();
   }

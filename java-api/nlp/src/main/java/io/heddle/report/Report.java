@@ -177,7 +177,7 @@ public final class Report {
     WholeFile.write(file, out -> out.write(html().getBytes(StandardCharsets.UTF_8)));
   }
 
-  private static String styleSheet() {
+  static String styleSheet() {
     try (InputStream in = Report.class.getResourceAsStream("report.css")) {
       if (in == null) {
         throw new IllegalStateException("report.css is missing from this build");

@@ -171,6 +171,28 @@ public record TrainConfig(
     return copy(evaluate, checkpoint, recipe);
   }
 
+  /** The same with a warm-up of so many steps. */
+  public TrainConfig warmup(long count) {
+    return new TrainConfig(
+        steps,
+        accumulation,
+        learningRate,
+        count,
+        decay,
+        finalRate,
+        beta1,
+        beta2,
+        eps,
+        weightDecay,
+        decayAll,
+        clip,
+        seed,
+        evaluateEvery,
+        checkpointEvery,
+        patience,
+        recipe);
+  }
+
   /** The same with other decays of Adam's moments and another eps. */
   public TrainConfig adam(float first, float second, float epsilon) {
     return new TrainConfig(

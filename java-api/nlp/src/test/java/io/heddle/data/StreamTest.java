@@ -27,6 +27,13 @@ class StreamTest {
       DataStream.of(IntStream.range(0, 10).boxed().toList());
 
   @Test
+  void dataSetsAreReadAhead() throws IOException {
+    Dataset<Integer> squares = Dataset.of(100, i -> i * i);
+    assertEquals(squares.toList(), squares.stream(3).toList());
+    assertEquals(List.of(), squares.take(0).stream(3).toList());
+  }
+
+  @Test
   void transformsAreLazyAndKeepTheOrder() throws IOException {
     AtomicInteger asked = new AtomicInteger();
     DataStream<Integer> squares =

@@ -29,6 +29,18 @@ class WordNetTest {
   }
 
   @Test
+  void partsByTopic() {
+    List<Line> plants = words.lines(Part.TEST, "noun.plant");
+    assertTrue(plants.size() > 100 && plants.size() < words.lines(Part.TEST).size());
+    assertTrue(plants.stream().allMatch(line -> line.topic().equals("noun.plant")));
+    int all = 0;
+    for (Part part : Part.values()) {
+      all += words.lines(part).size();
+    }
+    assertEquals(words.lines().size(), all);
+  }
+
+  @Test
   void definitionsAndExamplesApart() {
     assertEquals(117_791, words.lines().size());
     Line first = words.lines().getFirst();

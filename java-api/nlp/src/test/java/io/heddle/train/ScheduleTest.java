@@ -35,6 +35,14 @@ class ScheduleTest {
   }
 
   @Test
+  void anotherWarmup() {
+    TrainConfig usual = TrainConfig.of(100, 2, 1);
+    assertEquals(2f / 5, usual.rate(0));
+    assertEquals(2, usual.warmup(0).rate(0));
+    assertEquals(usual, usual.warmup(0).warmup(5));
+  }
+
+  @Test
   void bertFallsOnOneLineOverTheWholeRunAndJumpsAfterTheWarmup() {
     TrainConfig c = config(100, 10, Decay.BERT);
     assertEquals(2, c.rate(9), 1e-6);

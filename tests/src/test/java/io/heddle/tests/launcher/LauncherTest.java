@@ -73,6 +73,24 @@ class LauncherTest {
   }
 
   @Test
+  void runsAProgramInOneFile(@TempDir Path folder) throws Exception {
+    Path program = folder.resolve("Hi.java");
+    Files.writeString(
+        program,
+        """
+        import module io.heddle.nlp;
+        void main(String... args) {
+          IO.println(TokenCounts.of(List.of(args)).asMap());
+        }
+        """);
+    Result result = run(HEDDLE, folder, Map.of(), "run", "Hi.java", "a", "b", "a");
+    assertEquals(new Result(0, "{a=2, b=1}\n", List.of()), result);
+    String sentence = "heddle: run needs a Java file, such as docs/tutorial/Embeddings.java";
+    assertEquals(
+        new Result(1, "", List.of(sentence)), run(HEDDLE, folder, Map.of(), "run", "weave"));
+  }
+
+  @Test
   void missingFileIsOneSentence(@TempDir Path folder) throws Exception {
     Result result = run(HEDDLE, folder, Map.of(), "inspect", "none.safetensors");
     assertEquals(new Result(1, "", List.of("heddle: there is no file 'none.safetensors'")), result);

@@ -6,6 +6,7 @@ import io.heddle.data.vectors.WordTable;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
@@ -63,6 +64,23 @@ public final class Analogies {
       throw new IOException(file + " has no question");
     }
     return out;
+  }
+
+  /**
+   * The words that answer a : a* :: b : ? by 3CosAdd, the best first.
+   *
+   * @throws IllegalArgumentException when one of the words has no vector
+   */
+  public static List<Neighbours.Near> answers(
+      Neighbours words, String a, String aStar, String b, int count) {
+    return answers(
+        words,
+        words.vector(a),
+        words.vector(aStar),
+        words.vector(b),
+        new HashSet<>(List.of(a, aStar, b)),
+        count,
+        false);
   }
 
   /** The words that answer a : a* :: b : ?, the best first. */

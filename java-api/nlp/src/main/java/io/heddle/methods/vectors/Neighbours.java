@@ -118,6 +118,28 @@ public final class Neighbours implements AutoCloseable {
     return highest(cosines(List.of(vector))[0], count, excluded);
   }
 
+  /**
+   * The nearest words to a word, itself left out.
+   *
+   * @throws IllegalArgumentException when the table has no such word
+   */
+  public List<Near> nearest(String word, int count) {
+    return nearest(vector(word), count, Set.of(word));
+  }
+
+  /**
+   * The vector of a word of the table.
+   *
+   * @throws IllegalArgumentException when it has no such word
+   */
+  float[] vector(String word) {
+    float[] found = table.vector(word);
+    if (found == null) {
+      throw new IllegalArgumentException("'" + word + "' has no vector");
+    }
+    return found;
+  }
+
   /** The words with the highest scores, which belong to the words by their place. */
   List<Near> highest(float[] scores, int count, Set<String> excluded) {
     Comparator<Integer> worstFirst =

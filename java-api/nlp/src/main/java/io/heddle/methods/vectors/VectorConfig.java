@@ -45,6 +45,22 @@ public record VectorConfig(
     }
   }
 
+  /** The same with another number of numbers in a vector. */
+  public VectorConfig withDimension(int other) {
+    return new VectorConfig(cbow, other, window, negatives, sample, rate, epochs, subwords, seed);
+  }
+
+  /** The same with more or fewer passes over the text. */
+  public VectorConfig withEpochs(int other) {
+    return new VectorConfig(
+        cbow, dimension, window, negatives, sample, rate, other, subwords, seed);
+  }
+
+  /** The same with other n-grams. */
+  public VectorConfig withSubwords(Subwords other) {
+    return new VectorConfig(cbow, dimension, window, negatives, sample, rate, epochs, other, seed);
+  }
+
   private static void positive(String name, int value) {
     if (value < 1) {
       throw new IllegalArgumentException(name + " is " + value + "; it must be 1 or more");

@@ -15,6 +15,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Iterator;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.function.BooleanSupplier;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
@@ -63,6 +64,15 @@ public final class VectorTrainer {
               + " cannot train word vectors (it has no "
               + op.opName()
               + "); the cpu backend can");
+    }
+  }
+
+  /** Trains all epochs, without a state to go on from. */
+  public FastTextModel train(ProgressListener progress) {
+    try {
+      return Objects.requireNonNull(train(progress, null, () -> false));
+    } catch (IOException e) {
+      throw new AssertionError("no file is read or written", e);
     }
   }
 

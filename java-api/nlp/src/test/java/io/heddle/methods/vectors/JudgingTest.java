@@ -53,6 +53,19 @@ class JudgingTest {
   }
 
   @Test
+  void wordsAreAskedByName() {
+    try (ReferenceBackend backend = new ReferenceBackend();
+        Neighbours all = new Neighbours(backend, WORDS)) {
+      assertEquals(all.nearest(WORDS.row(0), 3, Set.of("king")), all.nearest("king", 3));
+      assertEquals("queen", Analogies.answers(all, "man", "king", "woman", 1).getFirst().word());
+      assertEquals(4, Analogies.answers(all, "man", "king", "woman", 9).size());
+      String message =
+          assertThrows(IllegalArgumentException.class, () -> all.nearest("pear", 1)).getMessage();
+      assertEquals("'pear' has no vector", message);
+    }
+  }
+
+  @Test
   void analogies() throws IOException {
     Path file = folder.resolve("q.txt");
     Files.writeString(file, "man king woman queen\nman king woman unknown\nMan King Woman queen\n");

@@ -53,11 +53,17 @@ class VectorTrainerTest {
     return reader.corpus(1);
   }
 
-  private static FastTextModel train(WordCorpus corpus, VectorConfig config) throws IOException {
+  @Test
+  void settingsChangeOneByOne() {
+    Subwords grams = new Subwords(3, 4, 50);
+    assertEquals(
+        new VectorConfig(false, 7, 5, 5, 1e-4, 0.05, 2, grams, 1),
+        VectorConfig.DEFAULT.withDimension(7).withEpochs(2).withSubwords(grams));
+  }
+
+  private static FastTextModel train(WordCorpus corpus, VectorConfig config) {
     try (ReferenceBackend backend = new ReferenceBackend()) {
-      return Objects.requireNonNull(
-          new VectorTrainer(backend, corpus, config)
-              .train(ProgressListener.NONE, null, () -> false));
+      return new VectorTrainer(backend, corpus, config).train(ProgressListener.NONE);
     }
   }
 
