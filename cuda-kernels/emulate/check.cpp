@@ -355,6 +355,23 @@ void merging(int32_t f, int64_t n, int32_t count, bool based, bool coarse) {
   }
 }
 
+// Differences of which some numbers are frequent, as those of 16-bit weights are, most are zero, or neighbours are alike: what a sample
+// may be wrong about, and where its pivot has the rank, or not.
+void magnitudes(int32_t f, int64_t n, int32_t count, int kind) {
+  const auto number = [&](int64_t i, int32_t tensor) {
+    if (kind == 0) return std::round(uniform() * 4) / 4;
+    if (kind == 1) return i % 10 == 3 ? uniform() : 0.5;
+    if (kind == 2) return tensor > 0 && i % 17 == 0 ? 1 + uniform() : 1.0;
+    return tensor == 0 ? 0.0 : static_cast<double>(i) / static_cast<double>(n);
+  };
+  const auto flat = [&](int32_t tensor) { return make(f, {n}, 0, [&](int64_t i) { return number(i, tensor); }); };
+  const int64_t ranks[] = {n / 2, n - n / 20, 1, n - 1, n / 3, n / 3 + 1, n * 4 / 5};
+  std::vector<Tensor> tensors{flat(0), make(HD_I64, {count, 5}, 0, [&](int64_t i) { return static_cast<double>(ranks[i % 7]); })};
+  for (int32_t k = 1; k <= count; k++) tensors.push_back(flat(k));
+  tensors.push_back(make(HD_F64, {count, 5, 2}));
+  check("magnitude_cuts", hd_NoneParams{0}, tensors, 0);
+}
+
 // ---- what has no reference here but the CPU's kernels: bytes as weights, and word vectors ----
 
 void int8_products() {
@@ -441,6 +458,9 @@ void other_ops() {
     for (const int64_t n : {1, 7, 64, 1000, 4099, 50001})
       merging(f, n, n == 1000 ? 6 : static_cast<int32_t>(n % 5 + 1), n % 3 != 0, n % 2 == 0);
     merging(f, 40000, 2, true, true);
+  }
+  for (int kind = 0; kind < 4; kind++) {
+    for (const int32_t f : {HD_BF16, HD_F32, HD_F64}) magnitudes(f, 40001 + kind, kind % 3 + 1, kind);
   }
   int8_products();
   for (const int64_t d : {1, 15, 64, 100}) word_vectors(d, d % 2 * 9), word_vectors(d, 5);

@@ -299,15 +299,17 @@ __device__ void find_equal(const Search& q, int source, int at, int64_t pivot, i
   finish(q, at, pivot, first + __ffs(static_cast<int>(equal)) - 1);
 }
 
-// After the pass: where the search goes on. By one block.
+// After the pass: where the search goes on. By one block. What other blocks have counted is read past the first-level cache, which may hold
+// the state as it was.
 __device__ void settle(const Search& q, int source, int at) {
   State& kept = q.states[at];
   const State st = kept;
+  const auto count = [](const unsigned long long& number) { return static_cast<int64_t>(__ldcg(&number)); };
+  const int64_t rank = st.rank - count(kept.below), between = count(kept.between), less = count(kept.less), equal = count(kept.equal);
+  const bool missed = rank < 0 || rank >= between || count(kept.listed) > q.capacity;
   __syncthreads();
   if (st.done != 0 || st.bracketed == 0) return;
-  const int64_t rank = st.rank - static_cast<int64_t>(st.below), less = static_cast<int64_t>(st.less),
-                equal = static_cast<int64_t>(st.equal);
-  if (rank < 0 || rank >= static_cast<int64_t>(st.between) || static_cast<int64_t>(st.listed) > q.capacity) {  // all elements, then
+  if (missed) {  // all elements, then
     if (threadIdx.x == 0) kept.low = 0, kept.high = kMost;
   } else if (rank >= less && rank < less + equal) {
     if (st.pivot != 0) {
@@ -320,7 +322,7 @@ __device__ void settle(const Search& q, int source, int at) {
     kept.has_list = 1;
     (lower ? kept.high : kept.low) = st.pivot + (lower ? -1 : 1);
     kept.rank = lower ? rank : rank - less - equal;
-    kept.inside = lower ? less : static_cast<int64_t>(st.between) - less - equal;
+    kept.inside = lower ? less : between - less - equal;
   }
 }
 
