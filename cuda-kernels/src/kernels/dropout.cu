@@ -17,15 +17,15 @@ struct Mask {
   const int64_t* added;  // to the offset; may be null
 };
 
+// Asked once by a thread: stores to y keep the compiler from doing so.
 __device__ uint64_t offset_of(const Mask& mask) {
   return mask.added == nullptr ? mask.offset : mask.offset + static_cast<uint64_t>(*mask.added);
 }
 
 // Which elements of the pack are kept.
 template <class T>
-__device__ void draw(const Mask& mask, int64_t pack, bool (&keep)[kWidth<T>]) {
+__device__ void draw(const Mask& mask, uint64_t offset, int64_t pack, bool (&keep)[kWidth<T>]) {
   constexpr int kBlocks = kWidth<T> / 4;
-  const uint64_t offset = offset_of(mask);
 #pragma unroll
   for (int g = 0; g < kBlocks; g++) {
     const auto block = static_cast<uint64_t>(pack * kBlocks + g);
@@ -49,6 +49,7 @@ template <class T>
 __global__ void __launch_bounds__(kThreads, 4) dropout_dense(const T* x, T* y, int64_t n, Mask mask, double factor) {
   constexpr int W = kWidth<T>;
   const int64_t packs = n / W;
+  const uint64_t offset = offset_of(mask);
   for (int64_t tile = blockIdx.x; tile * kThreads * kBatch < packs; tile += gridDim.x) {
     const int64_t first = tile * kThreads * kBatch + threadIdx.x;
     Bits<T> bits[kBatch];
@@ -57,7 +58,7 @@ __global__ void __launch_bounds__(kThreads, 4) dropout_dense(const T* x, T* y, i
 #pragma unroll
     for (int k = 0; k < kBatch; k++) {  // without a branch, so that the packs share the rounds' keys
       bool keep[W];
-      draw<T>(mask, first + k * kThreads, keep);
+      draw<T>(mask, offset, first + k * kThreads, keep);
 #pragma unroll
       for (int i = 0; i < W; i++) bits[k].item[i] = dropped(bits[k].item[i], keep[i], factor);
     }
@@ -68,7 +69,7 @@ __global__ void __launch_bounds__(kThreads, 4) dropout_dense(const T* x, T* y, i
   }
   if (blockIdx.x != 0 || threadIdx.x != 0 || packs * W == n) return;
   bool keep[W];
-  draw<T>(mask, packs, keep);
+  draw<T>(mask, offset, packs, keep);
 #pragma unroll
   for (int i = 0; i < W; i++) {  // the last elements, less than a pack
     if (packs * W + i < n) y[packs * W + i] = dropped(x[packs * W + i], keep[i], factor);
@@ -78,9 +79,10 @@ __global__ void __launch_bounds__(kThreads, 4) dropout_dense(const T* x, T* y, i
 template <class T>
 __global__ void __launch_bounds__(kThreads) dropout_kernel(const T* x, T* y, NestWalk<2> n, Mask mask, double factor) {
   constexpr int W = kWidth<T>;
+  const uint64_t offset = offset_of(mask);
   for (int64_t pack = first_item(); pack * W < n.count; pack += item_step()) {
     bool keep[W];
-    draw<T>(mask, pack, keep);
+    draw<T>(mask, offset, pack, keep);
 #pragma unroll
     for (int i = 0; i < W; i++) {
       if (pack * W + i >= n.count) continue;

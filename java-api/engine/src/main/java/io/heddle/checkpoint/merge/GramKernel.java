@@ -1,6 +1,7 @@
 package io.heddle.checkpoint.merge;
 
 import io.heddle.op.OpCode;
+import java.util.Arrays;
 import java.util.function.Function;
 
 /**
@@ -11,6 +12,8 @@ import java.util.function.Function;
 final class GramKernel extends Kernel {
   /** Weights from the matrix of inner products. */
   interface Weights extends Function<double[][], double[]> {}
+
+  private static final int SUMS = 128; // side by side, in a run and over the runs
 
   private final int count;
   private final boolean base;
@@ -49,36 +52,53 @@ final class GramKernel extends Kernel {
     }
   }
 
-  /** Inner products of rows: 00, 01, 11, 02, 12, 22 and so on. */
+  /** Inner products of rows: 00, 01, 11, 02, 12, 22 and so on; summed as op inner_products does. */
   static double[] products(double[][] rows, int n) {
     double[] out = new double[rows.length * (rows.length + 1) / 2];
+    double[] sums = new double[SUMS];
     int at = 0;
     for (int j = 0; j < rows.length; j++) {
       for (int i = 0; i <= j; i++) {
         double[] a = rows[i];
         double[] b = rows[j];
-        double s0 = 0;
-        double s1 = 0;
-        int k = 0;
-        for (; k + 1 < n; k += 2) {
-          s0 += a[k] * b[k];
-          s1 += a[k + 1] * b[k + 1];
+        Arrays.fill(sums, 0);
+        int from = 0;
+        for (; from + SUMS <= n; from += SUMS) {
+          for (int s = 0; s < SUMS; s++) {
+            sums[s] += a[from + s] * b[from + s];
+          }
         }
-        out[at++] = s0 + s1 + (k < n ? a[k] * b[k] : 0);
+        for (int s = 0; from + s < n; s++) {
+          sums[s] += a[from + s] * b[from + s];
+        }
+        out[at++] = folded(sums);
       }
     }
     return out;
   }
 
+  // The upper half of the sums is added to the lower until one is left.
+  private static double folded(double[] sums) {
+    for (int half = SUMS / 2; half > 0; half /= 2) {
+      for (int s = 0; s < half; s++) {
+        sums[s] += sums[s + half];
+      }
+    }
+    return sums[0];
+  }
+
   @Override
   void passed() {
     double[][] gram = new double[count][count];
-    for (double[] block : sums) {
-      for (int j = 0, at = 0; j < count; j++) {
-        for (int i = 0; i <= j; i++, at++) {
-          gram[i][j] += block[at];
-          gram[j][i] = gram[i][j];
+    double[] ofRuns = new double[SUMS];
+    for (int j = 0, at = 0; j < count; j++) {
+      for (int i = 0; i <= j; i++, at++) {
+        Arrays.fill(ofRuns, 0);
+        for (int run = 0; run < sums.length; run++) {
+          ofRuns[run % SUMS] += sums[run][at];
         }
+        gram[i][j] = folded(ofRuns);
+        gram[j][i] = gram[i][j];
       }
     }
     found = weights.apply(gram);
