@@ -2,11 +2,12 @@
 """PyTorch's own CPU wheel as a contestant of `heddle bench --python PATH`: does what it is told over stdin, in turns with the others.
 
 The first line is a JSON object: work, threads, tensors {name: [dtype, shape, file]} and the work's own settings; the answer is "ready" and the
-version. Then each line "run N" runs the work N times ("done"), "answer FILE" writes the numbers of the last run, f32, to FILE ("done"), and
+version; the files are then gone. Then each line "run N" runs the work N times ("done"), "answer FILE" writes the numbers of the last run, f32, to FILE ("done"), and
 the end of input ends it.
 """
 
 import json
+import signal
 import sys
 
 import torch
@@ -30,6 +31,52 @@ def attention(x, setting):
 
 def gemm(x, setting):
     return lambda: [F.linear(x["x"], x["w"])]
+
+
+def norm(x, setting):
+    return lambda: [F.layer_norm(x["x"], x["weight"].shape, x["weight"], x["bias"])]
+
+
+def loss(x, setting):
+    logits, targets = x["logits"].requires_grad_(), x["targets"].long()
+    return lambda: torch.autograd.grad(F.cross_entropy(logits, targets), [logits])
+
+
+def adamw(x, setting):
+    """Steps of the fused optimizer from zeros; the answer that is compared is that of the first."""
+    p = torch.zeros_like(x["gradient"])
+    p.grad = x["gradient"]
+    betas = (setting["beta1"], setting["beta2"])
+    optimizer = torch.optim.AdamW([p], lr=setting["rate"], betas=betas, eps=setting["eps"], weight_decay=setting["decay"], fused=True)
+
+    def run():
+        optimizer.step()
+        return [p, optimizer.state[p]["exp_avg"], optimizer.state[p]["exp_avg_sq"]]
+
+    return run
+
+
+def merge(x, setting):
+    """base + sum of w_i (source_i - base): as it reads, or with one pass per operand over an output that is made once."""
+    base, weights = x["base"], setting["weights"]
+    sources = [x[f"source{i}"] for i in range(len(weights))]
+    y = torch.empty_like(base) if setting["in_place"] else None
+
+    def reads():
+        total = base
+        for w, source in zip(weights, sources):
+            total = total.add(source.sub(base), alpha=w)
+        return [total]
+
+    def in_place():
+        if len(sources) == 1:
+            return [torch.lerp(base, sources[0], weights[0], out=y)]
+        torch.mul(base, 1 - sum(weights), out=y)
+        for w, source in zip(weights, sources):
+            y.add_(source, alpha=w)
+        return [y]
+
+    return in_place if setting["in_place"] else reads
 
 
 def step(x, setting):
@@ -59,16 +106,20 @@ def step(x, setting):
     return run
 
 
+WORKS = {"attention": attention, "gemm": gemm, "norm": norm, "loss": loss, "adamw": adamw, "merge": merge, "step": step}
+
+
 def read(dtype, shape, file):
     with open(file, "rb") as data:
         return torch.frombuffer(bytearray(data.read()), dtype=DTYPES[dtype]).view(shape)
 
 
 def main():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the end of input comes soon enough, and says nothing
     setting = json.loads(sys.stdin.readline())
     torch.set_num_threads(setting["threads"])
     tensors = {name: read(*place) for name, place in setting["tensors"].items()}
-    work = {"attention": attention, "gemm": gemm, "step": step}[setting["work"]](tensors, setting)
+    work = WORKS[setting["work"]](tensors, setting)
     with torch.set_grad_enabled(setting["gradients"]):
         print("ready", torch.__version__, flush=True)
         for line in sys.stdin:

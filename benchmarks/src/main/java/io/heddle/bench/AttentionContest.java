@@ -37,7 +37,13 @@ final class AttentionContest extends CpuContest {
    *     sparse:BLOCK,SHARE} with that share of blocks left out at random
    */
   record Spec(
-      int batch, int heads, int kvHeads, int headDim, int seq, String pattern, boolean backward) {}
+      int batch, int heads, int kvHeads, int headDim, int seq, String pattern, boolean backward) {
+    /** The shape in words. */
+    String words() {
+      String keys = kvHeads == heads ? "" : "/" + kvHeads;
+      return "B%d H%d%s D%d S%d %s".formatted(batch, heads, keys, headDim, seq, pattern);
+    }
+  }
 
   private final Spec spec;
   private final long pairs;
@@ -123,16 +129,22 @@ final class AttentionContest extends CpuContest {
     }
     Tensor mask = pattern != null && needsMask() ? mask(scope, spec.seq, pattern) : null;
     // The preset's bf16 attention is a hundred times slower than the wheel's: no peer beside it.
-    if (type != DType.BF16 || !Wheel.wanted()) {
+    if (type != DType.BF16 || !Guest.invited(Guest.PYTORCH)) {
       enterTorch(q, k, v, g, mask);
     }
     Map<String, Tensor> tensors = new LinkedHashMap<>(Map.of("q", q, "k", k, "v", v, "g", g));
     if (mask != null) {
       tensors.put("mask", mask);
     }
-    ObjectNode setting = Wheel.work("attention", spec.backward);
+    ObjectNode setting = Guest.work("attention", spec.backward);
     setting.put("causal", spec.pattern.equals("causal")).put("backward", spec.backward);
-    Wheel.enter(this, setting, tensors);
+    Guest.enter(this, Guest.PYTORCH, setting, tensors);
+    // ND4J's attention has no mask of pairs, and keeps all scores; f32 alone.
+    long scores = (long) spec.batch * spec.heads * spec.seq * spec.seq;
+    boolean plain = pattern == null && !spec.backward && spec.kvHeads == spec.heads;
+    if (plain && type == DType.F32 && scores <= LARGEST_MASK) {
+      Guest.enter(this, Guest.ND4J, Guest.work("attention", false), Map.of("q", q, "k", k, "v", v));
+    }
   }
 
   private boolean needsMask() {
@@ -223,14 +235,14 @@ final class AttentionContest extends CpuContest {
 
   @Override
   public String shape() {
-    return "B%d H%d%s D%d S%d %s"
-        .formatted(
-            spec.batch,
-            spec.heads,
-            spec.kvHeads == spec.heads ? "" : "/" + spec.kvHeads,
-            spec.headDim,
-            spec.seq,
-            spec.pattern);
+    return spec.words();
+  }
+
+  @Override
+  public double bytes() {
+    double rows = (double) spec.batch * spec.seq * spec.headDim * type.bytes();
+    // Queries and outputs, keys and values; backward the gradients of all four, too.
+    return (spec.backward ? 2 : 1) * 2 * rows * (spec.heads + spec.kvHeads);
   }
 
   @Override

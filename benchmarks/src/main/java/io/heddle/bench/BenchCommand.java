@@ -11,7 +11,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.TreeSet;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -55,16 +54,23 @@ public final class BenchCommand implements Verb {
   @Option(
       names = "--peer",
       description =
-          "Only rows beside this peer: libtorch, pytorch; on cuda torch (default), sdpa, flex; none: ours alone"
+          "Only rows beside this peer: libtorch, pytorch, nd4j; on cuda torch (default), sdpa, flex; none: ours alone"
               + " (step: whole steps of the trainer).")
   private @Nullable String peer;
 
   @Option(
       names = "--python",
       description =
-          "attention, gemm, step: an interpreter with PyTorch, whose own wheel takes part, too (peer"
-              + " pytorch).")
+          "An interpreter with PyTorch, whose own wheel takes part, too, in attention, step, gemm,"
+              + " norm, loss, optimizer and merge (peer pytorch).")
   private @Nullable Path python;
+
+  @Option(
+      names = "--nd4j",
+      description =
+          "ND4J takes part, too, in attention, gemm, norm, loss, optimizer and merge, f32 (peer nd4j);"
+              + " Maven fetches it, 220 MB, the first time.")
+  private boolean nd4j;
 
   @Option(names = "--quick", description = "Fewer shapes.")
   private boolean quick;
@@ -72,7 +78,9 @@ public final class BenchCommand implements Verb {
   @Option(names = "--json", description = "Print one JSON object per row.")
   private boolean json;
 
-  @Option(names = "--out", description = "Write rows.jsonl, table.md and report.html here.")
+  @Option(names = "--out", description =
+          "Write rows.jsonl, table.md and report.html here, after each row; a run that was"
+              + " interrupted goes on when it is started again.")
   private @Nullable Path out;
 
   @Option(names = "--batch", description = "attention, step on cuda: batch rows (default: 1).")
@@ -142,13 +150,19 @@ public final class BenchCommand implements Verb {
     if (backend.equals("cuda")) {
       return onGpu();
     }
-    Wheel.use(python);
+    if (python != null) {
+      Guest.invitePyTorch(python);
+    }
+    if (nd4j) {
+      Nd4jJars.fetch(spec.commandLine().getErr());
+      Guest.invite(Guest.ND4J, Nd4jJars.command());
+    }
     List<DType> dtypes = types.stream().map(this::dtype).toList();
-    List<Supplier<Contest>> contests = new ArrayList<>();
+    List<Contests.Entry> contests = new ArrayList<>();
     if (work.equals("attention") && seq > 0) {
       for (DType type : dtypes) {
         AttentionContest.Spec one = attention();
-        contests.add(() -> new AttentionContest(one, backend, type, threads));
+        contests.add(Contests.attention(one, type, backend, threads));
       }
     } else {
       if (!work.equals("all") && !Contests.WORKS.contains(work)) {
@@ -160,12 +174,7 @@ public final class BenchCommand implements Verb {
         contests.addAll(Contests.of(one, dtypes, backend, threads, quick));
       }
     }
-    List<Row> rows = run(contests);
-    if (out != null) {
-      BenchReport.write(
-          out, rows, String.join(" ", spec.commandLine().getParseResult().originalArgs()));
-    }
-    return 0;
+    return run(contests);
   }
 
   private int onGpu() throws IOException {
@@ -209,37 +218,33 @@ public final class BenchCommand implements Verb {
     return seq > 0 ? seq : 1024;
   }
 
-  private List<Row> run(List<Supplier<Contest>> contests) {
+  private int run(List<Contests.Entry> contests) throws IOException {
     PrintWriter writer = spec.commandLine().getOut();
     PrintWriter progress = spec.commandLine().getErr();
     Torch.threads(threads);
     Referee referee =
         new Referee(rounds > 0 ? rounds : quick ? 5 : 7, quick ? 0.02 : 0.05, threads);
-    List<Row> rows = new ArrayList<>();
-    for (int i = 0; i < contests.size(); i++) {
-      try (Contest contest = contests.get(i).get()) {
-        progress.println(
-            "%d of %d: %s %s %s"
-                .formatted(i + 1, contests.size(), contest.op(), contest.dtype(), contest.shape()));
-        if ("none".equals(peer)) {
-          contest.alone();
-        }
-        for (Row row : referee.judge(contest, backend)) {
-          if (peer == null || row.peer().isEmpty() || row.peer().equals(peer)) {
-            rows.add(row);
-            if (json) {
-              writer.println(row.toJson());
-              writer.flush();
-            }
-          }
-        }
-      }
-    }
+    String command = String.join(" ", spec.commandLine().getParseResult().originalArgs());
+    BenchFolder folder = out == null ? null : new BenchFolder(out, command);
+    ContestRun run = new ContestRun(referee, backend, peer, progress);
+    List<Row> rows =
+        run.run(
+            contests,
+            folder,
+            row -> {
+              if (json) {
+                writer.println(row.toJson());
+                writer.flush();
+              }
+            });
     if (!json) {
       writer.print(Row.table(rows));
       writer.flush();
     }
-    return rows;
+    if (run.failed() > 0) {
+      progress.println(run.failed() + " contests failed; what they said stands above");
+    }
+    return run.failed() > 0 ? 1 : 0;
   }
 
   private DType dtype(String name) {

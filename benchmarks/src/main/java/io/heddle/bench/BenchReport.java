@@ -11,10 +11,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** The rows of a run as files: JSON lines, a Markdown table, and a page with charts. */
+/** The rows of a run to read: a Markdown table, and a page with charts. */
 final class BenchReport {
   private static final Pattern LENGTH = Pattern.compile("D(\\d+) S(\\d+) (.*)");
   private static final Pattern SPARSE = Pattern.compile("D(\\d+) S\\d+ sparse:(\\d+),(.*)");
@@ -22,10 +23,6 @@ final class BenchReport {
   private BenchReport() {}
 
   static void write(Path folder, List<Row> rows, String command) throws IOException {
-    Files.createDirectories(folder);
-    Files.writeString(
-        folder.resolve("rows.jsonl"),
-        String.join("\n", rows.stream().map(Row::toJson).toList()) + "\n");
     Files.writeString(folder.resolve("table.md"), Row.table(rows));
     Report report =
         Report.title("Heddle beside its peers")
@@ -35,6 +32,7 @@ final class BenchReport {
                     + " attention that is seen, 10 D backward) or bytes that must move; the ceiling is"
                     + " what this machine reached in registers, or copying, in the same run. A ratio"
                     + " above 1 says how many times faster Heddle is.");
+    roofline(rows).forEach(report::chart);
     overLength(rows).forEach(report::chart);
     overSparsity(rows).forEach(report::chart);
     report.section("All rows").table(HEADER, rows.stream().map(BenchReport::cells).toList());
@@ -55,6 +53,46 @@ final class BenchReport {
         r.peer(),
         r.peer().isEmpty() ? "" : "%.4g".formatted(r.peerMs()),
         r.peer().isEmpty() ? "" : "%.2f".formatted(r.ratio()));
+  }
+
+  /** Rates beside the roofs that the run's own ceilings make, over operations per byte. */
+  static List<LineChart> roofline(List<Row> rows) {
+    double copying = highest(rows, r -> r.unit().equals("GB/s"));
+    LineChart chart =
+        new LineChart(
+                "Roofline, " + rows.stream().mapToInt(Row::threads).max().orElse(1) + " threads",
+                "useful operations per byte that must move, power of ten",
+                "GFLOP/s")
+            .logarithmic();
+    boolean drawn = false;
+    for (String type : List.of("f32", "bf16")) {
+      double peak =
+          highest(rows, r -> r.dtype().equals(type) && r.unit().equals("GFLOP/s"));
+      SortedMap<Double, Double> points = new TreeMap<>();
+      for (Row r : rows) {
+        if (r.dtype().equals(type) && r.intensity() > 0 && r.ceiling() > 0) {
+          double rate = r.unit().equals("GB/s") ? r.rate() * r.intensity() : r.rate();
+          points.merge(Math.log10(r.intensity()), rate, Math::max);
+        }
+      }
+      if (peak > 0 && copying > 0 && !points.isEmpty()) {
+        double ridge = Math.log10(peak / copying);
+        double left = Math.min(points.firstKey(), ridge - 1);
+        double right = Math.max(points.lastKey(), ridge + 1);
+        chart.series(
+            type + " roof",
+            new double[] {left, ridge, right},
+            new double[] {copying * Math.pow(10, left), peak, peak});
+        chart.series(type, keys(points), values(points));
+        drawn = true;
+      }
+    }
+    return drawn ? List.of(chart) : List.of();
+  }
+
+  // A row's ceiling is disturbed downwards alone, so the highest of a run is the machine's.
+  private static double highest(List<Row> rows, Predicate<Row> which) {
+    return rows.stream().filter(which).mapToDouble(Row::ceiling).max().orElse(0);
   }
 
   private static List<LineChart> overLength(List<Row> rows) {

@@ -17,12 +17,12 @@ final class ColdContest extends Contest {
   ColdContest() {
     enter(process(Contestant.OURS));
     enter(process(Torch.NAME));
-    enter(new Contestant("empty JVM", () -> start("nobody"), () -> first));
+    enter(Contestant.of("empty JVM", () -> start("nobody"), () -> first));
   }
 
   private Contestant process(String who) {
     double[][] answer = new double[1][];
-    return new Contestant(
+    return Contestant.of(
         who,
         () -> {
           answer[0] = start(who);

@@ -58,12 +58,12 @@ abstract class CpuContest extends Contest {
 
   /** Ours: an answer is what the tensors hold. */
   void enterOurs(Runnable work, Tensor... outputs) {
-    enter(new Contestant(Contestant.OURS, work, () -> numbers(outputs)));
+    enter(Contestant.of(Contestant.OURS, work, () -> numbers(outputs)));
   }
 
   /** Ours, whose answer is a vector. */
   void enterOurs(Runnable work, Supplier<float[]> answer) {
-    enter(new Contestant(Contestant.OURS, work, () -> numbers(answer.get())));
+    enter(Contestant.of(Contestant.OURS, work, () -> numbers(answer.get())));
   }
 
   static double[] numbers(float[] values) {

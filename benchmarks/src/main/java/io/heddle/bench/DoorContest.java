@@ -35,7 +35,7 @@ final class DoorContest extends Contest {
     Tensor x = scope.tensor(DType.F32, 1).copyFrom(new float[] {1});
     Tensor y = scope.tensor(DType.F32, 1).copyFrom(new float[] {0});
     Params none = new Params.None();
-    return new Contestant(
+    return Contestant.of(
         name,
         () -> {
           for (int i = 0; i < CALLS; i++) {
@@ -48,7 +48,7 @@ final class DoorContest extends Contest {
   // The same calls by a loop in C++: what they cost without Java.
   private Contestant fromC() {
     DoorCaller caller = own(new DoorCaller());
-    return new Contestant("C++ caller", () -> caller.copies(CALLS), () -> new double[] {1});
+    return Contestant.of("C++ caller", () -> caller.copies(CALLS), () -> new double[] {1});
   }
 
   private interface Call {
@@ -56,7 +56,7 @@ final class DoorContest extends Contest {
   }
 
   private Contestant empty(String name, Call call) {
-    return new Contestant(
+    return Contestant.of(
         name,
         () -> {
           long sum = 0;

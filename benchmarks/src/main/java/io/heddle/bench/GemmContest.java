@@ -24,7 +24,7 @@ final class GemmContest extends CpuContest {
     var rows = Torch.view(x);
     var weight = Torch.view(w);
     enter(Torch.contestant(false, () -> List.of(torch.linear(rows, weight))));
-    Wheel.enter(this, Wheel.work("gemm", false), Map.of("x", x, "w", w));
+    Guest.enterAll(this, Guest.work("gemm", false), Map.of("x", x, "w", w));
   }
 
   @Override
@@ -40,5 +40,10 @@ final class GemmContest extends CpuContest {
   @Override
   public double flops() {
     return 2.0 * m * n * k;
+  }
+
+  @Override
+  public double bytes() {
+    return (double) type.bytes() * (m * k + n * k + m * n);
   }
 }

@@ -35,7 +35,7 @@ final class Int8DecodeContest extends CpuContest {
     this.ids = new SplittableRandom(7).ints(spec.tokens(), 0, spec.vocabulary()).toArray();
     enterOurs(() -> logits = DecodeContest.logits(rounded, ids, 1), () -> logits);
     enter(
-        new Contestant(
+        Contestant.of(
             EXACT,
             () -> logits = DecodeContest.logits(exact, ids, 1),
             () -> CpuContest.numbers(logits)));

@@ -1,12 +1,17 @@
 package io.heddle.bench;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.heddle.op.OpCode;
 import io.heddle.op.Params;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
@@ -44,10 +49,12 @@ final class MemoryContests {
           Torch.contestant(
               false,
               () -> List.of(torch.layer_norm(input, new long[] {features}, w, b, 1e-5, false))));
+      Map<String, Tensor> operands = Map.of("x", x, "weight", weight, "bias", bias);
+      Guest.enterAll(this, Guest.work("norm", false), operands);
       if (type == DType.F32) {
         Tensor out = scope.tensor(type, rows, features);
         enter(
-            new Contestant(
+            Contestant.of(
                 "java",
                 () -> layerNorm(x.segment(), weight.segment(), bias.segment(), out.segment()),
                 () -> numbers(out)));
@@ -85,6 +92,12 @@ final class MemoryContests {
     @Override
     public String shape() {
       return "N%d F%d".formatted(rows, features);
+    }
+
+    /** Mean, variance, scale and shift. */
+    @Override
+    public double flops() {
+      return 8.0 * rows * features;
     }
 
     @Override
@@ -129,6 +142,7 @@ final class MemoryContests {
                         new org.bytedeco.pytorch.TensorVector(x));
                 return List.of(one.get(0));
               }));
+      Guest.enterAll(this, Guest.work("loss", true), Map.of("logits", logits, "targets", targets));
     }
 
     @Override
@@ -139,6 +153,12 @@ final class MemoryContests {
     @Override
     public String shape() {
       return "N%d V%d".formatted(rows, vocabulary);
+    }
+
+    /** Maximum, exponential, sum, quotient and scale. */
+    @Override
+    public double flops() {
+      return 5.0 * rows * vocabulary;
     }
 
     @Override
@@ -183,9 +203,12 @@ final class MemoryContests {
                 p.addcdiv_(m, root, new Scalar(-RATE / 0.1f));
               },
               List.of(p, m, v)));
+      ObjectNode setting = Guest.work("adamw", false).put("rate", 1e-3).put("decay", 0.1);
+      setting.put("beta1", 0.9).put("beta2", 0.95).put("eps", 1e-8);
+      Guest.enterAll(this, setting, Map.of("gradient", gradient));
       Tensor[] plain = state();
       enter(
-          new Contestant(
+          Contestant.of(
               "java",
               () -> step(gradient.segment(), plain[0], plain[1], plain[2]),
               () -> numbers(plain)));
@@ -221,9 +244,20 @@ final class MemoryContests {
       return "adamw";
     }
 
+    /** The largest number is a moment; a parameter has moved by a hundredth of it. */
+    @Override
+    public double tolerance() {
+      return 1e-6;
+    }
+
     @Override
     public String shape() {
       return "P%d".formatted(count);
+    }
+
+    @Override
+    public double flops() {
+      return 14.0 * count;
     }
 
     @Override
@@ -261,7 +295,7 @@ final class MemoryContests {
       var theirBase = Torch.view(base);
       var theirs = new org.bytedeco.pytorch.Tensor[sources];
       for (int i = 0; i < sources; i++) {
-        theirs[i] = Torch.view(java.util.Objects.requireNonNull(operands[2 + i]));
+        theirs[i] = Torch.view(Objects.requireNonNull(operands[2 + i]));
       }
       enter(
           Torch.contestant(
@@ -273,6 +307,20 @@ final class MemoryContests {
                 }
                 return List.of(sum);
               }));
+      enterGuests(operands, weights);
+    }
+
+    // PyTorch as the formula reads, then as it is fastest, with weights gathered before the base.
+    private void enterGuests(@Nullable Tensor[] operands, double[] weights) {
+      Map<String, Tensor> tensors = new LinkedHashMap<>();
+      tensors.put("base", Objects.requireNonNull(operands[0]));
+      for (int i = 0; i < sources; i++) {
+        tensors.put("source" + i, Objects.requireNonNull(operands[2 + i]));
+      }
+      ObjectNode setting = Guest.work("merge", false).put("in_place", true);
+      Arrays.stream(weights).forEach(setting.putArray("weights")::add);
+      Guest.enterAs(this, Guest.PYTORCH, Guest.PYTORCH + " in place", setting, tensors);
+      Guest.enterAll(this, setting.put("in_place", false), tensors);
     }
 
     @Override
@@ -283,6 +331,11 @@ final class MemoryContests {
     @Override
     public String shape() {
       return "P%d, %d sources".formatted(count, sources);
+    }
+
+    @Override
+    public double flops() {
+      return 3.0 * sources * count;
     }
 
     @Override

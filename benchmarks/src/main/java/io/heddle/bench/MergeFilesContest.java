@@ -54,6 +54,7 @@ final class MergeFilesContest extends Contest {
               ? Files.createTempDirectory("heddle-merge")
               : Files.createTempDirectory(Path.of(where), "heddle-merge");
       own(() -> RunDirectory.delete(folder));
+      own(atInterruption(folder));
       for (int i = 0; i <= SOURCES; i++) {
         save(folder.resolve("model-" + i), i);
         models.add(own(Checkpoint.open(folder.resolve("model-" + i))));
@@ -61,7 +62,22 @@ final class MergeFilesContest extends Contest {
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-    enter(new Contestant(Contestant.OURS, this::merge, this::answer));
+    enter(Contestant.of(Contestant.OURS, this::merge, this::answer));
+  }
+
+  // Two gigabytes of memory must not stay behind when the process is told to end.
+  private static AutoCloseable atInterruption(Path folder) {
+    Thread hook =
+        new Thread(
+            () -> {
+              try {
+                RunDirectory.delete(folder);
+              } catch (IOException e) {
+                System.err.println(folder + " could not be deleted: " + e.getMessage());
+              }
+            });
+    Runtime.getRuntime().addShutdownHook(hook);
+    return () -> Runtime.getRuntime().removeShutdownHook(hook);
   }
 
   private StorageType storage() {

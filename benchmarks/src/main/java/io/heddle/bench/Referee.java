@@ -43,14 +43,14 @@ public final class Referee {
     double[] ceilings = new double[rounds];
     int[] timed = new int[all.size()];
     for (int c = 0; c < all.size(); c++) {
-      repeats[c] = warmUp(all.get(c).work());
+      repeats[c] = warmUp(all.get(c));
     }
-    double allocated = allocation(all.getFirst().work(), repeats[0]);
+    double allocated = allocation(all.getFirst(), repeats[0]);
     for (int round = 0; round < rounds; round++) {
       for (int c = 0; c < all.size(); c++) {
         // Who needs seconds for one run is timed twice: its time is known well enough by then.
         if (timed[c] < 2 || times[c][0] < SLOW) {
-          times[c][timed[c]++] = seconds(all.get(c).work(), repeats[c]) / repeats[c];
+          times[c][timed[c]++] = seconds(all.get(c), repeats[c]) / repeats[c];
         }
       }
       ceilings[round] = machine.ceiling(contest.bound());
@@ -80,16 +80,17 @@ public final class Referee {
               rate,
               memory ? "GB/s" : "GFLOP/s",
               median(ceilings, rounds),
-              allocated));
+              allocated,
+              contest.bytes() > 0 ? contest.flops() / contest.bytes() : 0));
     }
     return rows;
   }
 
   /** Runs until a stretch is filled, some times over; returns how many runs fill one. */
-  private int warmUp(Runnable work) {
+  private int warmUp(Contestant who) {
     int repeats = 1;
     for (int i = 0; i < 40; i++) {
-      double took = seconds(work, repeats);
+      double took = seconds(who, repeats);
       if (took >= SLOW || (took >= stretchSeconds && i >= 2)) {
         break;
       }
@@ -101,19 +102,15 @@ public final class Referee {
     return repeats;
   }
 
-  private static double seconds(Runnable work, int repeats) {
+  private static double seconds(Contestant who, int repeats) {
     long start = System.nanoTime();
-    for (int i = 0; i < repeats; i++) {
-      work.run();
-    }
+    who.runs().accept(repeats);
     return (System.nanoTime() - start) * 1e-9;
   }
 
-  private static double allocation(Runnable work, int repeats) {
+  private static double allocation(Contestant who, int repeats) {
     long before = THREAD.getCurrentThreadAllocatedBytes();
-    for (int i = 0; i < repeats; i++) {
-      work.run();
-    }
+    who.runs().accept(repeats);
     return (double) (THREAD.getCurrentThreadAllocatedBytes() - before) / repeats;
   }
 

@@ -1,5 +1,6 @@
 package io.heddle.bench;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
@@ -12,6 +13,7 @@ import java.util.List;
  * @param rate GFLOP/s of useful operations, or GB/s where memory is the bound
  * @param ceiling what the machine reached in the same run, in the unit of {@code rate}; 0 without
  * @param bytesPerOp heap bytes allocated per run by the calling thread
+ * @param intensity useful operations per byte that must move, 0 where either is not known
  */
 public record Row(
     String op,
@@ -26,7 +28,8 @@ public record Row(
     double rate,
     String unit,
     double ceiling,
-    double bytesPerOp) {
+    double bytesPerOp,
+    double intensity) {
   private static final ObjectMapper JSON = new ObjectMapper();
 
   /** Share of the ceiling, 0 without one. */
@@ -36,6 +39,31 @@ public record Row(
 
   /** One JSON object. */
   public String toJson() {
+    return toNode().toString();
+  }
+
+  /** A row that {@link #toNode} gave. */
+  static Row of(JsonNode node) {
+    boolean memory = node.has("gbytes");
+    return new Row(
+        node.path("op").asText(),
+        node.path("backend").asText(),
+        node.path("dtype").asText(),
+        node.path("shape").asText(),
+        node.path("threads").asInt(),
+        node.path("ours_ms").asDouble(),
+        node.path("peer").asText(""),
+        node.path("peer_ms").asDouble(node.path("ours_ms").asDouble()),
+        node.path("ratio").asDouble(1),
+        node.path(memory ? "gbytes" : "gflops").asDouble(),
+        memory ? "GB/s" : "GFLOP/s",
+        node.path("ceiling").asDouble(),
+        node.path("bytes_per_op").asDouble(),
+        node.path("flops_per_byte").asDouble());
+  }
+
+  /** The object of {@link #toJson}, for more fields. */
+  ObjectNode toNode() {
     ObjectNode node = JSON.createObjectNode();
     node.put("op", op).put("backend", backend).put("dtype", dtype).put("shape", shape);
     node.put("threads", threads).put("ours_ms", round(oursMs));
@@ -46,7 +74,10 @@ public record Row(
       node.put(unit.equals("GFLOP/s") ? "gflops" : "gbytes", round(rate));
       node.put("ceiling", round(ceiling)).put("share", round(share()));
     }
-    return node.put("bytes_per_op", round(bytesPerOp)).toString();
+    if (intensity > 0) {
+      node.put("flops_per_byte", round(intensity));
+    }
+    return node.put("bytes_per_op", round(bytesPerOp));
   }
 
   private static double round(double x) {

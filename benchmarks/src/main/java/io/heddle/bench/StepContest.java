@@ -27,12 +27,21 @@ import org.jspecify.annotations.Nullable;
  * optimiser. libtorch does the same maths on the same weights with its own operators.
  */
 final class StepContest extends CpuContest {
+  private static final int LONGEST_OF_PEERS = 4096;
+
   /**
    * The model.
    *
    * @param window keys that a token sees, itself among them; 0: all before it
    */
-  record Spec(int layers, int hidden, int heads, int vocabulary, int seq, int window) {}
+  record Spec(int layers, int hidden, int heads, int vocabulary, int seq, int window) {
+    /** The shape in words. */
+    String words() {
+      return "L%d d%d H%d V%d S%d %s"
+          .formatted(
+              layers, hidden, heads, vocabulary, seq, window == 0 ? "causal" : "window:" + window);
+    }
+  }
 
   private final Spec spec;
   private final Decoder model;
@@ -50,28 +59,32 @@ final class StepContest extends CpuContest {
     model.parameters().trainable();
     this.ids = indices(spec.vocabulary, spec.seq);
     this.targets = indices(spec.vocabulary, spec.seq);
-    enter(new Contestant(Contestant.OURS, this::step, this::answer));
-    if (spec.window == 0 || (long) spec.seq * spec.seq <= 1 << 26) {
+    enter(Contestant.of(Contestant.OURS, this::step, this::answer));
+    // Longer ones are there to be held against each other, and take a peer minutes.
+    if (spec.seq <= LONGEST_OF_PEERS) {
       Tensor mask =
           spec.window == 0
               ? null
               : AttentionContest.mask(scope, spec.seq, Patterns.window(spec.window - 1, 0));
-      enterTorch(mask);
-      enterWheel(mask);
+      // The preset's bf16 attention is a hundred times slower than the wheel's.
+      if (type != DType.BF16 || !Guest.invited(Guest.PYTORCH)) {
+        enterTorch(mask);
+      }
+      enterPyTorch(mask);
     }
   }
 
-  private void enterWheel(@Nullable Tensor mask) {
+  private void enterPyTorch(@Nullable Tensor mask) {
     Map<String, Tensor> tensors = new LinkedHashMap<>(model.parameters().byName());
     tensors.put("ids", ids);
     tensors.put("targets", targets);
     if (mask != null) {
       tensors.put("mask", mask);
     }
-    ObjectNode setting = Wheel.work("step", true);
+    ObjectNode setting = Guest.work("step", true);
     setting.put("heads", spec.heads).put("layers", spec.layers);
     COMPARED.forEach(setting.putArray("compared")::add);
-    Wheel.enter(this, setting, tensors);
+    Guest.enter(this, Guest.PYTORCH, setting, tensors);
   }
 
   private void step() {
@@ -142,14 +155,7 @@ final class StepContest extends CpuContest {
 
   @Override
   public String shape() {
-    return "L%d d%d H%d V%d S%d %s"
-        .formatted(
-            spec.layers,
-            spec.hidden,
-            spec.heads,
-            spec.vocabulary,
-            spec.seq,
-            spec.window == 0 ? "causal" : "window:" + spec.window);
+    return spec.words();
   }
 
   /** 6 per weight of a product and token, 14 D per pair of attention. */

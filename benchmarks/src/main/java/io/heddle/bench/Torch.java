@@ -68,7 +68,7 @@ final class Torch {
             return work.get();
           }
         };
-    return new Contestant(
+    return Contestant.of(
         NAME,
         () -> {
           try (PointerScope _ = new PointerScope()) {
@@ -84,7 +84,7 @@ final class Torch {
 
   /** A contestant that works in place: its answer is what {@code outputs} hold. */
   static Contestant inPlace(Runnable work, List<org.bytedeco.pytorch.Tensor> outputs) {
-    return new Contestant(
+    return Contestant.of(
         NAME,
         () -> {
           try (PointerScope _ = new PointerScope();

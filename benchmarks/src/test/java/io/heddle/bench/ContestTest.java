@@ -77,7 +77,7 @@ class ContestTest {
   @Test
   void aWrongAnswerIsFound() {
     try (Contest contest = new GemmContest(8, 8, 8, "cpu", DType.F32, 1)) {
-      contest.enter(new Contestant("wrong", () -> {}, () -> new double[64]));
+      contest.enter(Contestant.of("wrong", () -> {}, () -> new double[64]));
       String message =
           String.valueOf(assertThrows(IllegalStateException.class, contest::check).getMessage());
       assertTrue(message.contains("wrong") && message.contains("differ"), message);
@@ -102,10 +102,10 @@ class ContestTest {
       assertTrue(row.toJson().contains("\"peer\":\"libtorch\""), row.toJson());
       // Pairs of a causal mask: 130 * 131 / 2 per head.
       assertEquals(4.0 * 32 * 2 * 4 * 130 * 131 / 2, contest.flops());
-      BenchReport.write(folder, rows, "bench attention");
+      new BenchFolder(folder, "bench attention").add("attention", rows);
       try (Stream<Path> files = Files.list(folder)) {
         assertEquals(
-            List.of("report.html", "rows.jsonl", "table.md"),
+            List.of("command.txt", "report.html", "rows.jsonl", "table.md"),
             files.map(f -> f.getFileName().toString()).sorted().toList());
       }
     }
@@ -124,6 +124,7 @@ class ContestTest {
       strings = {
         "attention",
         "step",
+        "decode",
         "gemm",
         "norm",
         "loss",
@@ -136,6 +137,8 @@ class ContestTest {
   void everyWorkHasContests(String work) {
     List<DType> types = List.of(DType.F32, DType.BF16);
     int few = Contests.of(work, types, "cpu", 1, true).size();
-    assertTrue(few >= 1 && few <= Contests.of(work, types, "cpu", 1, false).size());
+    List<Contests.Entry> all = Contests.of(work, types, "cpu", 1, false);
+    assertTrue(few >= 1 && few <= all.size());
+    assertEquals(all.size(), all.stream().map(Contests.Entry::name).distinct().count());
   }
 }

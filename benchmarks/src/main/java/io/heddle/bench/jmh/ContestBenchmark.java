@@ -61,7 +61,7 @@ public class ContestBenchmark {
   public void prepare() {
     made = Contests.named(contest);
     made.check();
-    work = made.contestant(contestant).work();
+    work = made.contestant(contestant)::run;
   }
 
   /** Frees the inputs. */

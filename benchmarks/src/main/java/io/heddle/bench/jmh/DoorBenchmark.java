@@ -42,7 +42,7 @@ public class DoorBenchmark {
   public void prepare() {
     made = Contests.named("door");
     made.check();
-    work = made.contestant(contestant).work();
+    work = made.contestant(contestant)::run;
   }
 
   /** Frees the inputs. */
