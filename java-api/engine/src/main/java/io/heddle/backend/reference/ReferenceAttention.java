@@ -239,7 +239,7 @@ final class ReferenceAttention {
       write(ReferenceBackend.need(t, 2, "v"), values, b, slot);
       long first = Math.max(0, (long) places.get(b, 1));
       long end = Math.max(first, Math.min(keys.dim(2), (long) places.get(b, 2)));
-      Tensor[] each = new Tensor[11];
+      @Nullable Tensor[] each = new Tensor[11];
       each[0] = q.slice(0, b, b + 1);
       each[1] = keys.slice(0, b, b + 1).slice(2, first, end);
       each[2] = values.slice(0, b, b + 1).slice(2, first, end);
