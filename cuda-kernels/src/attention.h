@@ -77,9 +77,18 @@ struct Problem {
   const int64_t* added;  // to the offset; may be null
 };
 
-// Where the dropout of this call draws.
+// Where the dropout of this call draws. The load is an instruction that stays where it is: kept over the loop it would cost a register of
+// kernels that have none to spare.
 __device__ inline uint32_t offset_of(const Problem& p) {
-  return p.added == nullptr ? p.offset : p.offset + static_cast<uint32_t>(*p.added);
+  uint32_t added = 0;
+  if (p.added != nullptr) {
+#ifndef HD_EMULATE
+    asm volatile("ld.global.u32 %0, [%1];" : "=r"(added) : "l"(__cvta_generic_to_global(p.added)));
+#else
+    added = static_cast<uint32_t>(*p.added);
+#endif
+  }
+  return p.offset + added;
 }
 
 __device__ inline int row_of(int i) { return static_cast<int>(threadIdx.x) / 16 * 4 + i; }

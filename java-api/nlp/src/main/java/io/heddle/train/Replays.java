@@ -108,14 +108,14 @@ final class Replays implements AutoCloseable {
         inputs.get(i).copyFrom(step.inputs().get(i));
       }
       offset.copyFrom(new long[] {randomness.next()});
-      Randomness told = Randomness.told(randomness.seed(), offset);
+      long seed = randomness.seed();
       if (recordable) {
-        record(told, awaited);
+        record(seed, awaited);
       }
       Graph recorded = graph;
       Tensor found;
       if (recorded == null) {
-        found = passes(told, awaited);
+        found = passes(seed, awaited);
         recordable = plain;
         plain = false;
       } else {
@@ -127,25 +127,26 @@ final class Replays implements AutoCloseable {
       return new Objective.Loss(Losses.sum(found), step.count());
     }
 
-    private void record(Randomness told, Set<Tensor> awaited) {
+    private void record(long seed, Set<Tensor> awaited) {
       recordable = false;
       Set<Tensor> before = Set.copyOf(awaited);
       try {
-        graph = backend.capture(() -> recorded(told, before));
+        graph = backend.capture(() -> recorded(seed, before));
       } catch (UnsupportedOperationException | OutOfNativeMemoryException | DeviceException e) {
         refusal = String.valueOf(e.getMessage());
       }
     }
 
-    private void recorded(Randomness told, Set<Tensor> awaited) {
+    private void recorded(long seed, Set<Tensor> awaited) {
       Set<Tensor> left = new HashSet<>(awaited);
-      passes(told, left);
+      passes(seed, left);
       reached = new HashSet<>(awaited);
       reached.removeAll(left);
     }
 
     // The same every time: nothing here may depend on anything but the inputs' contents.
-    private Tensor passes(Randomness randomness, Set<Tensor> awaited) {
+    private Tensor passes(long seed, Set<Tensor> awaited) {
+      Randomness randomness = Randomness.told(seed, offset);
       try (Tape t = new Tape(backend, randomness, awaited)) {
         Tensor each = first.losses().apply(t, inputs);
         Tensor kept = losses;

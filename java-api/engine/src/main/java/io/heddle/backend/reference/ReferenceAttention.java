@@ -239,7 +239,7 @@ final class ReferenceAttention {
       write(ReferenceBackend.need(t, 2, "v"), values, b, slot);
       long first = Math.clamp((long) places.get(b, 1), 0, keys.dim(2));
       long end = Math.clamp((long) places.get(b, 2), first, keys.dim(2));
-      Tensor[] each = new Tensor[11];
+      @Nullable Tensor[] each = new Tensor[11];
       each[0] = q.slice(0, b, b + 1);
       each[1] = keys.slice(0, b, b + 1).slice(2, first, end);
       each[2] = values.slice(0, b, b + 1).slice(2, first, end);
