@@ -85,6 +85,20 @@ class TutorialTest {
   }
 
   @Test
+  void aTransformerThatDoesNotLearnAndItsRepair() throws Exception {
+    TutorialPage page = TutorialPage.of("4-translation.md");
+    List<String> printed = page.run(out);
+    page.assertShown(printed, UnaryOperator.identity());
+    List<Double> after = TutorialPage.numbers(printed, "post-norm: ");
+    List<Double> before = TutorialPage.numbers(printed, "pre-norm: ");
+    List<Double> scaled = TutorialPage.numbers(printed, "pre-norm, ScaleNorm: ");
+    assertEquals(5.0 / 6 * Math.log(10), after.get(0), 0.1, "it guesses every letter");
+    assertTrue(before.get(0) < 0.2 && before.get(1) >= 90, "pre-norm: " + before);
+    assertTrue(scaled.get(0) < after.get(0) - 0.2, "ScaleNorm: " + scaled);
+    assertPicture(page, "repair.svg");
+  }
+
+  @Test
   void classifiersAndTheProgramThatServesOne() throws Exception {
     TutorialPage page = TutorialPage.of("3-classification.md");
     List<String> printed = page.run(out);
