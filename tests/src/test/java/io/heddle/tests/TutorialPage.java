@@ -51,22 +51,46 @@ record TutorialPage(Path file, String text) {
 
   /** What the program prints now, run by the page's command with another folder for its files. */
   List<String> run(Path out) throws IOException, InterruptedException {
+    return run(out, out.resolve("nothing"));
+  }
+
+  /** The same with a file to read. */
+  List<String> run(Path out, Path input) throws IOException, InterruptedException {
     Path heddle = Repository.root().resolve("heddle");
-    assumeTrue(
-        Files.isDirectory(heddle.resolveSibling("java-api/cli/target/app")),
-        "needs mvn package: the launcher would start a build");
+    assumeTrue(Files.isDirectory(app()), "needs mvn package: the launcher would start a build");
+    if (!Files.exists(input)) {
+      Files.createFile(input);
+    }
+    return printed(
+        List.of(heddle.toString(), "run", program().toString(), out.toString()), out, input);
+  }
+
+  /** What a command prints, which must end well. */
+  static List<String> printed(List<String> command, Path folder, Path input)
+      throws IOException, InterruptedException {
+    Map<String, String> environment = Map.of("OMP_NUM_THREADS", "1", "HEDDLE_JAVA", java());
+    String line = String.join(" ", command.stream().map(word -> "'" + word + "'").toList());
     ChildJvm.Ended ended =
         ChildJvm.run(
-            List.of(heddle.toString(), "run", program().toString(), out.toString()),
-            out,
-            Map.of("OMP_NUM_THREADS", "1", "HEDDLE_JAVA", java()),
-            10);
+            List.of("sh", "-c", "exec " + line + " < '" + input + "'"), folder, environment, 10);
     assertEquals(0, ended.status(), ended.output());
     return ended.output().lines().toList();
   }
 
+  /** The folder with all of Heddle's jars. */
+  static Path app() {
+    return Repository.root().resolve("java-api/cli/target/app");
+  }
+
   static String java() {
     return Path.of(System.getProperty("java.home"), "bin", "java").toString();
+  }
+
+  /** The first thing in the page that fits a pattern's group. */
+  String find(String pattern) {
+    Matcher found = Pattern.compile(pattern).matcher(text);
+    assertTrue(found.find(), file + " has nothing like " + pattern);
+    return found.group(1);
   }
 
   /**

@@ -3,13 +3,19 @@ package io.heddle.tests;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.ByteArrayOutputStream;
+import java.io.File;
 import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.spi.ToolProvider;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -79,6 +85,20 @@ class TutorialTest {
   }
 
   @Test
+  void aTransformerThatDoesNotLearnAndItsRepair() throws Exception {
+    TutorialPage page = TutorialPage.of("4-translation.md");
+    List<String> printed = page.run(out);
+    page.assertShown(printed, UnaryOperator.identity());
+    List<Double> after = TutorialPage.numbers(printed, "post-norm: ");
+    List<Double> before = TutorialPage.numbers(printed, "pre-norm: ");
+    List<Double> scaled = TutorialPage.numbers(printed, "pre-norm, ScaleNorm: ");
+    assertEquals(5.0 / 6 * Math.log(10), after.get(0), 0.1, "it guesses every letter");
+    assertTrue(before.get(0) < 0.2 && before.get(1) >= 90, "pre-norm: " + before);
+    assertTrue(scaled.get(0) < after.get(0) - 0.2, "ScaleNorm: " + scaled);
+    assertPicture(page, "repair.svg");
+  }
+
+  @Test
   void classifiersAndTheProgramThatServesOne() throws Exception {
     TutorialPage page = TutorialPage.of("3-classification.md");
     List<String> printed = page.run(out);
@@ -87,6 +107,38 @@ class TutorialTest {
     double cnn = last(printed, "text CNN, widths [3, 4]");
     assertEquals(0.86, bag, 0.03);
     assertEquals(0.91, cnn, 0.03);
+    serves(TutorialPage.of("6-deployment.md"), out.resolve("cnn/model"));
+  }
+
+  private static void serves(TutorialPage page, Path model) throws Exception {
+    Path questions = page.file().resolveSibling("questions.txt");
+    List<String> printed = page.run(model, questions);
+    page.assertShown(printed, UnaryOperator.identity());
+    // And once more as it is shipped: compiled, with a runtime and some jars of its own.
+    Path ship = Files.createDirectories(model.resolveSibling("ship"));
+    String app = TutorialPage.app().toString();
+    String source = page.program().toString();
+    tool("javac", "-p", app, "--add-modules", "io.heddle.nlp", "-d", ship.toString(), source);
+    String modules = page.find("--add-modules ([a-z.,]+) --strip");
+    Path runtime = ship.resolve("runtime");
+    tool("jlink", "--add-modules", modules, "--strip-debug", "--output", "" + runtime);
+    String jars = page.find("app/\\{(.*)}\\.jar");
+    List<String> path = new ArrayList<>(List.of(ship.toString()));
+    try (var all = Files.newDirectoryStream(TutorialPage.app(), "{" + jars + "}.jar")) {
+      all.forEach(jar -> path.add(jar.toString()));
+    }
+    List<String> command = new ArrayList<>(List.of(runtime.resolve("bin/java").toString()));
+    command.addAll(
+        List.of("--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow"));
+    command.addAll(List.of("-cp", String.join(File.pathSeparator, path), "Serve", "" + model));
+    assertEquals(printed, TutorialPage.printed(command, ship, questions));
+  }
+
+  private static void tool(String name, String... arguments) {
+    ByteArrayOutputStream said = new ByteArrayOutputStream();
+    PrintStream out = new PrintStream(said, true, StandardCharsets.UTF_8);
+    int code = ToolProvider.findFirst(name).orElseThrow().run(out, out, arguments);
+    assertEquals(0, code, said.toString(StandardCharsets.UTF_8));
   }
 
   private static double last(List<String> printed, String beginning) {

@@ -27,6 +27,9 @@ import org.jspecify.annotations.Nullable;
  * first called, so any minor version will do.
  */
 final class CudaLibraries {
+  // Lambdas, not references to methods: those load the preset's classes at once, and a program that
+  // ships with the CPU's jars alone could not even list its backends.
+
   /** Matrix products. */
   static final CudaLibraries CUBLASLT =
       new CudaLibraries(
@@ -36,7 +39,7 @@ final class CudaLibraries {
           13,
           List.of("libcudart", "libcublasLt", "libcublas"),
           1,
-          cublas::cublasLtGetVersion);
+          () -> cublas.cublasLtGetVersion());
 
   /** Recurrent layers. */
   static final CudaLibraries CUDNN =
@@ -47,7 +50,7 @@ final class CudaLibraries {
           9,
           List.of("libcudnn", "libcudnn_graph", "libcudnn_ops", "libcudnn_cnn", "libcudnn_adv"),
           0,
-          cudnn::cudnnGetVersion);
+          () -> cudnn.cudnnGetVersion());
 
   private static final String[] SYSTEM = {
     "/usr/local/cuda/lib64",
