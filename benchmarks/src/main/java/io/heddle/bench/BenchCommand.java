@@ -54,7 +54,7 @@ public final class BenchCommand implements Verb {
   @Option(
       names = "--peer",
       description =
-          "Only rows beside this peer: libtorch, pytorch, nd4j; on cuda torch (default), sdpa, flex; none: ours alone"
+          "Only rows beside this peer: libtorch, onednn, pytorch, nd4j; on cuda torch (default), sdpa, flex; none: ours alone"
               + " (step: whole steps of the trainer).")
   private @Nullable String peer;
 
@@ -78,7 +78,9 @@ public final class BenchCommand implements Verb {
   @Option(names = "--json", description = "Print one JSON object per row.")
   private boolean json;
 
-  @Option(names = "--out", description =
+  @Option(
+      names = "--out",
+      description =
           "Write rows.jsonl, table.md and report.html here, after each row; a run that was"
               + " interrupted goes on when it is started again.")
   private @Nullable Path out;

@@ -66,8 +66,7 @@ final class BenchReport {
             .logarithmic();
     boolean drawn = false;
     for (String type : List.of("f32", "bf16")) {
-      double peak =
-          highest(rows, r -> r.dtype().equals(type) && r.unit().equals("GFLOP/s"));
+      double peak = highest(rows, r -> r.dtype().equals(type) && r.unit().equals("GFLOP/s"));
       SortedMap<Double, Double> points = new TreeMap<>();
       for (Row r : rows) {
         if (r.dtype().equals(type) && r.intensity() > 0 && r.ceiling() > 0) {

@@ -35,8 +35,7 @@ final class ContestRun {
    * @param each gets every new row
    * @return all rows, those that the folder had first
    */
-  List<Row> run(
-      List<Contests.Entry> contests, @Nullable BenchFolder folder, Consumer<Row> each)
+  List<Row> run(List<Contests.Entry> contests, @Nullable BenchFolder folder, Consumer<Row> each)
       throws IOException {
     List<Row> rows = folder == null ? new ArrayList<>() : folder.rows();
     for (int i = 0; i < contests.size(); i++) {

@@ -110,7 +110,8 @@ final class Torch {
     return parts.stream().flatMapToDouble(java.util.Arrays::stream).toArray();
   }
 
-  private static final class Address extends Pointer {
+  /** A pointer to what lies at an address. */
+  static final class Address extends Pointer {
     Address(long value) {
       address = value;
     }

@@ -53,7 +53,7 @@ class GuestTest {
         """
             .formatted(zeros));
     try (Contest contest = new GemmContest(8, 8, 8, "cpu", DType.F32, 1)) {
-      assertEquals(List.of("heddle", "libtorch", "pytorch"), contest.names());
+      assertEquals(List.of("heddle", "libtorch", "onednn", "pytorch"), contest.names());
       String message =
           String.valueOf(assertThrows(IllegalStateException.class, contest::check).getMessage());
       assertTrue(message.contains("pytorch and heddle differ"), message);
