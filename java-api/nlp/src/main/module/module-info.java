@@ -3,6 +3,7 @@ module io.heddle.nlp {
   requires transitive io.heddle.engine;
   requires static org.jspecify;
   requires java.desktop;
+  requires java.management;
   requires transitive com.fasterxml.jackson.databind;
   requires org.knowm.xchart;
   requires dev.hardwood.core;
@@ -16,6 +17,7 @@ module io.heddle.nlp {
   exports io.heddle.methods.merge;
   exports io.heddle.methods.pretrain;
   exports io.heddle.methods.study;
+  exports io.heddle.methods.toolkit;
   exports io.heddle.methods.vectors;
   exports io.heddle.metrics;
   exports io.heddle.models;

@@ -10,7 +10,11 @@ import picocli.CommandLine.Spec;
     name = "reproduce",
     description = "Runs a paper's comparison again at small scale, with tables and charts.",
     synopsisSubcommandLabel = "PAPER",
-    subcommands = {ReproduceDemCommand.class, ReproduceMasformerCommand.class})
+    subcommands = {
+      ReproduceDemCommand.class,
+      ReproduceMasformerCommand.class,
+      ReproduceToolkitCommand.class
+    })
 final class ReproduceCommand implements Runnable {
   @Spec private CommandSpec spec = CommandSpec.create();
 
@@ -19,6 +23,6 @@ final class ReproduceCommand implements Runnable {
   @Override
   public void run() {
     throw new ParameterException(
-        spec.commandLine(), "no paper is given; there are: dem, masformer");
+        spec.commandLine(), "no paper is given; there are: dem, masformer, toolkit");
   }
 }

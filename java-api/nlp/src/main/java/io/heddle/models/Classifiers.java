@@ -33,21 +33,8 @@ public final class Classifiers {
       Backend backend,
       DType dtype,
       long seed) {
-    ObjectNode json = JSON.createObjectNode();
+    ObjectNode json = EncoderFamilies.bert(vocabulary, hidden, layers, heads, context, dropout);
     json.putArray("architectures").add("BertFor" + task.ending);
-    json.put("model_type", "bert")
-        .put("vocab_size", vocabulary)
-        .put("hidden_size", hidden)
-        .put("num_hidden_layers", layers)
-        .put("num_attention_heads", heads)
-        .put("intermediate_size", 4 * hidden)
-        .put("max_position_embeddings", context)
-        .put("type_vocab_size", 2)
-        .put("hidden_act", "gelu")
-        .put("hidden_dropout_prob", dropout)
-        .put("attention_probs_dropout_prob", dropout)
-        .put("layer_norm_eps", 1e-12)
-        .put("pad_token_id", 0);
     ModelConfig config = HuggingFace.read(Labels.put(json, labels), "the shape");
     Model model = AutoModel.random(config.withDropout(dropout), backend, dtype, seed);
     return new TaskEncoder((Encoder) model, task, labels);

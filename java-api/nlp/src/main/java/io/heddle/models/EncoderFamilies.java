@@ -1,5 +1,7 @@
 package io.heddle.models;
 
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.heddle.models.ModelConfig.EmbeddingConfig;
 import io.heddle.models.ModelConfig.HeadConfig;
 import io.heddle.models.ModelConfig.Loss;
@@ -41,6 +43,26 @@ final class EncoderFamilies {
     all.put("modernbert", new Family(EncoderFamilies::modernBert, EncoderNames.MODERNBERT));
     all.put("deberta-v2", new Family(EncoderFamilies::deberta, EncoderNames.DEBERTA));
     all.put("longformer", new Family(EncoderFamilies::longformer, EncoderNames.LONGFORMER));
+  }
+
+  /** The configuration of a new BERT with MLPs of four times its features, without heads. */
+  static ObjectNode bert(
+      int vocabulary, int hidden, int layers, int heads, int context, float dropout) {
+    return JsonNodeFactory.instance
+        .objectNode()
+        .put("model_type", "bert")
+        .put("vocab_size", vocabulary)
+        .put("hidden_size", hidden)
+        .put("num_hidden_layers", layers)
+        .put("num_attention_heads", heads)
+        .put("intermediate_size", 4 * hidden)
+        .put("max_position_embeddings", context)
+        .put("type_vocab_size", 2)
+        .put("hidden_act", "gelu")
+        .put("hidden_dropout_prob", dropout)
+        .put("attention_probs_dropout_prob", dropout)
+        .put("layer_norm_eps", 1e-12)
+        .put("pad_token_id", 0);
   }
 
   private static StackConfig stack(Keys k, Positions positions, boolean shared) {

@@ -255,6 +255,13 @@ public record ModelConfig(
     return HuggingFace.read(json, "the shape").withSchedule(schedule);
   }
 
+  /** A BERT-shaped model with both heads of its pretraining: hidden tokens and pairs. */
+  public static ModelConfig bert(int vocabulary, int hidden, int layers, int heads, int context) {
+    ObjectNode json = EncoderFamilies.bert(vocabulary, hidden, layers, heads, context, 0);
+    json.putArray("architectures").add("BertForPreTraining");
+    return HuggingFace.read(json, "the shape");
+  }
+
   /** A GPT-2-shaped model: layer norm, learned positions, GELU, biases, tied output. */
   public static ModelConfig gpt2(
       int vocabulary, int hidden, int layers, int heads, int context, String schedule) {
