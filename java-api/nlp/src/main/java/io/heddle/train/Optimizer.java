@@ -12,10 +12,12 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Moves all parameters that are not frozen by a {@link Recipe.Rule}, after clipping the global
- * gradient norm. 16-bit parameters have an f32 master copy here.
+ * gradient norm. 16-bit parameters have an f32 master copy here. Gradients of scaled losses are
+ * divided by the scale; a step in which they are not finite is skipped.
  */
 public final class Optimizer implements AutoCloseable {
   private static final Params.None NONE = new Params.None();
@@ -31,6 +33,7 @@ public final class Optimizer implements AutoCloseable {
   private final Tensor measures;
   private final Tensor norm;
   private final Tensor factor;
+  private final @Nullable LossScale scale;
 
   /** State for {@code parameters}, which must be trainable. */
   public Optimizer(Parameters parameters, TrainConfig config) {
@@ -45,6 +48,8 @@ public final class Optimizer implements AutoCloseable {
     this.measures = zeros(2, free.size());
     this.norm = scope.tensor(DType.F32, 1);
     this.factor = scope.tensor(DType.F32, 1);
+    Recipe.Scaling scaling = config.recipe().scaling();
+    this.scale = scaling.wanted() ? new LossScale(scaling, scope) : null;
     for (Tensor p : free) {
       slots.put(String.valueOf(p.name()), slot(p, slots.size()));
     }
@@ -90,18 +95,29 @@ public final class Optimizer implements AutoCloseable {
    *
    * @param step counted from 0
    * @param share factor on the rate of the configuration
-   * @return the global gradient norm before clipping
+   * @return the global gradient norm before clipping; infinity where the step was skipped
    */
   public float step(long step, double share) {
     for (int i = 0; i < gradients.size(); i++) {
       backend.run(OpCode.SUM_SQUARES, NONE, gradients.get(i), squares.slice(0, i, i + 1));
     }
+    double scaled = lossScale();
+    times(squares, 1 / (scaled * scaled));
     backend.run(OpCode.CLIP_FACTOR, new Params.Clip(config.clip()), squares, norm, factor);
+    if (scale != null) {
+      boolean overflow = !Float.isFinite((float) norm.get(0));
+      scale.update(overflow);
+      if (overflow) {
+        return Float.POSITIVE_INFINITY;
+      }
+      times(factor, 1 / scaled);
+    }
     try (Scope scratch = new Scope(backend.memory())) {
       Update.At at =
-          new Update.At(backend, config, step, config.rate(step) * share, factor, scratch);
+          new Update.At(
+              backend, config, step - skipped(), config.rate(step) * share, factor, scratch);
       for (Update.Slot slot : slots.values()) {
-        if (!update.clips() && config.clip() > 0) {
+        if (!update.clips() && (config.clip() > 0 || scale != null)) {
           Tensor g = slot.gradient();
           at.binary(2, 1, g, 1, factor.expand(g.shape()), g);
         }
@@ -112,6 +128,22 @@ public final class Optimizer implements AutoCloseable {
       }
     }
     return (float) norm.get(0);
+  }
+
+  private void times(Tensor x, double factor) {
+    if (scale != null) {
+      backend.run(OpCode.UNARY, new Params.Unary(0, (float) factor, 0), x, x);
+    }
+  }
+
+  /** What losses have to be multiplied by before the next {@link #step}. */
+  public double lossScale() {
+    return scale == null ? 1 : scale.factor();
+  }
+
+  /** Steps that were skipped because gradients were not finite. */
+  public long skipped() {
+    return scale == null ? 0 : scale.skipped();
   }
 
   private void apply(Update.At at) {
@@ -148,6 +180,9 @@ public final class Optimizer implements AutoCloseable {
           all.put("parameter." + name, slot.exact());
           slot.state().forEach((kind, tensor) -> all.put(kind + "." + name, tensor));
         });
+    if (scale != null) {
+      all.put("loss_scale", scale.state());
+    }
     return all;
   }
 
@@ -160,6 +195,9 @@ public final class Optimizer implements AutoCloseable {
    * Brings the parameters to their masters, after the tensors of {@link #state} were overwritten.
    */
   public void restored() {
+    if (scale != null) {
+      scale.restored();
+    }
     for (Update.Slot slot : slots.values()) {
       if (slot.exact() != slot.value()) {
         backend.run(OpCode.COPY, NONE, slot.exact(), slot.value());
