@@ -7,7 +7,7 @@ import io.heddle.data.ParallelText;
 import io.heddle.methods.finetune.ClassifyData;
 import io.heddle.methods.finetune.TranslateData;
 import io.heddle.methods.finetune.Translation;
-import io.heddle.models.Translator;
+import io.heddle.models.SequenceToSequence;
 import io.heddle.models.Translators;
 import io.heddle.models.Translators.Marks;
 import io.heddle.progress.ProgressListener;
@@ -35,9 +35,12 @@ import picocli.CommandLine.Option;
 @Command(
     name = "translate",
     description = {
-      "Trains an encoder-decoder Transformer on texts and their translations, from nothing or from",
-      "a saved model. Parallel files hold a text a line (train.en and train.de, gzipped or not);",
-      "tables (.tsv, .csv, .jsonl) a pair a line. The run directory holds checkpoints, metrics, the",
+      "Trains an encoder-decoder, a Transformer or GNMT (--family), on texts and translations,"
+          + " from",
+      "nothing or from a saved model. Parallel files hold a text a line (train.en and train.de,"
+          + " gzipped or not);",
+      "tables (.tsv, .csv, .jsonl) a pair a line. The run directory holds checkpoints, metrics,"
+          + " the",
       "report and the model; the same command resumes an interrupted run."
     })
 final class FinetuneTranslateCommand extends FinetuneVerb {
@@ -134,7 +137,7 @@ final class FinetuneTranslateCommand extends FinetuneVerb {
   void predict(Path folder, Path file, @Nullable Path to) throws IOException {
     Tokenizer known = Tokenizers.load(folder);
     try (Backend backend = session.open();
-        Translator model = Translators.load(folder, 0, backend, tune.dtype())) {
+        SequenceToSequence model = Translators.open(folder, 0, backend, tune.dtype())) {
       predictions(to, writer -> write(model, known, file, writer));
     }
   }
@@ -177,7 +180,7 @@ final class FinetuneTranslateCommand extends FinetuneVerb {
     ProgressListener progress = session.progress();
     Tokenizer words = tokenizer(to, texts.train(), progress);
     try (Backend backend = session.open();
-        Translator model = kind.translator(backend, words, tune)) {
+        SequenceToSequence model = kind.translator(backend, words, tune)) {
       Translation task = task("translate " + from.getFileName(), model, words, texts);
       boolean measured = !texts.dev().isEmpty();
       TrainConfig loop =
@@ -209,9 +212,9 @@ final class FinetuneTranslateCommand extends FinetuneVerb {
   }
 
   private Translation task(
-      String title, Translator model, Tokenizer words, ParallelText.Parts texts) {
-    Marks marks = Translators.marks(model.config());
-    int longest = Math.min(tune.maxLength(), model.config().context());
+      String title, SequenceToSequence model, Tokenizer words, ParallelText.Parts texts) {
+    Marks marks = model.marks();
+    int longest = Math.min(tune.maxLength(), model.context());
     Translation.Parts parts =
         new Translation.Parts(
             TranslateData.of(texts.train(), words, marks, longest, true),
@@ -231,10 +234,10 @@ final class FinetuneTranslateCommand extends FinetuneVerb {
     return new Translation.Decoding(beams, alpha, lengthK, Math.max(32, tune.batch()));
   }
 
-  private void write(Translator model, Tokenizer words, Path file, PrintWriter writer)
+  private void write(SequenceToSequence model, Tokenizer words, Path file, PrintWriter writer)
       throws IOException {
-    Marks marks = Translators.marks(model.config());
-    int longest = Math.min(tune.maxLength(), model.config().context());
+    Marks marks = model.marks();
+    int longest = Math.min(tune.maxLength(), model.context());
     List<ParallelText> texts = new ArrayList<>();
     try (Cursor<String> lines = Lines.of(file).open()) {
       for (String line = lines.next(); line != null; line = lines.next()) {

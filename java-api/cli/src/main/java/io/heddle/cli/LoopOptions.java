@@ -21,7 +21,10 @@ final class LoopOptions {
       description = "Bound on the gradient norm; 0: none.")
   private float clip;
 
-  @Option(names = "--dtype", defaultValue = "f32", description = "f32 or bf16 (default: f32).")
+  @Option(
+      names = "--dtype",
+      defaultValue = "f32",
+      description = "f32, bf16 or f16, which needs --loss-scale (default: f32).")
   private String dtype = "f32";
 
   @Option(

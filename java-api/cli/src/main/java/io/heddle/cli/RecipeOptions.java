@@ -5,6 +5,7 @@ import io.heddle.train.Recipe.Averaging;
 import io.heddle.train.Recipe.Group;
 import io.heddle.train.Recipe.Plateau;
 import io.heddle.train.Recipe.Rule;
+import io.heddle.train.Recipe.Scaling;
 import java.util.List;
 import picocli.CommandLine.Option;
 
@@ -55,12 +56,21 @@ final class RecipeOptions {
       description = "N:F lowers the rate by F after every N evaluations without gain.")
   private String plateau = "";
 
+  @Option(
+      names = "--loss-scale",
+      defaultValue = "none",
+      description =
+          "Factor on losses while gradients are formed, for f16: none, dynamic (from 32768 on;"
+              + " halved when gradients overflow, doubled after 2000 steps without), dynamic:FIRST"
+              + " or a number; steps whose gradients overflow are skipped (default: none).")
+  private String lossScale = "none";
+
   RecipeOptions() {}
 
   /** The recipe for a model of so many layers. */
   Recipe recipe(int layers) {
     List<Group> groups = layerDecay == 1 ? List.of() : Group.layerwise(layers, layerDecay);
-    return new Recipe(rule(), averaging(), groups, plateau());
+    return new Recipe(rule(), averaging(), groups, plateau(), scaling());
   }
 
   private Rule rule() {
@@ -89,6 +99,22 @@ final class RecipeOptions {
     } catch (NumberFormatException e) {
       throw new IllegalArgumentException(
           "--average is '" + average + "'; it can be none, ema:0.99, mean:1000 or nt:5", e);
+    }
+  }
+
+  private Scaling scaling() {
+    try {
+      return switch (lossScale) {
+        case "none" -> Scaling.NONE;
+        case "dynamic" -> Scaling.DYNAMIC;
+        default ->
+            lossScale.startsWith("dynamic:")
+                ? new Scaling(Double.parseDouble(lossScale.substring(8)), true)
+                : new Scaling(Double.parseDouble(lossScale), false);
+      };
+    } catch (NumberFormatException e) {
+      throw new IllegalArgumentException(
+          "--loss-scale is '" + lossScale + "'; it can be none, dynamic, dynamic:65536 or 1024", e);
     }
   }
 

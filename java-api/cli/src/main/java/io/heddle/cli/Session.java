@@ -67,8 +67,10 @@ final class Session {
     return switch (name) {
       case "f32" -> DType.F32;
       case "bf16" -> DType.BF16;
+      case "f16" -> DType.F16;
       default ->
-          throw new IllegalArgumentException("--dtype is '" + name + "'; it can be f32 or bf16");
+          throw new IllegalArgumentException(
+              "--dtype is '" + name + "'; it can be f32, bf16 or f16");
     };
   }
 

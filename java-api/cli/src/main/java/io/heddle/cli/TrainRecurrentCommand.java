@@ -110,6 +110,14 @@ final class TrainRecurrentCommand implements Callable<Integer> {
       description = "Temporal activation regularisation (default: 1).")
   private float beta;
 
+  @Option(
+      names = "--sampled",
+      defaultValue = "0",
+      description =
+          "Classes drawn for the loss of a step, instead of the whole vocabulary; 0: all"
+              + " (default: 0).")
+  private int sampled;
+
   @Option(names = "--bptt", defaultValue = "70", description = "Usual length of a piece.")
   private int bptt;
 
@@ -156,6 +164,7 @@ final class TrainRecurrentCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
+    RecurrentLm.Projection projected = projection();
     TextOptions.Parts parts = text.parts();
     RunDirectory directory = new RunDirectory(out);
     directory.begin(Session.settings(spec, "recurrent"));
@@ -166,11 +175,11 @@ final class TrainRecurrentCommand implements Callable<Integer> {
     LmData tokens = LmData.of(tokenizer, parts.train(), parts.held());
     RecurrentLm.Shape shape =
         new RecurrentLm.Shape(
-            cell, tokens.tokenizer().vocabularySize(), dim, hidden, layers, drops(), projection());
+            cell, tokens.tokenizer().vocabularySize(), dim, hidden, layers, drops(), projected);
     RecurrentRun.Setting setting =
         new RecurrentRun.Setting(
             loop(tokens),
-            new RecurrentTraining.Setting(batch, bptt, alpha, beta),
+            new RecurrentTraining.Setting(batch, bptt, alpha, beta, sampled),
             cache.options(),
             sample);
     try (Backend backend = session.open();

@@ -1,7 +1,8 @@
 package io.heddle.cli;
 
 import io.heddle.backend.Backend;
-import io.heddle.models.Translator;
+import io.heddle.models.Gnmt;
+import io.heddle.models.SequenceToSequence;
 import io.heddle.models.Translators;
 import io.heddle.models.Translators.Marks;
 import io.heddle.text.Tokenizer;
@@ -11,6 +12,12 @@ import picocli.CommandLine.Option;
 
 /** Options that say which encoder-decoder is trained, and with which tokenizer. */
 final class TranslatorOptions {
+  /** What a new model is. */
+  enum Kind {
+    TRANSFORMER,
+    GNMT
+  }
+
   /** Where norms stand. */
   enum Placement {
     BEFORE,
@@ -44,6 +51,20 @@ final class TranslatorOptions {
       defaultValue = "8000",
       description = "Most pieces of a learnt tokenizer, for both sides together (default: 8000).")
   private int vocab;
+
+  @Option(
+      names = "--family",
+      defaultValue = "TRANSFORMER",
+      description =
+          "What a new model is: transformer, or gnmt (LSTM layers with attention; options of heads,"
+              + " norms and positions do not apply; default: transformer).")
+  private Kind family = Kind.TRANSFORMER;
+
+  @Option(
+      names = "--both",
+      defaultValue = "1",
+      description = "Of gnmt, layers of the encoder that read both ways (default: 1).")
+  private int both;
 
   @Option(
       names = "--dim",
@@ -106,9 +127,15 @@ final class TranslatorOptions {
   }
 
   /** The model. */
-  Translator translator(Backend backend, Tokenizer tokens, TuneOptions tune) {
+  SequenceToSequence translator(Backend backend, Tokenizer tokens, TuneOptions tune) {
     if (model != null) {
-      return Translators.load(model, tune.dropout(0.1f), backend, tune.dtype());
+      return Translators.open(model, tune.dropout(0.1f), backend, tune.dtype());
+    }
+    if (family == Kind.GNMT) {
+      Gnmt.Shape shape =
+          new Gnmt.Shape(
+              tokens.vocabularySize(), dim, layers, both, tune.maxLength(), tune.dropout(0.1f));
+      return Gnmt.random(shape, marks(tokens), backend, tune.dtype(), tune.seed());
     }
     Translators.Shape shape =
         new Translators.Shape(

@@ -287,6 +287,28 @@ public final class Layers {
     return y;
   }
 
+  /** {@code a b}, element by element, of one shape. */
+  public static Tensor multiply(Tape t, Tensor a, Tensor b) {
+    Params times = new Params.Binary(2, 1, 1);
+    Tensor y = t.tensor(a.dtype(), a.shape());
+    t.run(OpCode.BINARY, times, a, b, y);
+    if (t.wants(a, b)) {
+      t.record(
+          () -> {
+            Tensor dy = t.gradient(y);
+            for (Tensor input : new Tensor[] {a, b}) {
+              if (dy != null && input.requiresGrad()) {
+                Tensor dx = t.tensor(dy.dtype(), dy.shape());
+                t.run(OpCode.BINARY, times, dy, input == a ? b : a, dx);
+                t.give(input, dx);
+              }
+            }
+          },
+          y);
+    }
+    return y;
+  }
+
   /** Sets every element of {@code x} to {@code value}; x. */
   public static Tensor fill(Tape t, Tensor x, float value) {
     Tensor one = t.tensor(DType.F32, 1).copyFrom(new float[] {value});

@@ -3,6 +3,7 @@ package io.heddle.models;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.heddle.autograd.Randomness;
 import io.heddle.autograd.Tape;
 import io.heddle.backend.Backend;
 import io.heddle.nn.Parameters;
@@ -12,6 +13,7 @@ import io.heddle.op.Layers;
 import io.heddle.op.Losses;
 import io.heddle.op.ProjectedLstm;
 import io.heddle.op.Recurrent;
+import io.heddle.op.SampledSoftmax;
 import io.heddle.op.Sequences;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
@@ -177,6 +179,23 @@ public final class RecurrentLm implements AutoCloseable {
         parameters.get("head.bias"),
         wanted,
         0,
+        gradScale);
+  }
+
+  /**
+   * The same over the targets and {@code drawn} other classes, drawn anew in each call by Zipf's
+   * law ({@link SampledSoftmax}); for training.
+   */
+  public Tensor sampledLosses(Tape t, Tensor hidden, int[] targets, int drawn, float gradScale) {
+    Randomness random = t.randomness();
+    long seed = random.seed() * 0x9E3779B97F4A7C15L + random.nextOffset();
+    return SampledSoftmax.losses(
+        t,
+        hidden,
+        parameters.get("embed.weight"),
+        parameters.get("head.bias"),
+        targets,
+        SampledSoftmax.logUniform(shape.vocabulary, drawn, seed),
         gradScale);
   }
 

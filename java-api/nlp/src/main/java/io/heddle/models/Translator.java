@@ -6,15 +6,17 @@ import io.heddle.nn.Stack;
 import io.heddle.nn.StackConfig;
 import io.heddle.op.pattern.AttentionPattern;
 import io.heddle.tensor.Tensor;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.function.IntPredicate;
 import org.jspecify.annotations.Nullable;
 
 /** An encoder-decoder: a source is read once, a target is written token by token. */
-public final class Translator implements Model {
+public final class Translator implements Model, SequenceToSequence {
   private final ModelConfig config;
   private final Parameters parameters;
   private final Side encoder;
@@ -58,14 +60,27 @@ public final class Translator implements Model {
     return parameters;
   }
 
-  /**
-   * The decoder's last hidden states for given sources and targets.
-   *
-   * @param source tokens of the sources, rows of one length
-   * @param mask 0 for their padding; null for none
-   * @param target tokens before those to be predicted: the start token, then all but the last
-   * @return [B*T, d]
-   */
+  @Override
+  public String family() {
+    return config.family();
+  }
+
+  @Override
+  public int context() {
+    return config.context();
+  }
+
+  @Override
+  public Translators.Marks marks() {
+    return Translators.marks(config);
+  }
+
+  @Override
+  public void save(Path folder) {
+    ModelFolder.save(this, folder, Map.of());
+  }
+
+  @Override
   public Tensor hidden(Tape t, int[][] source, int @Nullable [][] mask, int[][] target) {
     int batch = target.length;
     SequenceAttention attention =
@@ -112,17 +127,12 @@ public final class Translator implements Model {
     return losses(t, hidden, targets, 0, gradScale);
   }
 
-  /** The same with label smoothing. */
+  @Override
   public Tensor losses(Tape t, Tensor hidden, Tensor targets, float smoothing, float gradScale) {
     return head.losses(t, hidden, targets, smoothing, gradScale);
   }
 
-  /**
-   * The targets of these sources as texts to be continued: a prompt is what a target begins with,
-   * the start token and perhaps a forced prefix.
-   *
-   * @param sources token ids of any lengths, one source for each prompt to come
-   */
+  @Override
   public NextTokenModel over(int[][] sources) {
     int[][] copy = sources.clone();
     return (prompts, width, room) -> {

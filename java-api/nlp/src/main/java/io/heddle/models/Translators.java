@@ -119,6 +119,21 @@ public final class Translators {
     }
   }
 
+  /**
+   * A saved model that translates, of whatever kind.
+   *
+   * @param dropout in training
+   */
+  public static SequenceToSequence open(Path folder, float dropout, Backend backend, DType dtype) {
+    try {
+      return Gnmt.isIn(folder)
+          ? Gnmt.load(folder, dropout, backend, dtype)
+          : load(folder, dropout, backend, dtype);
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot read " + folder + ": " + e.getMessage(), e);
+    }
+  }
+
   /** The marks of a model, as its configuration has them. */
   public static Marks marks(ModelConfig config) {
     try {

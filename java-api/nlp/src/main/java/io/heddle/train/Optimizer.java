@@ -17,7 +17,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Moves all parameters that are not frozen by a {@link Recipe.Rule}, after clipping the global
- * gradient norm. 16-bit parameters have an f32 master copy here.
+ * gradient norm. 16-bit parameters have an f32 master copy here. Gradients of scaled losses are
+ * divided by the scale; a step in which they are not finite is skipped.
  */
 public final class Optimizer implements AutoCloseable {
   private static final Params.None NONE = new Params.None();
@@ -35,6 +36,7 @@ public final class Optimizer implements AutoCloseable {
   private final Tensor norm;
   private final Tensor factor;
   private final Tensor rates; // f32 [slots, 3]
+  private final @Nullable LossScale scale;
   private @Nullable Repeated recorded;
 
   /** State for {@code parameters}, which must be trainable. */
@@ -51,6 +53,8 @@ public final class Optimizer implements AutoCloseable {
     this.rates = zeros(free.size(), RATES);
     this.norm = scope.tensor(DType.F32, 1);
     this.factor = scope.tensor(DType.F32, 1);
+    Recipe.Scaling scaling = config.recipe().scaling();
+    this.scale = scaling.wanted() ? new LossScale(scaling, scope) : null;
     for (Tensor p : free) {
       slots.put(String.valueOf(p.name()), slot(p, slots.size()));
     }
@@ -97,28 +101,23 @@ public final class Optimizer implements AutoCloseable {
    *
    * @param step counted from 0
    * @param share factor on the rate of the configuration
-   * @return the global gradient norm before clipping
+   * @return the global gradient norm before clipping; infinity where the step was skipped
    */
   public float step(long step, double share) {
     try (Scope scratch = new Scope(backend.memory())) {
-      Update.At at =
-          new Update.At(backend, config, step, config.rate(step) * share, factor, scratch);
-      if (tell(at)) {
-        Repeated known = recorded;
-        if (known == null) {
-          moveBy(at);
-        } else {
-          known.run();
-        }
+      double rate = config.rate(step) * share;
+      Update.At at = new Update.At(backend, config, step - skipped(), rate, factor, scratch);
+      boolean told = tell(at);
+      Repeated known = recorded;
+      if (told && known != null && scale == null) {
+        known.run();
+      } else if (!measure()) {
+        return Float.POSITIVE_INFINITY;
+      } else if (told) {
+        move(at);
       } else {
-        measure();
-        for (Update.Slot slot : slots.values()) {
-          if (config.clip() > 0) {
-            Tensor g = slot.gradient();
-            at.binary(2, 1, g, 1, factor.expand(g.shape()), g);
-          }
-          update.direct(slot, at);
-        }
+        clip(at);
+        move(at);
         apply(at);
       }
     }
@@ -135,7 +134,13 @@ public final class Optimizer implements AutoCloseable {
       known.close();
     }
     Update.At any = new Update.At(backend, config, 0, 0, factor, scope);
-    recorded = wanted ? new Repeated(backend, () -> moveBy(any)) : null;
+    recorded = wanted ? new Repeated(backend, () -> measuredMove(any)) : null;
+  }
+
+  private void measuredMove(Update.At at) {
+    if (measure()) {
+      move(at);
+    }
   }
 
   // Puts what differs from step to step where the kernels read it; false for a rule whose calls
@@ -155,18 +160,55 @@ public final class Optimizer implements AutoCloseable {
     return true;
   }
 
-  private void measure() {
+  // The norm of all gradients, and what they are multiplied by; false where the step is skipped.
+  private boolean measure() {
     for (int i = 0; i < gradients.size(); i++) {
       backend.run(OpCode.SUM_SQUARES, NONE, gradients.get(i), squares.slice(0, i, i + 1));
     }
+    double scaled = lossScale();
+    times(squares, 1 / (scaled * scaled));
     backend.run(OpCode.CLIP_FACTOR, new Params.Clip(config.clip()), squares, norm, factor);
+    if (scale != null) {
+      boolean overflow = !Float.isFinite((float) norm.get(0));
+      scale.update(overflow);
+      if (overflow) {
+        return false;
+      }
+      times(factor, 1 / scaled);
+    }
+    return true;
   }
 
-  private void moveBy(Update.At at) {
-    measure();
+  // For rules whose ops do not take the factor.
+  private void clip(Update.At at) {
+    for (Update.Slot slot : slots.values()) {
+      if (config.clip() > 0 || scale != null) {
+        Tensor g = slot.gradient();
+        at.binary(2, 1, g, 1, factor.expand(g.shape()), g);
+      }
+    }
+  }
+
+  private void move(Update.At at) {
     for (Update.Slot slot : slots.values()) {
       update.direct(slot, at);
     }
+  }
+
+  private void times(Tensor x, double factor) {
+    if (scale != null) {
+      backend.run(OpCode.UNARY, new Params.Unary(0, (float) factor, 0), x, x);
+    }
+  }
+
+  /** What losses have to be multiplied by before the next {@link #step}. */
+  public double lossScale() {
+    return scale == null ? 1 : scale.factor();
+  }
+
+  /** Steps that were skipped because gradients were not finite. */
+  public long skipped() {
+    return scale == null ? 0 : scale.skipped();
   }
 
   private void apply(Update.At at) {
@@ -203,6 +245,9 @@ public final class Optimizer implements AutoCloseable {
           all.put("parameter." + name, slot.exact());
           slot.state().forEach((kind, tensor) -> all.put(kind + "." + name, tensor));
         });
+    if (scale != null) {
+      all.put("loss_scale", scale.state());
+    }
     return all;
   }
 
@@ -215,6 +260,9 @@ public final class Optimizer implements AutoCloseable {
    * Brings the parameters to their masters, after the tensors of {@link #state} were overwritten.
    */
   public void restored() {
+    if (scale != null) {
+      scale.restored();
+    }
     for (Update.Slot slot : slots.values()) {
       if (slot.exact() != slot.value()) {
         backend.run(OpCode.COPY, NONE, slot.exact(), slot.value());

@@ -12,11 +12,18 @@ import java.util.regex.Pattern;
  * @param averaging which average of the parameters is evaluated and kept
  * @param groups rates and decays of parameters by name; the first that matches counts
  * @param plateau what happens to the rate when evaluations stop improving
+ * @param scaling factor on losses, for f16
  */
-public record Recipe(Rule rule, Averaging averaging, List<Group> groups, Plateau plateau) {
+public record Recipe(
+    Rule rule, Averaging averaging, List<Group> groups, Plateau plateau, Scaling scaling) {
   /** AdamW, no averaging, all parameters alike. */
   public static final Recipe ADAMW =
       new Recipe(new Rule.Adam(true), Averaging.NONE, List.of(), Plateau.NONE);
+
+  /** Losses as they are. */
+  public Recipe(Rule rule, Averaging averaging, List<Group> groups, Plateau plateau) {
+    this(rule, averaging, groups, plateau, Scaling.NONE);
+  }
 
   /** Keeps a copy of the list. */
   public Recipe {
@@ -25,22 +32,54 @@ public record Recipe(Rule rule, Averaging averaging, List<Group> groups, Plateau
 
   /** The same with another rule. */
   public Recipe with(Rule other) {
-    return new Recipe(other, averaging, groups, plateau);
+    return new Recipe(other, averaging, groups, plateau, scaling);
   }
 
   /** The same with another average. */
   public Recipe with(Averaging other) {
-    return new Recipe(rule, other, groups, plateau);
+    return new Recipe(rule, other, groups, plateau, scaling);
   }
 
   /** The same with other groups. */
   public Recipe with(List<Group> others) {
-    return new Recipe(rule, averaging, others, plateau);
+    return new Recipe(rule, averaging, others, plateau, scaling);
   }
 
   /** The same with another reaction to a plateau. */
   public Recipe with(Plateau other) {
-    return new Recipe(rule, averaging, groups, other);
+    return new Recipe(rule, averaging, groups, other, scaling);
+  }
+
+  /** The same with another factor on losses. */
+  public Recipe with(Scaling other) {
+    return new Recipe(rule, averaging, groups, plateau, other);
+  }
+
+  /**
+   * The factor on losses while gradients are formed; they are divided by it before they are used. A
+   * step whose gradients are not finite then is skipped.
+   *
+   * @param first the factor at the beginning
+   * @param dynamic whether it is halved when steps are skipped, and doubled after many that are not
+   */
+  public record Scaling(double first, boolean dynamic) {
+    /** No factor; gradients that are not finite are used as they are. */
+    public static final Scaling NONE = new Scaling(1, false);
+
+    /** GluonNLP's: 2^15 at first, dynamic. */
+    public static final Scaling DYNAMIC = new Scaling(0x1p15, true);
+
+    /** Checks the factor. */
+    public Scaling {
+      if (!(first >= 1) || Double.isInfinite(first)) {
+        throw new IllegalArgumentException(
+            "the loss scale " + first + " is not a number of 1 or more");
+      }
+    }
+
+    boolean wanted() {
+      return first != 1 || dynamic;
+    }
   }
 
   /** The group of a parameter. */

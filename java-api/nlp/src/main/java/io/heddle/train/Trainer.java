@@ -256,7 +256,8 @@ public final class Trainer {
     }
   }
 
-  private record Step(double loss, double count, float norm, float rate) {}
+  // Without a norm it was skipped.
+  private record Step(double loss, double count, float norm, float rate, double scale) {}
 
   private <B> Step step(
       Parameters parameters,
@@ -274,7 +275,8 @@ public final class Trainer {
       B batch = batches.apply(number);
       rate = share * objective.rate(batch);
       Randomness randomness = new Randomness(config.seed(), number);
-      total = total.plus(passes(objective, replays, batch, randomness, awaited));
+      float scale = (float) (optimizer.lossScale() / config.accumulation());
+      total = total.plus(passes(objective, replays, batch, scale, randomness, awaited));
     }
     parameters.zero(awaited);
     if (!Double.isFinite(total.sum())) {
@@ -289,17 +291,18 @@ public final class Trainer {
               + config.clip()
               + ")");
     }
+    double scale = optimizer.lossScale();
     float norm = optimizer.step(step, rate);
-    return new Step(total.mean(), total.count(), norm, (float) (config.rate(step) * rate));
+    return new Step(total.mean(), total.count(), norm, (float) (config.rate(step) * rate), scale);
   }
 
   private <B> Objective.Loss passes(
       Objective<B> objective,
       Replays replays,
       B batch,
+      float scale,
       Randomness randomness,
       Set<Tensor> awaited) {
-    float scale = 1f / config.accumulation();
     Objective.Repeatable repeatable = capture ? objective.repeatable(batch, scale) : null;
     Objective.Loss loss;
     long bytes;
@@ -321,10 +324,13 @@ public final class Trainer {
   private void report(long step, Step done, double seconds) {
     if (directory != null) {
       ObjectNode line = RunDirectory.object();
-      line.put("step", step)
-          .put("loss", done.loss)
-          .put("lr", done.rate)
-          .put("grad_norm", done.norm);
+      line.put("step", step).put("loss", done.loss).put("lr", done.rate);
+      if (Float.isFinite(done.norm)) {
+        line.put("grad_norm", done.norm);
+      }
+      if (config.recipe().scaling().wanted()) {
+        line.put("loss_scale", done.scale);
+      }
       directory.metrics(line);
       directory.timing(
           RunDirectory.object()

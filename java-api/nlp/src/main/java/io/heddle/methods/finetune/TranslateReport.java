@@ -22,7 +22,7 @@ final class TranslateReport {
   static void write(RunDirectory run, Translation task, Map<String, Double> measures)
       throws IOException {
     Map<String, Object> facts = new LinkedHashMap<>();
-    facts.put("model", task.model().config().family());
+    facts.put("model", task.model().family());
     facts.put("parameters", task.parameters().count());
     facts.put("backend", task.parameters().backend().name());
     facts.put("training pairs", task.parts().train().size());

@@ -8,8 +8,7 @@ import io.heddle.metrics.Tally;
 import io.heddle.models.BeamScoring;
 import io.heddle.models.BeamSearch;
 import io.heddle.models.Hypothesis;
-import io.heddle.models.ModelFolder;
-import io.heddle.models.Translator;
+import io.heddle.models.SequenceToSequence;
 import io.heddle.models.Translators.Marks;
 import io.heddle.nn.Parameters;
 import io.heddle.op.Losses;
@@ -32,13 +31,13 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Translation by an encoder-decoder Transformer (Vaswani et al. 2017). The development part is
- * translated greedily; the test part once, at the end, greedily and by beam search. BLEU is
+ * Translation by an encoder-decoder: a Transformer (Vaswani et al. 2017), GNMT. The development
+ * part is translated greedily; the test part once, at the end, greedily and by beam search. BLEU is
  * sacreBLEU's on whole lines of text.
  */
 public final class Translation implements FinetuneRun.Task<Translation.Batch> {
   private final String title;
-  private final Translator model;
+  private final SequenceToSequence model;
   private final Tokenizer tokenizer;
   private final Parts parts;
   private final Setting setting;
@@ -100,7 +99,7 @@ public final class Translation implements FinetuneRun.Task<Translation.Batch> {
 
   /** A task. */
   public Translation(
-      String title, Translator model, Tokenizer tokenizer, Parts parts, Setting setting) {
+      String title, SequenceToSequence model, Tokenizer tokenizer, Parts parts, Setting setting) {
     this.title = title;
     this.model = model;
     this.tokenizer = tokenizer;
@@ -125,7 +124,7 @@ public final class Translation implements FinetuneRun.Task<Translation.Batch> {
   }
 
   /** The model. */
-  Translator model() {
+  SequenceToSequence model() {
     return model;
   }
 
@@ -166,7 +165,7 @@ public final class Translation implements FinetuneRun.Task<Translation.Batch> {
   }
 
   private static double loss(
-      Tape t, Translator model, Batch batch, float smoothing, float gradScale) {
+      Tape t, SequenceToSequence model, Batch batch, float smoothing, float gradScale) {
     Tensor hidden = model.hidden(t, batch.source, batch.mask, batch.input);
     Tensor targets = t.tensor(DType.I32, batch.targets.length).copyFrom(batch.targets);
     return Losses.sum(model.losses(t, hidden, targets, smoothing, gradScale));
@@ -178,7 +177,7 @@ public final class Translation implements FinetuneRun.Task<Translation.Batch> {
     long count = 0;
     for (int[] indices : data.sampler(setting.tokens, setting.rows, 0).epoch(0)) {
       Batch batch = data.batch(indices);
-      try (Tape t = Tape.inference(model.backend())) {
+      try (Tape t = Tape.inference(model.parameters().backend())) {
         sum += loss(t, model, batch, 0, 0);
       }
       count += batch.count();
@@ -193,7 +192,7 @@ public final class Translation implements FinetuneRun.Task<Translation.Batch> {
    * @return texts, in the order of the sources
    */
   public static List<String> translate(
-      Translator model,
+      SequenceToSequence model,
       Tokenizer tokenizer,
       int[][] sources,
       Marks marks,
@@ -205,7 +204,7 @@ public final class Translation implements FinetuneRun.Task<Translation.Batch> {
             .sorted(Comparator.comparingInt(i -> sources[i].length))
             .toList();
     BeamScoring scoring = new BeamScoring.Normalised(decoding.alpha, decoding.k);
-    int longest = model.config().context() - 1;
+    int longest = model.context() - 1;
     BeamSearch search =
         new BeamSearch(
             BeamSearch.Options.of(decoding.beams, longest, Set.of(marks.end()), scoring));
@@ -278,7 +277,7 @@ public final class Translation implements FinetuneRun.Task<Translation.Batch> {
 
   @Override
   public void save(Path folder) throws IOException {
-    ModelFolder.save(model, folder, Map.of());
+    model.save(folder);
     tokenizer.save(folder);
   }
 

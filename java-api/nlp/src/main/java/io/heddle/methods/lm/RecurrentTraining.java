@@ -43,8 +43,14 @@ public final class RecurrentTraining implements Objective<VariablePieces.Piece>,
    * @param usual usual length of a piece, for which the rate is meant
    * @param alpha of activation regularisation
    * @param beta of temporal activation regularisation
+   * @param sampled classes drawn for the loss of a step; 0: all count
    */
-  public record Setting(int rows, int usual, float alpha, float beta) {}
+  public record Setting(int rows, int usual, float alpha, float beta, int sampled) {
+    /** Losses over all classes. */
+    public Setting(int rows, int usual, float alpha, float beta) {
+      this(rows, usual, alpha, beta, 0);
+    }
+  }
 
   /** An objective, nothing read yet. */
   public RecurrentTraining(RecurrentLm model, Setting setting) {
@@ -89,7 +95,11 @@ public final class RecurrentTraining implements Objective<VariablePieces.Piece>,
       t.run(OpCode.COPY, NONE, out.states().get(i).c(), carried.get(i).c());
     }
     int count = batch.target().length;
-    Tensor losses = model.losses(t, out.dropped(), batch.target(), gradScale / count);
+    float scale = gradScale / count;
+    Tensor losses =
+        setting.sampled > 0
+            ? model.sampledLosses(t, out.dropped(), batch.target(), setting.sampled, scale)
+            : model.losses(t, out.dropped(), batch.target(), scale);
     if (setting.alpha > 0) {
       Sequences.activationPenalty(t, out.dropped(), setting.alpha, gradScale);
     }
