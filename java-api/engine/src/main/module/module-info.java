@@ -4,11 +4,13 @@
  */
 module io.heddle.engine {
   requires jdk.jfr;
+  requires jdk.net; // how soon a machine that fell silent is given up
   requires jdk.unsupported; // reads past the page cache
   requires static transitive org.jspecify;
 
   exports io.heddle.autograd;
   exports io.heddle.backend;
+  exports io.heddle.backend.collective;
   exports io.heddle.backend.profile;
   exports io.heddle.backend.reference;
   exports io.heddle.checkpoint;

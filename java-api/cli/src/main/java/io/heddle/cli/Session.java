@@ -48,6 +48,20 @@ final class Session {
     return Backends.open(backend, new BackendOptions(device, threads));
   }
 
+  /**
+   * Opens the backend of a process that shares this machine with like ones: each has a GPU of its
+   * own, from {@code --device} on, and its part of the CPU's cores.
+   *
+   * @param which of them, from 0
+   * @param processes how many there are
+   */
+  Backend open(int which, int processes) {
+    int cores = Runtime.getRuntime().availableProcessors();
+    int share = threads > 0 || processes == 1 ? threads : Math.max(1, cores / processes);
+    int own = Backends.meant(backend).equals("cuda") ? device + which : device;
+    return Backends.open(backend, new BackendOptions(own, share));
+  }
+
   int threads() {
     return threads;
   }
@@ -86,6 +100,9 @@ final class Session {
             "--help",
             "--version",
             "--predict",
+            "--processes",
+            "--rank",
+            "--meet",
             "--json");
     spec.options().stream()
         .filter(o -> !others.contains(o.longestName()))

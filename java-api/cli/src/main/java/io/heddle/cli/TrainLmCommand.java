@@ -1,6 +1,8 @@
 package io.heddle.cli;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.heddle.backend.Backend;
+import io.heddle.backend.collective.Collective;
 import io.heddle.data.Document;
 import io.heddle.data.LengthCurriculum;
 import io.heddle.methods.lm.LmConfig;
@@ -14,9 +16,11 @@ import io.heddle.text.Tokenizer;
 import io.heddle.train.RunDirectory;
 import io.heddle.train.TrainConfig;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -41,6 +45,7 @@ final class TrainLmCommand implements Callable<Integer> {
   @Mixin private TokenizerOptions words = new TokenizerOptions();
   @Mixin private LoopOptions loop = new LoopOptions();
   @Mixin private StepOptions counts = new StepOptions();
+  @Mixin private RankOptions ranks = new RankOptions();
 
   @Option(names = "--out", required = true, description = "Run directory.")
   private Path out = Path.of("");
@@ -157,27 +162,56 @@ final class TrainLmCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws IOException {
+    try (RankOptions.Together together = ranks.meet();
+        Backend backend = ranks.open(session);
+        Collective all = together.collective(backend)) {
+      int code = trained(backend, all);
+      if (code == 0) {
+        together.finish();
+      }
+      return code;
+    }
+  }
+
+  private int trained(Backend backend, Collective all) throws IOException {
+    ObjectNode settings = Session.settings(spec, "lm").put("world", ranks.world());
+    all.agree("the options", digest(settings));
     TextOptions.Parts parts = text.parts();
     RunDirectory directory = new RunDirectory(out);
-    directory.begin(Session.settings(spec, "lm"));
-    ProgressListener progress = session.progress();
+    ProgressListener progress = ranks.progress(session);
+    if (ranks.speaks()) {
+      directory.begin(settings);
+    } else {
+      all.barrier(); // until rank 0 has its tokenizer, which this one may find in the folder
+    }
     Tokenizer tokenizer =
         words.tokenizer(
             start, out, () -> parts.train().stream().map(Document::text).iterator(), progress);
-    LmData tokens = LmData.of(tokenizer, parts.train(), parts.held());
-    LmConfig config = config(tokens.tokenizer());
-    try (Backend backend = session.open()) {
-      LmRun run = new LmRun(config, tokens, backend, directory, progress);
-      run.recompute(recompute);
-      run.capture(capture);
-      run.allowPartial(partial);
-      LmRun.Outcome outcome = Session.interruptible(run::stop, () -> run.run("train lm", start));
-      if (!outcome.finished()) {
-        return INTERRUPTED;
-      }
-      print(tokens, outcome);
-      return 0;
+    if (ranks.speaks()) {
+      all.barrier();
     }
+    LmData tokens = LmData.of(tokenizer, parts.train(), parts.held());
+    LmRun run = new LmRun(config(tokens.tokenizer()), tokens, backend, directory, progress);
+    run.together(all);
+    run.recompute(recompute);
+    run.capture(capture);
+    run.allowPartial(partial);
+    LmRun.Outcome outcome = Session.interruptible(run::stop, () -> run.run("train lm", start));
+    if (!outcome.finished()) {
+      return INTERRUPTED;
+    }
+    if (ranks.speaks()) {
+      print(tokens, outcome);
+    }
+    return 0;
+  }
+
+  // Ranks may differ in the device alone.
+  private static long digest(ObjectNode settings) {
+    CRC32C digest = new CRC32C();
+    digest.update(
+        settings.deepCopy().without("device").toString().getBytes(StandardCharsets.UTF_8));
+    return digest.getValue();
   }
 
   private LmConfig config(Tokenizer tokens) throws IOException {

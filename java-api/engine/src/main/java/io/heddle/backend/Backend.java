@@ -1,5 +1,7 @@
 package io.heddle.backend;
 
+import io.heddle.backend.collective.Collective;
+import io.heddle.backend.collective.Meeting;
 import io.heddle.op.OpCode;
 import io.heddle.op.Params;
 import io.heddle.tensor.Memory;
@@ -54,6 +56,17 @@ public interface Backend extends AutoCloseable {
    */
   default @Nullable RecurrentLibrary recurrent() {
     return null;
+  }
+
+  /**
+   * Sums over the processes of {@code meeting}, all of which call this at the same time: by the
+   * device's own library where there is one, else over sockets between neighbouring ranks.
+   *
+   * @throws UnsupportedOperationException when the library cannot be had, naming what was looked
+   *     for
+   */
+  default Collective collective(Meeting meeting) {
+    return Collective.overSockets(meeting, this);
   }
 
   /**

@@ -59,6 +59,15 @@ public final class Backends {
     throw new IllegalArgumentException("no backend '" + name + "'; known are: auto, " + names);
   }
 
+  /** The backend that {@code name} means: of {@code auto} the one that would be opened. */
+  public static String meant(String name) {
+    return providers().stream()
+        .filter(p -> name.equals("auto") && p.probe().available())
+        .map(BackendProvider::name)
+        .findFirst()
+        .orElse(name);
+  }
+
   /** {@link #open(String, BackendOptions)} with default options. */
   public static Backend open(String name) {
     return open(name, BackendOptions.DEFAULT);

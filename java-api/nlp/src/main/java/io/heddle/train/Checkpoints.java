@@ -11,6 +11,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -46,6 +47,26 @@ final class Checkpoints {
 
     Progress at(long other) {
       return new Progress(other, best, stale, rate, trigger, losses);
+    }
+
+    /** All of it as numbers, for other ranks. */
+    double[] numbers() {
+      double[] all = new double[5 + losses.size()];
+      all[0] = step;
+      all[1] = best;
+      all[2] = stale;
+      all[3] = rate;
+      all[4] = trigger;
+      for (int i = 0; i < losses.size(); i++) {
+        all[5 + i] = losses.get(i);
+      }
+      return all;
+    }
+
+    /** What {@link #numbers} were made of. */
+    static Progress of(double[] all) {
+      List<Double> losses = Arrays.stream(all).skip(5).boxed().toList();
+      return new Progress((long) all[0], all[1], (int) all[2], all[3], (long) all[4], losses);
     }
 
     /** After an evaluation. */

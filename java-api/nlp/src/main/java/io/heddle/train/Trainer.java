@@ -3,6 +3,7 @@ package io.heddle.train;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.heddle.autograd.Randomness;
 import io.heddle.autograd.Tape;
+import io.heddle.backend.collective.Collective;
 import io.heddle.nn.Parameters;
 import io.heddle.progress.ProgressListener;
 import io.heddle.tensor.Tensor;
@@ -21,8 +22,9 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Trainer {
   private final TrainConfig config;
-  private final @Nullable RunDirectory directory;
+  private @Nullable RunDirectory directory;
   private final ProgressListener progress;
+  private Collective ranks = Collective.alone();
   private final AtomicBoolean stop = new AtomicBoolean();
   private double secondsPerStep;
   private long peakActivationBytes;
@@ -62,6 +64,19 @@ public final class Trainer {
    */
   public void capture(boolean wanted) {
     capture = wanted;
+  }
+
+  /**
+   * Has several processes take each step together: every rank has its own batches, and all move
+   * their parameters by the mean of all gradients, as one process would that accumulates over as
+   * many batches. Rank 0 alone evaluates and writes; all resume from its checkpoint. That the
+   * parameters are the same on all ranks is checked at the start and at every checkpoint.
+   */
+  public void together(Collective all) {
+    ranks = all;
+    if (all.rank() > 0) {
+      directory = null;
+    }
   }
 
   /** Batches whose passes were replayed, in the last {@link #fit}. */
@@ -107,7 +122,7 @@ public final class Trainer {
 
   /**
    * The same with tensors that the objective carries from step to step, by name: they are part of
-   * every checkpoint.
+   * every checkpoint. Several ranks carry none.
    */
   public <B> Result fit(
       String task,
@@ -116,6 +131,12 @@ public final class Trainer {
       Objective<B> objective,
       @Nullable Evaluation evaluation,
       Map<String, Tensor> carried) {
+    if (ranks.size() > 1 && !carried.isEmpty()) {
+      throw new IllegalArgumentException(
+          "what is carried from step to step, "
+              + carried.keySet()
+              + ", is kept for one rank alone");
+    }
     parameters.trainable();
     try (Optimizer optimizer = new Optimizer(parameters, config);
         Average average =
@@ -144,7 +165,7 @@ public final class Trainer {
         if (evaluation != null && (last || due(config.evaluateEvery(), step))) {
           at = keeper.evaluate(evaluation, at);
         }
-        boolean leave = stop.get() && !last && !stale(at);
+        boolean leave = ranks.any(stop.get()) && !last && !stale(at);
         if (last || leave || stale(at) || due(config.checkpointEvery(), step)) {
           keeper.save(at);
         }
@@ -215,13 +236,23 @@ public final class Trainer {
       Checkpoints.Progress at = Checkpoints.Progress.START;
       if (files != null && directory != null) {
         at = files.load(state()).orElse(at);
-        optimizer.restored();
         directory.truncate(at.step());
       }
+      at = Checkpoints.Progress.of(ranks.gather(at.numbers())[0]);
+      if (at.step() > 0) {
+        state().values().forEach(ranks::broadcast);
+      }
+      optimizer.restored();
+      agree(at);
       return at;
     }
 
+    private void agree(Checkpoints.Progress at) {
+      ranks.agree("the parameters at step " + at.step(), parameters.values());
+    }
+
     void save(Checkpoints.Progress at) {
+      agree(at);
       if (files != null) {
         files.save(at, state());
       }
@@ -229,13 +260,8 @@ public final class Trainer {
 
     Checkpoints.Progress evaluate(Evaluation evaluation, Checkpoints.Progress before) {
       average.swapIn(before.step(), before.trigger());
-      Map<String, Double> values = evaluation.run(ProgressListener.NONE);
-      if (directory != null) {
-        ObjectNode line = RunDirectory.object().put("step", before.step() - 1);
-        values.forEach(line::put);
-        directory.metrics(line);
-      }
-      double watched = values.values().iterator().next();
+      double own = ranks.rank() == 0 ? measured(evaluation, before.step()) : Double.NaN;
+      double watched = ranks.gather(own)[0][0];
       Checkpoints.Progress at = before.evaluated(watched, config.recipe());
       if (files != null && config.patience() > 0 && at.stale() == 0) {
         files.saveBest(parameters.byName());
@@ -245,6 +271,16 @@ public final class Trainer {
         average.begin();
       }
       return at;
+    }
+
+    private double measured(Evaluation evaluation, long steps) {
+      Map<String, Double> values = evaluation.run(ProgressListener.NONE);
+      if (directory != null) {
+        ObjectNode line = RunDirectory.object().put("step", steps - 1);
+        values.forEach(line::put);
+        directory.metrics(line);
+      }
+      return values.values().iterator().next();
     }
 
     void finish(Checkpoints.Progress at) {
@@ -268,17 +304,23 @@ public final class Trainer {
       long step,
       double share) {
     Set<Tensor> awaited = parameters.awaitGradients();
-    Objective.Loss total = new Objective.Loss(0, 0);
-    double rate = share;
+    Objective.Loss own = new Objective.Loss(0, 0);
+    double last = 0;
     for (int a = 0; a < config.accumulation(); a++) {
-      long number = step * config.accumulation() + a;
+      long number = (step * ranks.size() + ranks.rank()) * config.accumulation() + a;
       B batch = batches.apply(number);
-      rate = share * objective.rate(batch);
+      last = objective.rate(batch);
       Randomness randomness = new Randomness(config.seed(), number);
-      float scale = (float) (optimizer.lossScale() / config.accumulation());
-      total = total.plus(passes(objective, replays, batch, scale, randomness, awaited));
+      float scale = (float) (optimizer.lossScale() / (config.accumulation() * ranks.size()));
+      own = own.plus(passes(objective, replays, batch, scale, randomness, awaited));
     }
     parameters.zero(awaited);
+    double[][] all = ranks.gather(own.sum(), own.count(), last);
+    double rate = share * all[all.length - 1][2];
+    Objective.Loss total = new Objective.Loss(0, 0);
+    for (double[] of : all) {
+      total = total.plus(new Objective.Loss(of[0], of[1]));
+    }
     if (!Double.isFinite(total.sum())) {
       throw new IllegalStateException(
           "the loss of step "
@@ -291,6 +333,7 @@ public final class Trainer {
               + config.clip()
               + ")");
     }
+    ranks.sum(parameters.gradients());
     double scale = optimizer.lossScale();
     float norm = optimizer.step(step, rate);
     return new Step(total.mean(), total.count(), norm, (float) (config.rate(step) * rate), scale);

@@ -3,6 +3,8 @@ package io.heddle.binding.cuda;
 import io.heddle.backend.BackendOptions;
 import io.heddle.backend.Graph;
 import io.heddle.backend.RecurrentLibrary;
+import io.heddle.backend.collective.Collective;
+import io.heddle.backend.collective.Meeting;
 import io.heddle.binding.Door;
 import io.heddle.binding.NativeBackend;
 import io.heddle.binding.Product;
@@ -208,17 +210,29 @@ public final class CudaBackend extends NativeBackend {
     return layers;
   }
 
+  // cuDNN names cuBLAS, which must be the one that products use; the preset of NCCL names
+  // libcudart.
+  private static void need(CudaLibraries library) {
+    String failure = CudaLibraries.CUBLASLT.load();
+    if (failure == null) {
+      failure = library.load();
+    }
+    if (failure != null) {
+      throw new UnsupportedOperationException(failure);
+    }
+  }
+
+  /** Sums by NCCL, loaded here: without it everything on one GPU works. */
+  @Override
+  public Collective collective(Meeting meeting) {
+    need(CudaLibraries.NCCL);
+    return new CudaCollective(this, meeting, transport.stream(context));
+  }
+
   private synchronized CudaRecurrent cudnn(long stream) {
     CudaRecurrent known = recurrent;
     if (known == null) {
-      // cuDNN names cuBLAS, which must be the one that products use.
-      String failure = CudaLibraries.CUBLASLT.load();
-      if (failure == null) {
-        failure = CudaLibraries.CUDNN.load();
-      }
-      if (failure != null) {
-        throw new UnsupportedOperationException(failure);
-      }
+      need(CudaLibraries.CUDNN);
       known = new CudaRecurrent(this, stream);
       recurrent = known;
     }
@@ -320,16 +334,18 @@ public final class CudaBackend extends NativeBackend {
         + ",\"cublaslt\":"
         + quoted(CudaLibraries.CUBLASLT.fact())
         + ",\"cudnn\":"
-        + quoted(cudnn())
+        + quoted(fact(CudaLibraries.CUDNN))
+        + ",\"nccl\":"
+        + quoted(fact(CudaLibraries.NCCL))
         + ",\"nvml\":"
         + quoted(GpuFacts.of(fact(UUID, facts)))
         + "}";
   }
 
-  // The library itself looks for cuBLAS when it is loaded.
-  private static String cudnn() {
+  // Those that need cuBLAS or what comes with it.
+  private static String fact(CudaLibraries library) {
     String products = CudaLibraries.CUBLASLT.load();
-    return products == null ? CudaLibraries.CUDNN.fact() : "not loaded: " + products;
+    return products == null ? library.fact() : "not loaded: " + products;
   }
 
   private static String quoted(String text) {

@@ -16,6 +16,7 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.bytedeco.cuda.global.cublas;
 import org.bytedeco.cuda.global.cudnn;
+import org.bytedeco.cuda.global.nccl;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,8 +24,8 @@ import org.jspecify.annotations.Nullable;
  * preset's own (which refer to them by name) find them in the process. They are looked for in the
  * folders named by {@code -Dheddle.cuda.libraries} or the variable {@code HEDDLE_CUDA_LIBRARIES}
  * (for instance a Python installation's {@code site-packages/nvidia/cu13/lib} and {@code
- * nvidia/cudnn/lib}), then where the system has them. The preset's symbols are bound when they are
- * first called, so any minor version will do.
+ * nvidia/cudnn/lib}, {@code nvidia/nccl/lib}), then where the system has them. The preset's symbols
+ * are bound when they are first called, so any minor version will do.
  */
 final class CudaLibraries {
   // Lambdas, not references to methods: those load the preset's classes at once, and a program that
@@ -51,6 +52,11 @@ final class CudaLibraries {
           List.of("libcudnn", "libcudnn_graph", "libcudnn_ops", "libcudnn_cnn", "libcudnn_adv"),
           0,
           () -> cudnn.cudnnGetVersion());
+
+  /** Sums over GPUs. */
+  static final CudaLibraries NCCL =
+      new CudaLibraries(
+          "NCCL", "sums over GPUs", "NCCL", 2, List.of("libnccl"), 0, CudaLibraries::ncclVersion);
 
   private static final String[] SYSTEM = {
     "/usr/local/cuda/lib64",
@@ -94,6 +100,12 @@ final class CudaLibraries {
     this.names = names;
     this.main = main;
     this.number = number;
+  }
+
+  private static long ncclVersion() {
+    int[] code = new int[1];
+    nccl.ncclGetVersion(code);
+    return code[0];
   }
 
   /** Loads the library; null, or why it cannot be had. */
@@ -197,7 +209,7 @@ final class CudaLibraries {
   }
 
   private Stream<Path> versions(Path folder, String name) {
-    return IntStream.range(7, 16)
+    return IntStream.range(1, 16)
         .filter(other -> other != major)
         .mapToObj(other -> folder.resolve(name + ".so." + other))
         .filter(Files::exists);

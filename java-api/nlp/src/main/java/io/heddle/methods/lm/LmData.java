@@ -5,9 +5,11 @@ import io.heddle.data.EvaluationWindows;
 import io.heddle.data.TokenBatch;
 import io.heddle.data.UnigramEntropy;
 import io.heddle.text.Tokenizer;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.zip.CRC32C;
 
 /** Tokenised documents: what a model trains on and what it is scored on. */
 public final class LmData {
@@ -63,6 +65,16 @@ public final class LmData {
   /** All training tokens, document after document. */
   public int[] train() {
     return train;
+  }
+
+  /** A check sum of the training tokens, of 32 bits. */
+  long digest() {
+    CRC32C digest = new CRC32C();
+    ByteBuffer one = ByteBuffer.allocate(Integer.BYTES);
+    for (int token : train) {
+      digest.update(one.putInt(0, token).rewind());
+    }
+    return digest.getValue();
   }
 
   /** Bytes of the held-out text. */

@@ -2,6 +2,7 @@ package io.heddle.methods.lm;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.heddle.backend.Backend;
+import io.heddle.backend.collective.Collective;
 import io.heddle.data.EvaluationWindows;
 import io.heddle.data.TokenBatch;
 import io.heddle.models.AutoModel;
@@ -35,6 +36,7 @@ public final class LmRun {
   private final Trainer trainer;
   private boolean recompute;
   private boolean partial;
+  private Collective ranks = Collective.alone();
 
   /** A run. */
   public LmRun(
@@ -55,8 +57,8 @@ public final class LmRun {
    * What a run gave.
    *
    * @param finished false when it was asked to stop
-   * @param held score on all held-out text; null when it did not finish
-   * @param model the model's folder; null when it did not finish
+   * @param held score on all held-out text; null when it did not finish, and on other ranks than 0
+   * @param model the model's folder; null likewise
    */
   public record Outcome(boolean finished, @Nullable Score held, @Nullable Path model) {}
 
@@ -68,6 +70,15 @@ public final class LmRun {
   /** Whether steps are replayed as graphs where they can be; see {@link Trainer#capture}. */
   public void capture(boolean wanted) {
     trainer.capture(wanted);
+  }
+
+  /**
+   * Trains on several ranks; all have the same data, of which every rank takes its share of each
+   * step's batches. Rank 0 alone evaluates, saves the model and reports.
+   */
+  public void together(Collective all) {
+    ranks = all;
+    trainer.together(all);
   }
 
   /** Whether the folder to start from may lack heads or hold more than the model. */
@@ -88,8 +99,11 @@ public final class LmRun {
             .batches(
                 data.train(),
                 Math.multiplyExact(config.length(), config.rows()),
-                config.train().accumulation(),
+                Math.multiplyExact(config.train().accumulation(), ranks.size()),
                 config.train().seed());
+    if (ranks.size() > 1) {
+      ranks.agree("the training tokens", data.digest());
+    }
     try (Decoder model = start == null ? random() : started(start)) {
       model.recompute(recompute);
       Trainer.Result result =
@@ -99,8 +113,8 @@ public final class LmRun {
               batches,
               LanguageModeling.objective(model),
               sampleEvaluation(model));
-      if (!result.finished()) {
-        return new Outcome(false, null, null);
+      if (!result.finished() || ranks.rank() > 0) {
+        return new Outcome(result.finished(), null, null);
       }
       Score held =
           LanguageModeling.evaluate(
