@@ -1,7 +1,7 @@
-// The functions of NCCL 2 that the Java side calls, on the host: with the emulated plugin it lets the tests of sums over GPUs run where there
-// is none. Built as libnccl.so.2. Ranks, in one process or several, meet in shared memory that is named by the id which rank 0 draws; each
-// lays a part of its numbers into its own place, and all add up all places in the order of the ranks. Unlike the real one it lets ranks
-// share a device.
+// The functions of NCCL 2 that the Java side calls, on the host: with the emulated plugin it lets the tests of sums over GPUs run where
+// there is none. Built as libnccl.so.2. Ranks, in one process or several, meet in shared memory that is named by the id which rank 0 draws;
+// each lays a part of its numbers into its own place, and all add up all places in the order of the ranks. Unlike the real one it lets
+// ranks share a device.
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mman.h>
