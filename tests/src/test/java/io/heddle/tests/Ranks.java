@@ -67,7 +67,9 @@ final class Ranks {
                       Backend opened =
                           Backends.open(backend, new BackendOptions(shared ? 0 : own, 1));
                       Collective ranks = opened.collective(meeting)) {
-                    return work.run(opened, ranks);
+                    T done = work.run(opened, ranks);
+                    ranks.barrier();
+                    return done;
                   }
                 }));
       }

@@ -12,7 +12,8 @@ import java.util.zip.CRC32C;
 /**
  * Work that the processes of a run do together, each of which has a rank. All ranks call the same
  * methods in the same order, with tensors of the same shapes. A method that waits for a rank which
- * is gone throws {@link IllegalStateException}, naming it; nothing waits for ever.
+ * is gone throws {@link IllegalStateException}, naming it; nothing waits for ever. Before they end
+ * ranks call {@link #barrier}, or another gathering: who closes earlier is gone to the others.
  */
 public interface Collective extends AutoCloseable {
   /** One process by itself: sums are what they are. */

@@ -93,7 +93,7 @@ final class Line implements Collective {
       SocketChannel come = door.accept();
       ByteBuffer seen = ByteBuffer.allocate(pass.length);
       read(come, seen);
-      if (seen.equals(expected)) {
+      if (seen.flip().equals(expected)) {
         come.setOption(StandardSocketOptions.TCP_NODELAY, true);
         above = come;
       } else {
@@ -174,7 +174,7 @@ final class Line implements Collective {
       for (Tensor part : parts) {
         part.copyFrom(received(from, bytes, part));
         if (to != null) {
-          write(to, bytes.flip());
+          write(to, bytes);
         }
       }
     } catch (IOException e) {
@@ -216,6 +216,7 @@ final class Line implements Collective {
     }
   }
 
+  // What has come, which `bytes` also holds to be passed on.
   private static MemorySegment received(SocketChannel from, ByteBuffer bytes, Tensor part)
       throws IOException {
     bytes.clear().limit((int) part.size() * part.dtype().bytes());
