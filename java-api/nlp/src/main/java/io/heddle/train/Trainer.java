@@ -234,13 +234,14 @@ public final class Trainer {
 
     Checkpoints.Progress resume() {
       Checkpoints.Progress at = Checkpoints.Progress.START;
+      Map<String, Tensor> all = state(); // once: asking anew would overwrite what was read
       if (files != null && directory != null) {
-        at = files.load(state()).orElse(at);
+        at = files.load(all).orElse(at);
         directory.truncate(at.step());
       }
       at = Checkpoints.Progress.of(ranks.gather(at.numbers())[0]);
       if (at.step() > 0) {
-        state().values().forEach(ranks::broadcast);
+        all.values().forEach(ranks::broadcast);
       }
       optimizer.restored();
       agree(at);
