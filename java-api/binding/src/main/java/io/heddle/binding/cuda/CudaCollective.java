@@ -71,7 +71,8 @@ final class CudaCollective implements Collective {
     }
   }
 
-  private synchronized void given(Runnable work) {
+  // Not synchronized: the library may wait for other ranks in here, until abort ends it.
+  private void given(Runnable work) {
     meeting.check();
     work.run();
   }
