@@ -3,16 +3,20 @@ package io.heddle.binding;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.net.JarURLConnection;
+import java.net.URL;
+import java.net.URLConnection;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
+import java.util.jar.JarFile;
 import java.util.zip.CRC32;
+import java.util.zip.ZipEntry;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -60,26 +64,66 @@ final class NativeLibrary {
     }
   }
 
+  /** A library among the resources, told from other builds' by its size and checksum. */
+  private record Packed(String name, URL at, long size, long crc) {
+    static @Nullable Packed find(String name) throws IOException {
+      String path = "io/heddle/lib/" + PLATFORM + "/" + name;
+      URL at = NativeLibrary.class.getClassLoader().getResource(path);
+      if (at == null) {
+        return null;
+      }
+      URLConnection connection = at.openConnection();
+      connection.setUseCaches(false);
+      if (connection instanceof JarURLConnection inJar) {
+        // The jar's directory has both: inflating megabytes at every start would take a second.
+        try (JarFile jar = inJar.getJarFile()) {
+          ZipEntry entry = jar.getEntry(path);
+          return new Packed(name, at, entry.getSize(), entry.getCrc());
+        }
+      }
+      try (InputStream in = connection.getInputStream()) {
+        byte[] content = in.readAllBytes();
+        CRC32 crc = new CRC32();
+        crc.update(content);
+        return new Packed(name, at, content.length, crc.getValue());
+      }
+    }
+
+    void copyTo(Path folder) throws IOException {
+      Path target = folder.resolve(name);
+      if (Files.exists(target) && Files.size(target) == size) {
+        return;
+      }
+      Path fresh = Files.createTempFile(folder, name, ".tmp");
+      try (InputStream in = at.openStream()) {
+        Files.copy(in, fresh, StandardCopyOption.REPLACE_EXISTING);
+      }
+      Files.move(fresh, target, StandardCopyOption.ATOMIC_MOVE);
+    }
+  }
+
   private static @Nullable Path unpack() throws IOException {
-    byte[] library = resource(NAMES[0]);
-    if (library == null) {
+    List<Packed> all = new ArrayList<>();
+    StringBuilder content = new StringBuilder();
+    for (String name : NAMES) {
+      Packed packed = Packed.find(name);
+      if (packed != null) {
+        all.add(packed);
+        content.append(String.format(Locale.ROOT, "%08x%x", packed.crc, packed.size));
+      }
+    }
+    if (all.isEmpty() || !all.getFirst().name.equals(NAMES[0])) {
       return null;
     }
-    Path folder = cacheFolder().resolve(digest(library));
+    Path folder = cacheFolder().resolve(content.toString());
     Files.createDirectories(folder);
     // One process unpacks, the others wait: a half-written library must never be loaded.
     try (FileChannel lock =
             FileChannel.open(
                 folder.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
         var held = lock.lock()) {
-      for (String name : NAMES) {
-        byte[] content = resource(name);
-        Path target = folder.resolve(name);
-        if (content != null && !sameContent(target, content)) {
-          Path fresh = Files.createTempFile(folder, name, ".tmp");
-          Files.write(fresh, content);
-          Files.move(fresh, target, StandardCopyOption.ATOMIC_MOVE);
-        }
+      for (Packed packed : all) {
+        packed.copyTo(folder);
       }
       if (!held.isValid()) {
         throw new IOException("the lock on " + folder + " was lost");
@@ -88,39 +132,10 @@ final class NativeLibrary {
     return folder;
   }
 
-  private static byte @Nullable [] resource(String name) throws IOException {
-    String path = "io/heddle/lib/" + PLATFORM + "/" + name;
-    try (InputStream in = NativeLibrary.class.getClassLoader().getResourceAsStream(path)) {
-      return in == null ? null : in.readAllBytes();
-    }
-  }
-
-  private static boolean sameContent(Path file, byte[] content) throws IOException {
-    if (!Files.exists(file) || Files.size(file) != content.length) {
-      return false;
-    }
-    return checksum(Files.readAllBytes(file)) == checksum(content);
-  }
-
-  private static long checksum(byte[] content) {
-    CRC32 crc = new CRC32();
-    crc.update(content);
-    return crc.getValue();
-  }
-
   private static Path cacheFolder() {
     String cache = System.getenv("XDG_CACHE_HOME");
     return cache != null && !cache.isBlank()
         ? Path.of(cache, "heddle")
         : Path.of(System.getProperty("user.home"), ".cache", "heddle");
-  }
-
-  private static String digest(byte[] content) {
-    try {
-      byte[] hash = MessageDigest.getInstance("SHA-256").digest(content);
-      return HexFormat.of().formatHex(hash, 0, 12);
-    } catch (NoSuchAlgorithmException e) {
-      throw new AssertionError("every JDK has SHA-256", e);
-    }
   }
 }
