@@ -101,7 +101,7 @@ __device__ float* part_of(const QueryWork<T>& w, int64_t b, int64_t h, int64_t p
 }
 
 template <class T, int L, int R, bool kPacks>
-__global__ void __launch_bounds__(kWarps * 32) one_query_kernel(QueryWork<T> w) {
+__global__ void __launch_bounds__(kWarps * 32, 2) one_query_kernel(QueryWork<T> w) {
   using Piece = Share<T, kPacks>;
   constexpr int kTeams = 32 / L, kPass = kWarps * kTeams;  // teams of a warp, keys that a block takes side by side
   constexpr int kDeep = kAhead<kPacks>;

@@ -53,7 +53,12 @@ struct Elements {
 // Blocks of a processor, at least: two sources ask for 24 to 48 KB at a time then.
 template <class T>
 constexpr int resident(int rows) {
-  return rows == 2 && !std::is_same_v<T, double> ? 4 : 1;
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1000
+  constexpr int kPair = 2;  // with more, registers spill there
+#else
+  constexpr int kPair = 4;
+#endif
+  return rows == 2 && !std::is_same_v<T, double> ? kPair : 1;
 }
 
 // The sums of the pairs of R sources, or with Cross of one of the first and one of the second half of them: sums[pair, run]. blockIdx.y

@@ -30,8 +30,13 @@ constexpr int kDigit = kKeyBits / 2, kDigits = 1 << kDigit;
 constexpr double kMargin = 5;  // standard deviations
 
 // ---- the pass ----
-constexpr int kPass = 256;          // threads
-constexpr int kResident = 3;        // blocks of a processor: 36 KB asked for at a time
+constexpr int kPass = 256;    // threads
+constexpr int kResident = 3;  // blocks of a processor: 36 KB asked for at a time
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1000
+constexpr int kBound = 2, kSampled = 2;  // blocks that registers are for, packs of a sample under way: with more they spill there
+#else
+constexpr int kBound = kResident, kSampled = 4;
+#endif
 constexpr int64_t kSegment = 2048;  // elements of a warp
 constexpr int64_t kSegments = 128;  // of a part, whose equals are counted together, too
 constexpr int kChunk = 64;          // places on the list that a warp takes at a time
@@ -135,7 +140,7 @@ __global__ void __launch_bounds__(kBlock) start_search(const __grid_constant__ S
   }
   if (rank <= 0 || rank >= n || q.capacity == 0) return;
   const auto counts = reinterpret_cast<uint32_t*>(dynamic_shared()), key = counts + spread(kDigits);
-#pragma unroll 4
+#pragma unroll kSampled
   for (int i = me; i < kSample / W; i += kBlock) {
     const int64_t pack = sampled(i, kSample / W, n / W);
     if constexpr (std::is_void_v<T>) {
@@ -329,7 +334,7 @@ __device__ void settle(const Search& q, int source, int at) {
 // Counts and lists for R sources from number `offset` of the launch on, a cut as blockIdx.y: a segment of 2048 elements for each warp in
 // turn.
 template <class T, int R>
-__global__ void __launch_bounds__(kPass, kResident) sieve_elements(const __grid_constant__ Search q, int32_t offset) {
+__global__ void __launch_bounds__(kPass, kBound) sieve_elements(const __grid_constant__ Search q, int32_t offset) {
   __shared__ unsigned long long sums[R][4];
   __shared__ bool last;
   const int cut = static_cast<int>(blockIdx.y), lane = static_cast<int>(threadIdx.x % 32), source = q.first + offset;

@@ -15,7 +15,12 @@ namespace {
 constexpr int kInline = 4;  // sources whose terms stay in registers
 
 // Blocks of a processor for so many sources.
-constexpr int resident(int sources) { return sources == 1 ? 3 : 2; }
+constexpr int resident(int sources) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1000
+  if (sources > 3) return 1;  // with more, registers spill there
+#endif
+  return sources == 1 ? 3 : 2;
+}
 
 struct Combination {
   Sources s;
