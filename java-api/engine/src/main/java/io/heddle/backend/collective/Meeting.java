@@ -19,6 +19,7 @@ public final class Meeting implements AutoCloseable {
   private final int size;
   private final List<Link> links = new ArrayList<>(); // rank 0: to rank i + 1 at i; else: to rank 0
   private final List<Runnable> alarms = new ArrayList<>();
+  private final Object telling = new Object(); // held while all links are told something
   private @Nullable String loss;
   private boolean closed;
 
@@ -67,8 +68,11 @@ public final class Meeting implements AutoCloseable {
           all[i + 1] = links.get(i).next();
         }
         byte[] packed = packed(all);
-        for (Link link : links) {
-          link.send(packed);
+        // Who has it may leave: that must not be told to others before they have it, too.
+        synchronized (telling) {
+          for (Link link : links) {
+            link.send(packed);
+          }
         }
         return all;
       }
@@ -162,11 +166,13 @@ public final class Meeting implements AutoCloseable {
       due = List.copyOf(alarms);
       notifyAll();
     }
-    for (Link link : links) {
-      if (rank == 0) {
-        link.tellLoss(which);
+    synchronized (telling) {
+      for (Link link : links) {
+        if (rank == 0) {
+          link.tellLoss(which);
+        }
+        link.end();
       }
-      link.end();
     }
     due.forEach(Runnable::run);
   }
