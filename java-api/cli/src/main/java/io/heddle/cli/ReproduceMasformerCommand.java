@@ -89,6 +89,17 @@ final class ReproduceMasformerCommand implements Callable<Integer> {
   private int textVocabulary;
 
   @Option(
+      names = "--text-quoted",
+      paramLabel = "SHARE",
+      defaultValue = "0",
+      description = {
+        "Share of each row's tokens that repeat an earlier passage from beyond all sparse layers'"
+            + " reach, in training",
+        "and, apart, when scored (default: 0)."
+      })
+  private double textQuoted;
+
+  @Option(
       names = "--sparse",
       defaultValue = "window:256",
       description = "Attention of sparse layers on text (default: window:256).")
@@ -101,6 +112,9 @@ final class ReproduceMasformerCommand implements Callable<Integer> {
     if (seeds < 1 || textSeeds < 1) {
       throw new ParameterException(
           spec.commandLine(), "--seeds and --text-seeds must be at least 1");
+    }
+    if (!(textQuoted >= 0 && textQuoted < 1)) {
+      throw new ParameterException(spec.commandLine(), "--text-quoted must be from 0 to below 1");
     }
     if (textOnly && data == null) {
       throw new ParameterException(spec.commandLine(), "--text-only needs --data");
@@ -126,7 +140,8 @@ final class ReproduceMasformerCommand implements Callable<Integer> {
 
   private boolean text(Backend backend, Path texts) {
     long each = quick ? Math.max(1, textSteps / 10) : textSteps;
-    TextPlan plan = TextPlan.LARGE.sized(textVocabulary, each, textBatch, sparse);
+    TextPlan plan =
+        TextPlan.LARGE.sized(textVocabulary, each, textBatch, sparse).quoting(textQuoted);
     Path folder = out.resolve("text");
     TextReproduction reproduction =
         new TextReproduction(plan, texts, seeds(textSeeds), backend, folder, session.progress());

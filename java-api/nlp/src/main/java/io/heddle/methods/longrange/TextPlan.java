@@ -22,6 +22,7 @@ import java.util.Map;
  * @param rate peak learning rate
  * @param dtype of weights and activations
  * @param holdOut share of each document's last lines that is scored
+ * @param quoted share of each row's tokens that are {@linkplain Quotations quotations}
  */
 public record TextPlan(
     int layers,
@@ -34,15 +35,22 @@ public record TextPlan(
     long steps,
     float rate,
     DType dtype,
-    double holdOut) {
+    double holdOut,
+    double quoted) {
   /** A model of 28 million parameters on rows of 4096 tokens: under a minute on a large GPU. */
   public static final TextPlan LARGE =
-      new TextPlan(8, 512, 8, 4096, 4096, "window:256", 8, 300, 1.5e-3f, DType.BF16, 0.05);
+      new TextPlan(8, 512, 8, 4096, 4096, "window:256", 8, 300, 1.5e-3f, DType.BF16, 0.05, 0);
 
   /** The same for another vocabulary, number of steps, rows of a batch, and sparse pattern. */
   public TextPlan sized(int tokens, long wanted, int batch, String pattern) {
     return new TextPlan(
-        layers, dim, heads, tokens, length, pattern, batch, wanted, rate, dtype, holdOut);
+        layers, dim, heads, tokens, length, pattern, batch, wanted, rate, dtype, holdOut, quoted);
+  }
+
+  /** The same with such a share of quotations. */
+  public TextPlan quoting(double share) {
+    return new TextPlan(
+        layers, dim, heads, vocabulary, length, sparse, rows, steps, rate, dtype, holdOut, share);
   }
 
   /** Number of full layers of the mixed model. */

@@ -2,6 +2,7 @@ package io.heddle.methods.longrange;
 
 import io.heddle.autograd.Tape;
 import io.heddle.backend.Backend;
+import io.heddle.data.Mix;
 import io.heddle.data.PackedTokens;
 import io.heddle.data.TokenBatch;
 import io.heddle.methods.lm.LmData;
@@ -28,7 +29,7 @@ import org.jspecify.annotations.Nullable;
 
 /** One seed of the comparison on text: the same tokens, seeds and steps under each schedule. */
 final class TextStudy implements ModelRuns.Study<TextFindings> {
-  private static final int KINDS = 5;
+  private static final int KINDS = 6; // the last: within quotations
 
   private final TextPlan plan;
   private final LmData data;
@@ -37,6 +38,7 @@ final class TextStudy implements ModelRuns.Study<TextFindings> {
   private final long seed;
   private final EvaluationLog log;
   private final Evidence evidence;
+  private final Quotations quotations;
 
   TextStudy(TextPlan plan, LmData data, Backend backend, Path folder, long seed)
       throws IOException {
@@ -56,6 +58,7 @@ final class TextStudy implements ModelRuns.Study<TextFindings> {
             field,
             data.tokenizer().vocabularySize(),
             data.train());
+    this.quotations = new Quotations(plan.quoted(), plan.length(), field);
   }
 
   /** Optimiser steps that are not done yet. */
@@ -78,7 +81,14 @@ final class TextStudy implements ModelRuns.Study<TextFindings> {
       Trained one =
           runs.fit(
               new ModelRun(folder.resolve(name), backend, plan.dtype(), progress),
-              run -> run.fit(name, shape, null, plan.loop(seed), packed::batch, List.of()));
+              run ->
+                  run.fit(
+                      name,
+                      shape,
+                      null,
+                      plan.loop(seed),
+                      n -> quoting(packed.batch(n), n),
+                      List.of()));
       if (one == null) {
         return null;
       }
@@ -113,7 +123,8 @@ final class TextStudy implements ModelRuns.Study<TextFindings> {
         kinds.get(1),
         kinds.get(2),
         kinds.get(3),
-        kinds.get(4));
+        kinds.get(4),
+        kinds.get(5));
   }
 
   // The first steps warm caches and clocks up.
@@ -134,9 +145,15 @@ final class TextStudy implements ModelRuns.Study<TextFindings> {
       for (TokenBatch batch :
           data.heldBatches(plan.length(), Math.max(1, plan.length() / 2), plan.rows())) {
         float[] losses = losses(loaded, batch);
+        List<double[]> here = new ArrayList<>();
         for (int r = 0; r < batch.rows(); r++) {
-          windows.add(window(batch, r, losses));
+          here.add(window(batch, r, losses));
         }
+        if (!quotations.none()) {
+          Quotations.Quoted quoted = quotations.in(batch, new Mix(windows.size()));
+          addQuoted(quoted, losses(loaded, quoted.batch()), here);
+        }
+        windows.addAll(here);
       }
     }
     return windows.stream().flatMapToDouble(Arrays::stream).toArray();
@@ -149,6 +166,26 @@ final class TextStudy implements ModelRuns.Study<TextFindings> {
       Tensor targets = t.tensor(DType.I32, n).copyFrom(batch.targets());
       return model.losses(t, model.hidden(t, ids, batch.rows(), null), targets, 0).toFloats();
     }
+  }
+
+  private TokenBatch quoting(TokenBatch batch, long number) {
+    return quotations.none()
+        ? batch
+        : quotations.in(batch, new Mix(Mix.hash(seed) + number)).batch();
+  }
+
+  // The last kind of each window.
+  private static void addQuoted(Quotations.Quoted quoted, float[] losses, List<double[]> windows) {
+    int[] targets = quoted.batch().targets();
+    int length = targets.length / windows.size();
+    quoted.foretold().stream()
+        .filter(i -> targets[i] >= 0)
+        .forEach(
+            i -> {
+              double[] window = windows.get(i / length);
+              window[2 * KINDS - 2] += losses[i];
+              window[2 * KINDS - 1]++;
+            });
   }
 
   private double[] window(TokenBatch batch, int row, float[] losses) {
@@ -169,7 +206,7 @@ final class TextStudy implements ModelRuns.Study<TextFindings> {
         kinds[i] == Evidence.Kind.OUTSIDE,
         far && evidence.novel(ids[i], next[i])
       };
-      for (int kind = 0; kind < KINDS; kind++) {
+      for (int kind = 0; kind < is.length; kind++) {
         if (is[kind]) {
           out[2 * kind] += losses[row * length + i];
           out[2 * kind + 1]++;
