@@ -105,7 +105,7 @@ class MasformerReproductionTest {
   @Test
   void textToo(@TempDir Path folder) throws IOException {
     Path text = Files.writeString(folder.resolve("words.txt"), SmallRun.text(3000));
-    TextPlan plan = new TextPlan(4, 16, 2, 300, 160, "window:8", 2, 4, 1e-2f, DType.F32, 0.1, 0.4);
+    TextPlan plan = new TextPlan(4, 16, 2, 300, 160, "window:8", 2, 4, 1e-2f, DType.F32, 0.1, 0.4, 3);
     try (Backend backend = Backends.open("auto", new BackendOptions(0, 1))) {
       Path out = folder.resolve("out");
       TextFindings f =

@@ -100,6 +100,17 @@ final class ReproduceMasformerCommand implements Callable<Integer> {
   private double textQuoted;
 
   @Option(
+      names = "--text-start",
+      paramLabel = "STEPS",
+      defaultValue = "0",
+      description = {
+        "Steps of one model with full attention on rows of 512 tokens, from which the three are"
+            + " converted",
+        "(default: 0, each from random weights)."
+      })
+  private long textStart;
+
+  @Option(
       names = "--sparse",
       defaultValue = "window:256",
       description = "Attention of sparse layers on text (default: window:256).")
@@ -115,6 +126,9 @@ final class ReproduceMasformerCommand implements Callable<Integer> {
     }
     if (!(textQuoted >= 0 && textQuoted < 1)) {
       throw new ParameterException(spec.commandLine(), "--text-quoted must be from 0 to below 1");
+    }
+    if (textStart < 0) {
+      throw new ParameterException(spec.commandLine(), "--text-start must not be negative");
     }
     if (textOnly && data == null) {
       throw new ParameterException(spec.commandLine(), "--text-only needs --data");
@@ -141,7 +155,7 @@ final class ReproduceMasformerCommand implements Callable<Integer> {
   private boolean text(Backend backend, Path texts) {
     long each = quick ? Math.max(1, textSteps / 10) : textSteps;
     TextPlan plan =
-        TextPlan.LARGE.sized(textVocabulary, each, textBatch, sparse).quoting(textQuoted);
+        TextPlan.LARGE.sized(textVocabulary, each, textBatch, sparse).with(textQuoted, quick ? textStart / 10 : textStart);
     Path folder = out.resolve("text");
     TextReproduction reproduction =
         new TextReproduction(plan, texts, seeds(textSeeds), backend, folder, session.progress());

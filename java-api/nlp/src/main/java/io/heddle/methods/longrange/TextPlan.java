@@ -23,6 +23,8 @@ import java.util.Map;
  * @param dtype of weights and activations
  * @param holdOut share of each document's last lines that is scored
  * @param quoted share of each row's tokens that are {@linkplain Quotations quotations}
+ * @param start steps of one model of full attention on rows of {@link #START_LENGTH} tokens, from
+ *     which all others are converted; 0: these begin with random weights
  */
 public record TextPlan(
     int layers,
@@ -36,21 +38,49 @@ public record TextPlan(
     float rate,
     DType dtype,
     double holdOut,
-    double quoted) {
+    double quoted,
+    long start) {
+  /** Tokens of a row of the start. */
+  static final int START_LENGTH = 512;
+
   /** A model of 28 million parameters on rows of 4096 tokens: under a minute on a large GPU. */
   public static final TextPlan LARGE =
-      new TextPlan(8, 512, 8, 4096, 4096, "window:256", 8, 300, 1.5e-3f, DType.BF16, 0.05, 0);
+      new TextPlan(8, 512, 8, 4096, 4096, "window:256", 8, 300, 1.5e-3f, DType.BF16, 0.05, 0, 0);
 
   /** The same for another vocabulary, number of steps, rows of a batch, and sparse pattern. */
   public TextPlan sized(int tokens, long wanted, int batch, String pattern) {
     return new TextPlan(
-        layers, dim, heads, tokens, length, pattern, batch, wanted, rate, dtype, holdOut, quoted);
+        layers,
+        dim,
+        heads,
+        tokens,
+        length,
+        pattern,
+        batch,
+        wanted,
+        rate,
+        dtype,
+        holdOut,
+        quoted,
+        start);
   }
 
-  /** The same with such a share of quotations. */
-  public TextPlan quoting(double share) {
+  /** The same with such a share of quotations, and so many steps of a common start. */
+  public TextPlan with(double share, long first) {
     return new TextPlan(
-        layers, dim, heads, vocabulary, length, sparse, rows, steps, rate, dtype, holdOut, share);
+        layers,
+        dim,
+        heads,
+        vocabulary,
+        length,
+        sparse,
+        rows,
+        steps,
+        rate,
+        dtype,
+        holdOut,
+        share,
+        first);
   }
 
   /** Number of full layers of the mixed model. */
@@ -67,12 +97,26 @@ public record TextPlan(
     return out;
   }
 
-  ModelConfig shape(String schedule, int tokens) {
+  ModelConfig shape(String schedule, int tokens, int known) {
     int inner = (dim * 8 / 3 + 31) / 32 * 32;
-    return ModelConfig.llama(tokens, dim, layers, heads, heads, inner, length, schedule);
+    return ModelConfig.llama(tokens, dim, layers, heads, heads, inner, known, schedule);
   }
 
+  /** Batches of the start have as many tokens as the others. */
+  int startRows() {
+    return Math.max(1, rows * length / START_LENGTH);
+  }
+
+  TrainConfig startLoop(long seed) {
+    return loop(start, rate, seed);
+  }
+
+  /** What was converted learns on at half the rate. */
   TrainConfig loop(long seed) {
-    return TrainConfig.of(steps, rate, seed).every(0, Math.max(1, steps / 2));
+    return loop(steps, start > 0 ? rate / 2 : rate, seed);
+  }
+
+  private static TrainConfig loop(long count, float peak, long seed) {
+    return TrainConfig.of(count, peak, seed).every(0, Math.max(1, count / 2));
   }
 }

@@ -221,26 +221,35 @@ final class TextReport {
             plan.length(),
             plan.rows(),
             plan.steps(),
-            plan.rate(),
+            plan.loop(0).learningRate(),
             plan.sparse(),
             plan.full(),
             data.train().length,
             plan.length(),
             plan.length() / 2,
-            quotations(),
+            origin(),
             backend.name());
   }
 
-  private String quotations() {
-    return plan.quoted() == 0
-        ? ""
-        : String.format(
-            Locale.ROOT,
-            " Of each row %.0f %% are quotations: %d tokens that stood so far back in the row that"
-                + " all sparse layers together do not reach them; scored from the %dth on.",
-            100 * plan.quoted(),
-            Quotations.LENGTH,
-            Quotations.CUE + 1);
+  private String origin() {
+    StringBuilder text = new StringBuilder();
+    if (plan.start() > 0) {
+      text.append(
+          " All three go on from one model with full attention: %d steps at %s on %d rows of %d."
+              .formatted(plan.start(), plan.rate(), plan.startRows(), TextPlan.START_LENGTH));
+    }
+    if (plan.quoted() > 0) {
+      text.append(
+          String.format(
+              Locale.ROOT,
+              " Of each row %.0f %% are quotations: %d tokens that stood so far back in the row%s"
+                  + " that all sparse layers together do not reach them; scored from the %dth on.",
+              100 * plan.quoted(),
+              Quotations.LENGTH,
+              plan.start() > 0 ? " (but in the rows of " + TextPlan.START_LENGTH + ")" : "",
+              Quotations.CUE + 1));
+    }
+    return text.toString();
   }
 
   private String markdown() {

@@ -18,6 +18,7 @@ import io.heddle.models.Schedule;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
 import io.heddle.train.RunDirectory;
+import io.heddle.train.TrainConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -25,10 +26,12 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.function.LongFunction;
 import org.jspecify.annotations.Nullable;
 
 /** One seed of the comparison on text: the same tokens, seeds and steps under each schedule. */
 final class TextStudy implements ModelRuns.Study<TextFindings> {
+  private static final String START = "start";
   private static final int KINDS = 6; // the last: within quotations
 
   private final TextPlan plan;
@@ -39,6 +42,7 @@ final class TextStudy implements ModelRuns.Study<TextFindings> {
   private final EvaluationLog log;
   private final Evidence evidence;
   private final Quotations quotations;
+  private final Quotations startQuotations;
 
   TextStudy(TextPlan plan, LmData data, Backend backend, Path folder, long seed)
       throws IOException {
@@ -59,42 +63,76 @@ final class TextStudy implements ModelRuns.Study<TextFindings> {
             data.tokenizer().vocabularySize(),
             data.train());
     this.quotations = new Quotations(plan.quoted(), plan.length(), field);
+    this.startQuotations = new Quotations(plan.quoted(), TextPlan.START_LENGTH, 0);
   }
 
   /** Optimiser steps that are not done yet. */
   @Override
   public long left() {
-    return plan.patterns().keySet().stream()
-        .mapToLong(name -> ModelRun.finished(folder.resolve(name)) == null ? plan.steps() : 0)
-        .sum();
+    long left = done(START) ? 0 : plan.start();
+    for (String name : plan.patterns().keySet()) {
+      left += done(name) ? 0 : plan.steps();
+    }
+    return left;
+  }
+
+  private boolean done(String name) {
+    return ModelRun.finished(folder.resolve(name)) != null;
   }
 
   /** Trains what is not trained yet, measures it; null when it was asked to stop. */
   @Override
   public @Nullable TextFindings run(ModelRuns runs, StageProgress progress) {
+    int vocabulary = data.tokenizer().vocabularySize();
+    Trained start = null;
+    if (plan.start() > 0) {
+      int length = TextPlan.START_LENGTH;
+      ModelConfig shape = plan.shape("full", vocabulary, length);
+      LongFunction<TokenBatch> batches = batches(length, plan.startRows(), startQuotations);
+      start = fit(runs, progress, START, shape, null, plan.startLoop(seed), batches);
+      if (start == null) {
+        return null;
+      }
+    }
+    LongFunction<TokenBatch> batches = batches(plan.length(), plan.rows(), quotations);
     List<TextFindings.Row> rows = new ArrayList<>();
     for (Map.Entry<String, String> pattern : plan.patterns().entrySet()) {
       String name = pattern.getKey();
-      progress.stage("seed " + seed + ": " + name);
-      ModelConfig shape = plan.shape(pattern.getValue(), data.tokenizer().vocabularySize());
-      PackedTokens packed = new PackedTokens(data.train(), plan.length(), plan.rows(), seed);
-      Trained one =
-          runs.fit(
-              new ModelRun(folder.resolve(name), backend, plan.dtype(), progress),
-              run ->
-                  run.fit(
-                      name,
-                      shape,
-                      null,
-                      plan.loop(seed),
-                      n -> quoting(packed.batch(n), n),
-                      List.of()));
+      String schedule = pattern.getValue();
+      ModelConfig shape = plan.shape(schedule, vocabulary, plan.length());
+      Path from = null;
+      if (start != null) {
+        from = folder.resolve(name).resolve(START);
+        RecallStudy.convert(backend, start.model(), from, schedule, plan.length(), seed);
+      }
+      Trained one = fit(runs, progress, name, shape, from, plan.loop(seed), batches);
       if (one == null) {
         return null;
       }
       rows.add(row(name, shape, one));
     }
     return new TextFindings("seed " + seed, List.copyOf(rows));
+  }
+
+  private LongFunction<TokenBatch> batches(int length, int rows, Quotations quoted) {
+    PackedTokens packed = new PackedTokens(data.train(), length, rows, seed);
+    return quoted.none()
+        ? packed::batch
+        : n -> quoted.in(packed.batch(n), new Mix(Mix.hash(seed) + n)).batch();
+  }
+
+  private @Nullable Trained fit(
+      ModelRuns runs,
+      StageProgress progress,
+      String name,
+      ModelConfig shape,
+      @Nullable Path start,
+      TrainConfig loop,
+      LongFunction<TokenBatch> batches) {
+    progress.stage("seed " + seed + ": " + name);
+    return runs.fit(
+        new ModelRun(folder.resolve(name), backend, plan.dtype(), progress),
+        run -> run.fit(name, shape, start, loop, batches, List.of()));
   }
 
   private TextFindings.Row row(String name, ModelConfig shape, Trained one) {
@@ -166,12 +204,6 @@ final class TextStudy implements ModelRuns.Study<TextFindings> {
       Tensor targets = t.tensor(DType.I32, n).copyFrom(batch.targets());
       return model.losses(t, model.hidden(t, ids, batch.rows(), null), targets, 0).toFloats();
     }
-  }
-
-  private TokenBatch quoting(TokenBatch batch, long number) {
-    return quotations.none()
-        ? batch
-        : quotations.in(batch, new Mix(Mix.hash(seed) + number)).batch();
   }
 
   // The last kind of each window.
