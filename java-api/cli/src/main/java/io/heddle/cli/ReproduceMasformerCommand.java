@@ -104,9 +104,7 @@ final class ReproduceMasformerCommand implements Callable<Integer> {
       paramLabel = "STEPS",
       defaultValue = "0",
       description = {
-        "Steps of one model with full attention on rows of 512 tokens, from which the three are"
-            + " converted",
-        "(default: 0, each from random weights)."
+        "Steps on rows of 512 tokens before, windows or blocks an eighth as long (default: 0)."
       })
   private long textStart;
 
@@ -155,7 +153,9 @@ final class ReproduceMasformerCommand implements Callable<Integer> {
   private boolean text(Backend backend, Path texts) {
     long each = quick ? Math.max(1, textSteps / 10) : textSteps;
     TextPlan plan =
-        TextPlan.LARGE.sized(textVocabulary, each, textBatch, sparse).with(textQuoted, quick ? textStart / 10 : textStart);
+        TextPlan.LARGE
+            .sized(textVocabulary, each, textBatch, sparse)
+            .with(textQuoted, quick ? textStart / 10 : textStart);
     Path folder = out.resolve("text");
     TextReproduction reproduction =
         new TextReproduction(plan, texts, seeds(textSeeds), backend, folder, session.progress());

@@ -203,9 +203,11 @@ public final class Schedule {
         case "block2", "block3" -> Patterns.block(a, b);
         case "dilated3" -> Patterns.dilated(a - 1, b);
         case "global2" -> Patterns.global(a);
-        default -> throw bad(text, 
-                    "is not full, window:W, block:B[/P], dilated:W/S or global:N, nor a name: "
-                        + SchedulePreset.words());
+        default ->
+            throw bad(
+                text,
+                "is not full, window:W, block:B[/P], dilated:W/S or global:N, nor a name: "
+                    + SchedulePreset.words());
       };
     } catch (NumberFormatException e) {
       throw bad(text, "has something else than a number after the colon");

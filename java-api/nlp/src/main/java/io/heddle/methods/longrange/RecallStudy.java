@@ -186,8 +186,7 @@ final class RecallStudy implements ModelRuns.Study<RecallFindings> {
       return;
     }
     try (Decoder from = ModelFolder.load(model, backend, DType.F32);
-        Decoder longer =
-            Conversion.convert(from, schedule, length, PositionMode.TILE, seed)) {
+        Decoder longer = Conversion.convert(from, schedule, length, PositionMode.TILE, seed)) {
       ModelFolder.save(longer, to, Map.of());
     }
   }

@@ -7,6 +7,7 @@ import io.heddle.tensor.DType;
 import io.heddle.train.TrainConfig;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.regex.Pattern;
 
 /**
  * Sizes of the comparison on text.
@@ -23,8 +24,8 @@ import java.util.Map;
  * @param dtype of weights and activations
  * @param holdOut share of each document's last lines that is scored
  * @param quoted share of each row's tokens that are {@linkplain Quotations quotations}
- * @param start steps of one model of full attention on rows of {@link #START_LENGTH} tokens, from
- *     which all others are converted; 0: these begin with random weights
+ * @param start steps of each model on rows an eighth as long, its sparse layers scaled alike, from
+ *     which it is converted: looking back is learnt sooner on short rows; 0 for none
  */
 public record TextPlan(
     int layers,
@@ -40,8 +41,8 @@ public record TextPlan(
     double holdOut,
     double quoted,
     long start) {
-  /** Tokens of a row of the start. */
-  static final int START_LENGTH = 512;
+  private static final int SHORTER = 8;
+  private static final Pattern SIZE = Pattern.compile("(window|block):(\\d+)");
 
   /** A model of 28 million parameters on rows of 4096 tokens: under a minute on a large GPU. */
   public static final TextPlan LARGE =
@@ -50,22 +51,11 @@ public record TextPlan(
   /** The same for another vocabulary, number of steps, rows of a batch, and sparse pattern. */
   public TextPlan sized(int tokens, long wanted, int batch, String pattern) {
     return new TextPlan(
-        layers,
-        dim,
-        heads,
-        tokens,
-        length,
-        pattern,
-        batch,
-        wanted,
-        rate,
-        dtype,
-        holdOut,
-        quoted,
+        layers, dim, heads, tokens, length, pattern, batch, wanted, rate, dtype, holdOut, quoted,
         start);
   }
 
-  /** The same with such a share of quotations, and so many steps of a common start. */
+  /** The same with such a share of quotations, and so many steps on short rows first. */
   public TextPlan with(double share, long first) {
     return new TextPlan(
         layers,
@@ -90,33 +80,54 @@ public record TextPlan(
 
   /** The models by name, as schedules. */
   Map<String, String> patterns() {
+    return patterns(sparse);
+  }
+
+  private Map<String, String> patterns(String rest) {
     Map<String, String> out = new LinkedHashMap<>();
     out.put(TextFindings.FULL, "full");
-    out.put(TextFindings.MIXED, Schedule.mixed(layers, full(), Placement.BOTTOM, sparse));
-    out.put(TextFindings.SPARSE, sparse);
+    out.put(TextFindings.MIXED, Schedule.mixed(layers, full(), Placement.BOTTOM, rest));
+    out.put(TextFindings.SPARSE, rest);
     return out;
   }
 
-  ModelConfig shape(String schedule, int tokens, int known) {
+  ModelConfig shape(String schedule, int tokens) {
+    return shape(schedule, tokens, length);
+  }
+
+  private ModelConfig shape(String schedule, int tokens, int known) {
     int inner = (dim * 8 / 3 + 31) / 32 * 32;
     return ModelConfig.llama(tokens, dim, layers, heads, heads, inner, known, schedule);
   }
 
-  /** Batches of the start have as many tokens as the others. */
+  TrainConfig loop(long seed) {
+    return loop(steps, seed);
+  }
+
+  private TrainConfig loop(long count, long seed) {
+    return TrainConfig.of(count, rate, seed).every(0, Math.max(1, count / 2));
+  }
+
+  // ---- the start ----
+
+  int startLength() {
+    return length / SHORTER;
+  }
+
+  /** More rows, but a quarter of the tokens: steps count here, and the text is short. */
   int startRows() {
-    return Math.max(1, rows * length / START_LENGTH);
+    return 2 * rows;
+  }
+
+  ModelConfig startShape(String pattern, int tokens) {
+    String scaled =
+        SIZE.matcher(sparse)
+            .replaceAll(
+                size -> size.group(1) + ":" + Math.max(1, Long.parseLong(size.group(2)) / SHORTER));
+    return shape(patterns(scaled).getOrDefault(pattern, scaled), tokens, startLength());
   }
 
   TrainConfig startLoop(long seed) {
-    return loop(start, rate, seed);
-  }
-
-  /** What was converted learns on at half the rate. */
-  TrainConfig loop(long seed) {
-    return loop(steps, start > 0 ? rate / 2 : rate, seed);
-  }
-
-  private static TrainConfig loop(long count, float peak, long seed) {
-    return TrainConfig.of(count, peak, seed).every(0, Math.max(1, count / 2));
+    return loop(start, seed);
   }
 }

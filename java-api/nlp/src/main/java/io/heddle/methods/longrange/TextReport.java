@@ -221,7 +221,7 @@ final class TextReport {
             plan.length(),
             plan.rows(),
             plan.steps(),
-            plan.loop(0).learningRate(),
+            plan.rate(),
             plan.sparse(),
             plan.full(),
             data.train().length,
@@ -235,8 +235,8 @@ final class TextReport {
     StringBuilder text = new StringBuilder();
     if (plan.start() > 0) {
       text.append(
-          " All three go on from one model with full attention: %d steps at %s on %d rows of %d."
-              .formatted(plan.start(), plan.rate(), plan.startRows(), TextPlan.START_LENGTH));
+          " Before, %d steps on %d rows of %d tokens, windows or blocks an eighth as long."
+              .formatted(plan.start(), plan.startRows(), plan.startLength()));
     }
     if (plan.quoted() > 0) {
       text.append(
@@ -246,7 +246,7 @@ final class TextReport {
                   + " that all sparse layers together do not reach them; scored from the %dth on.",
               100 * plan.quoted(),
               Quotations.LENGTH,
-              plan.start() > 0 ? " (but in the rows of " + TextPlan.START_LENGTH + ")" : "",
+              plan.start() > 0 ? " (anywhere in the shorter ones)" : "",
               Quotations.CUE + 1));
     }
     return text.toString();

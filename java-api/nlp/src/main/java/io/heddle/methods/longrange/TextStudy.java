@@ -31,7 +31,6 @@ import org.jspecify.annotations.Nullable;
 
 /** One seed of the comparison on text: the same tokens, seeds and steps under each schedule. */
 final class TextStudy implements ModelRuns.Study<TextFindings> {
-  private static final String START = "start";
   private static final int KINDS = 6; // the last: within quotations
 
   private final TextPlan plan;
@@ -63,17 +62,22 @@ final class TextStudy implements ModelRuns.Study<TextFindings> {
             data.tokenizer().vocabularySize(),
             data.train());
     this.quotations = new Quotations(plan.quoted(), plan.length(), field);
-    this.startQuotations = new Quotations(plan.quoted(), TextPlan.START_LENGTH, 0);
+    this.startQuotations = new Quotations(plan.quoted(), plan.startLength(), 0);
   }
 
   /** Optimiser steps that are not done yet. */
   @Override
   public long left() {
-    long left = done(START) ? 0 : plan.start();
+    long left = 0;
     for (String name : plan.patterns().keySet()) {
       left += done(name) ? 0 : plan.steps();
+      left += done(start(name)) ? 0 : plan.start();
     }
     return left;
+  }
+
+  private static String start(String name) {
+    return name + "-start";
   }
 
   private boolean done(String name) {
@@ -84,27 +88,25 @@ final class TextStudy implements ModelRuns.Study<TextFindings> {
   @Override
   public @Nullable TextFindings run(ModelRuns runs, StageProgress progress) {
     int vocabulary = data.tokenizer().vocabularySize();
-    Trained start = null;
-    if (plan.start() > 0) {
-      int length = TextPlan.START_LENGTH;
-      ModelConfig shape = plan.shape("full", vocabulary, length);
-      LongFunction<TokenBatch> batches = batches(length, plan.startRows(), startQuotations);
-      start = fit(runs, progress, START, shape, null, plan.startLoop(seed), batches);
-      if (start == null) {
-        return null;
-      }
-    }
+    LongFunction<TokenBatch> shorter =
+        batches(plan.startLength(), plan.startRows(), startQuotations);
     LongFunction<TokenBatch> batches = batches(plan.length(), plan.rows(), quotations);
     List<TextFindings.Row> rows = new ArrayList<>();
     for (Map.Entry<String, String> pattern : plan.patterns().entrySet()) {
       String name = pattern.getKey();
       String schedule = pattern.getValue();
-      ModelConfig shape = plan.shape(schedule, vocabulary, plan.length());
       Path from = null;
-      if (start != null) {
-        from = folder.resolve(name).resolve(START);
+      if (plan.start() > 0) {
+        ModelConfig small = plan.startShape(name, vocabulary);
+        Trained start =
+            fit(runs, progress, start(name), small, null, plan.startLoop(seed), shorter);
+        if (start == null) {
+          return null;
+        }
+        from = folder.resolve(start(name)).resolve("converted");
         RecallStudy.convert(backend, start.model(), from, schedule, plan.length(), seed);
       }
+      ModelConfig shape = plan.shape(schedule, vocabulary);
       Trained one = fit(runs, progress, name, shape, from, plan.loop(seed), batches);
       if (one == null) {
         return null;
