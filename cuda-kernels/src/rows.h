@@ -32,18 +32,21 @@ inline dim3 row_team(int64_t packs, int k) {
   return dim3(x, kThreads / x);
 }
 
+// Words to choose from, not packs: of those the compiler makes elements as soon as they come, which is a wait right after the load.
 template <class T>
-__device__ Bits<T> pack_at(const T* row, int pack, int packs) {
-  return pack < packs ? reinterpret_cast<const Bits<T>*>(row)[pack] : Bits<T>{};
-}
-
-// The same for a pack that nobody reads again.
-template <class T>
-__device__ Bits<T> pack_once(const T* row, int pack, int packs) {
-  const uint4 word = pack < packs ? load_once(row + pack * kWidth<T>) : uint4{};
+__device__ Bits<T> bits_of(uint4 word) {
   Bits<T> bits;
   memcpy(&bits, &word, sizeof bits);
   return bits;
+}
+template <class T>
+__device__ Bits<T> pack_at(const T* row, int pack, int packs) {
+  return bits_of<T>(pack < packs ? reinterpret_cast<const uint4*>(row)[pack] : uint4{});
+}
+// The same for a pack that nobody reads again.
+template <class T>
+__device__ Bits<T> pack_once(const T* row, int pack, int packs) {
+  return bits_of<T>(pack < packs ? load_once(row + pack * kWidth<T>) : uint4{});
 }
 
 template <class T>

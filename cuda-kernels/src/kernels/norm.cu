@@ -209,14 +209,13 @@ constexpr int stream_blocks() {
 }
 
 // Rows without a residual: each is fetched while the one before is worked on, as its 16 KB or less of loads alone would not keep memory
-// busy over the sums and barriers; the weights stay in registers. Longer rows (four packs to a thread) have loads enough.
+// busy over the sums and barriers. Longer rows (four packs to a thread) have loads enough.
 template <class T, int K>
 __global__ void __launch_bounds__(K == 1 ? kThreads : 512, stream_blocks<T, K>()) norm_stream(FlatForward<T> w) {
   constexpr int W = kWidth<T>;
   const int packs = static_cast<int>(w.features / W), mine = static_cast<int>(threadIdx.x), step = static_cast<int>(blockDim.x);
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.y;
-  Bits<T> weight[K], bias[K], now[K], next[K];
-  load_weights(w, packs, weight, bias);
+  Bits<T> now[K], next[K];
   const auto fetch = [&](int64_t index, Bits<T>(&x)[K]) {
 #pragma unroll
     for (int k = 0; k < K; k++) x[k] = pack_at(w.x.row(index), mine + k * step, index < w.rows ? packs : 0);
@@ -236,7 +235,10 @@ __global__ void __launch_bounds__(K == 1 ? kThreads : 512, stream_blocks<T, K>()
 #pragma unroll
       for (int i = 0; i < W; i++) total[0] += v[k][i];  // packs past the end are 0
     }
-    normalize_row(w, index, index < w.rows ? packs : 0, v, total, weight, bias, slot);
+    const int end = index < w.rows ? packs : 0;
+    Bits<T> weight[K], bias[K];  // on their way during the sums
+    load_weights(w, end, weight, bias);
+    normalize_row(w, index, end, v, total, weight, bias, slot);
   }
 }
 
