@@ -18,6 +18,7 @@ import io.heddle.methods.longrange.RecallPlan;
 import io.heddle.methods.longrange.TextFindings;
 import io.heddle.methods.longrange.TextPlan;
 import io.heddle.methods.longrange.TextReproduction;
+import io.heddle.models.Schedule.Placement;
 import io.heddle.progress.ProgressListener;
 import io.heddle.tensor.DType;
 import java.io.IOException;
@@ -105,7 +106,9 @@ class MasformerReproductionTest {
   @Test
   void textToo(@TempDir Path folder) throws IOException {
     Path text = Files.writeString(folder.resolve("words.txt"), SmallRun.text(3000));
-    TextPlan plan = new TextPlan(4, 16, 2, 300, 160, "window:8", 2, 4, 1e-2f, DType.F32, 0.1, 0.4, 3);
+    TextPlan plan =
+        new TextPlan(
+            4, 16, 2, 300, 160, "window:8", Placement.TOP, 2, 4, 1e-2f, DType.F32, 0.1, 0.4, 3);
     try (Backend backend = Backends.open("auto", new BackendOptions(0, 1))) {
       Path out = folder.resolve("out");
       TextFindings f =
@@ -113,7 +116,7 @@ class MasformerReproductionTest {
                   new TextReproduction(plan, text, List.of(3L), backend, out, ProgressListener.NONE)
                       .run())
               .getFirst();
-      assertEquals("FWWW", f.row(TextFindings.MIXED).letters());
+      assertEquals("WWWF", f.row(TextFindings.MIXED).letters());
       TextFindings.Row full = f.row(TextFindings.FULL);
       TextFindings.Row sparse = f.row(TextFindings.SPARSE);
       assertEquals(1, full.pairs());

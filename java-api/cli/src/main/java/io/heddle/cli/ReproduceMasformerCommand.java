@@ -5,6 +5,7 @@ import io.heddle.methods.longrange.MasformerReproduction;
 import io.heddle.methods.longrange.RecallPlan;
 import io.heddle.methods.longrange.TextPlan;
 import io.heddle.methods.longrange.TextReproduction;
+import io.heddle.models.Schedule.Placement;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
@@ -56,7 +57,7 @@ final class ReproduceMasformerCommand implements Callable<Integer> {
       description = {
         "File or folder of long texts: adds, in OUT/text, three models on rows of 4096 tokens, with"
             + " full",
-        "attention everywhere, in the bottom quarter of the layers, and nowhere (for a GPU)."
+        "attention everywhere, in a quarter of the layers, and nowhere (for a GPU)."
       })
   private @Nullable Path data;
 
@@ -114,6 +115,15 @@ final class ReproduceMasformerCommand implements Callable<Integer> {
       description = "Attention of sparse layers on text (default: window:256).")
   private String sparse = "window:256";
 
+  @Option(
+      names = "--text-full",
+      paramLabel = "PLACE",
+      defaultValue = "BOTTOM",
+      description =
+          "Where the mixed model's full layers stand on text: bottom, middle, top or every"
+              + " (default: bottom).")
+  private Placement textFull = Placement.BOTTOM;
+
   ReproduceMasformerCommand() {}
 
   @Override
@@ -154,8 +164,9 @@ final class ReproduceMasformerCommand implements Callable<Integer> {
     long each = quick ? Math.max(1, textSteps / 10) : textSteps;
     TextPlan plan =
         TextPlan.LARGE
-            .sized(textVocabulary, each, textBatch, sparse)
-            .with(textQuoted, quick ? textStart / 10 : textStart);
+            .sized(textVocabulary, each, textBatch)
+            .attending(sparse, textFull)
+            .taught(textQuoted, quick ? textStart / 10 : textStart);
     Path folder = out.resolve("text");
     TextReproduction reproduction =
         new TextReproduction(plan, texts, seeds(textSeeds), backend, folder, session.progress());

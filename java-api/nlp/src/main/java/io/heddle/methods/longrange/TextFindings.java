@@ -12,7 +12,7 @@ public record TextFindings(String name, List<Row> rows) {
   /** Full attention everywhere. */
   public static final String FULL = "full";
 
-  /** Full attention in the bottom quarter of the layers. */
+  /** Full attention in a quarter of the layers. */
   public static final String MIXED = "mixed";
 
   /** No full attention. */

@@ -18,6 +18,7 @@ import java.util.regex.Pattern;
  * @param vocabulary tokens of the tokenizer
  * @param length tokens of a row, n
  * @param sparse pattern of sparse layers, as {@link Schedule} writes it
+ * @param placement where the mixed model's full layers stand
  * @param rows rows of a batch
  * @param steps of each model
  * @param rate peak learning rate
@@ -34,6 +35,7 @@ public record TextPlan(
     int vocabulary,
     int length,
     String sparse,
+    Placement placement,
     int rows,
     long steps,
     float rate,
@@ -46,17 +48,50 @@ public record TextPlan(
 
   /** A model of 28 million parameters on rows of 4096 tokens: under a minute on a large GPU. */
   public static final TextPlan LARGE =
-      new TextPlan(8, 512, 8, 4096, 4096, "window:256", 8, 300, 1.5e-3f, DType.BF16, 0.05, 0, 0);
+      new TextPlan(
+          8,
+          512,
+          8,
+          4096,
+          4096,
+          "window:256",
+          Placement.BOTTOM,
+          8,
+          300,
+          1.5e-3f,
+          DType.BF16,
+          0.05,
+          0,
+          0);
 
-  /** The same for another vocabulary, number of steps, rows of a batch, and sparse pattern. */
-  public TextPlan sized(int tokens, long wanted, int batch, String pattern) {
+  /** The same for another vocabulary, number of steps and rows of a batch. */
+  public TextPlan sized(int tokens, long wanted, int batch) {
     return new TextPlan(
-        layers, dim, heads, tokens, length, pattern, batch, wanted, rate, dtype, holdOut, quoted,
+        layers, dim, heads, tokens, length, sparse, placement, batch, wanted, rate, dtype, holdOut,
+        quoted, start);
+  }
+
+  /** The same with another sparse pattern and place of the full layers. */
+  public TextPlan attending(String pattern, Placement full) {
+    return new TextPlan(
+        layers,
+        dim,
+        heads,
+        vocabulary,
+        length,
+        pattern,
+        full,
+        rows,
+        steps,
+        rate,
+        dtype,
+        holdOut,
+        quoted,
         start);
   }
 
   /** The same with such a share of quotations, and so many steps on short rows first. */
-  public TextPlan with(double share, long first) {
+  public TextPlan taught(double share, long first) {
     return new TextPlan(
         layers,
         dim,
@@ -64,6 +99,7 @@ public record TextPlan(
         vocabulary,
         length,
         sparse,
+        placement,
         rows,
         steps,
         rate,
@@ -86,7 +122,7 @@ public record TextPlan(
   private Map<String, String> patterns(String rest) {
     Map<String, String> out = new LinkedHashMap<>();
     out.put(TextFindings.FULL, "full");
-    out.put(TextFindings.MIXED, Schedule.mixed(layers, full(), Placement.BOTTOM, rest));
+    out.put(TextFindings.MIXED, Schedule.mixed(layers, full(), placement, rest));
     out.put(TextFindings.SPARSE, rest);
     return out;
   }

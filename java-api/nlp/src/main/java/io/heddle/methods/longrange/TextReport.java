@@ -209,7 +209,7 @@ final class TextReport {
   private String settings() {
     return ("Llama-like decoders, %d layers, %d features, %d heads, %d tokens known, %s; rows of %d"
             + " tokens, %d a step, %d steps at %s (AdamW, cosine to a tenth, weight decay 0.1);"
-            + " sparse layers %s, of the mixed model all but the bottom %d. %d training tokens;"
+            + " sparse layers %s, of the mixed model all but %d (%s). %d training tokens;"
             + " scored in windows of %d with at least %d tokens of context where the document"
             + " has them.%s Backend %s.")
         .formatted(
@@ -224,6 +224,7 @@ final class TextReport {
             plan.rate(),
             plan.sparse(),
             plan.full(),
+            plan.placement().word(),
             data.train().length,
             plan.length(),
             plan.length() / 2,
