@@ -48,7 +48,7 @@ final class BenchReport {
         r.dtype(),
         r.shape(),
         "%.4g".formatted(r.oursMs()),
-        r.ceiling() == 0 ? "" : "%.1f %s".formatted(r.rate(), r.unit()),
+        r.rateText(),
         r.ceiling() == 0 ? "" : "%.0f %%".formatted(100 * r.share()),
         r.peer(),
         r.peer().isEmpty() ? "" : "%.4g".formatted(r.peerMs()),

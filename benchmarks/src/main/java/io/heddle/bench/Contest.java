@@ -16,13 +16,21 @@ public abstract class Contest implements AutoCloseable {
   /** What bounds the work. */
   public enum Bound {
     /** Multiply-adds in f32. */
-    F32,
+    F32("GFLOP/s"),
     /** Multiply-adds of bf16 pairs. */
-    BF16,
+    BF16("GFLOP/s"),
     /** Bytes through memory. */
-    MEMORY,
+    MEMORY("GB/s"),
+    /** Nothing that is worth a share; the row says how fast {@link #bytes} of text are read. */
+    TEXT("MB/s"),
     /** Nothing that is worth a share: the row gives the time alone. */
-    NONE
+    NONE("");
+
+    final String unit;
+
+    Bound(String unit) {
+      this.unit = unit;
+    }
   }
 
   /** The verb's name of the work. */

@@ -19,6 +19,7 @@ public final class Contests {
           "optimizer",
           "merge",
           "merge-files",
+          "tokenize",
           "door",
           "cold");
 
@@ -27,8 +28,8 @@ public final class Contests {
   /**
    * One contest on the CPU with one thread: {@code attention bf16 causal 1024}, {@code
    * attention-backward f32 window:256,0 4096} (12 heads of 64 features), {@code gemm f32 1024}, or
-   * {@code norm}, {@code loss}, {@code optimizer}, {@code merge} and a type, or {@code door},
-   * {@code cold}.
+   * {@code norm}, {@code loss}, {@code optimizer}, {@code merge} and a type, or {@code tokenize},
+   * {@code door}, {@code cold}.
    */
   public static Contest named(String text) {
     String[] words = text.split(" ", -1);
@@ -77,6 +78,13 @@ public final class Contests {
         case "merge-files" ->
             contests.add(
                 entry(work, type, "", () -> new MergeFilesContest(backend, type, threads)));
+        case "tokenize" -> {
+          if (type == types.getFirst()) {
+            for (TokenizeContest.Kind kind : TokenizeContest.Kind.values()) {
+              contests.add(new Entry(work + " " + kind, () -> new TokenizeContest(kind)));
+            }
+          }
+        }
         case "door", "cold" -> {
           if (type == types.getFirst()) {
             contests.add(

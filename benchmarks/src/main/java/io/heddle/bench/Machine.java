@@ -58,7 +58,7 @@ public final class Machine {
         case F32 -> (double) FLOPS.invokeExact(0, threads, ROUNDS);
         case BF16 -> (double) FLOPS.invokeExact(1, threads, ROUNDS / 2);
         case MEMORY -> copy();
-        case NONE -> 0;
+        case TEXT, NONE -> 0;
       };
     } catch (Throwable e) {
       throw new IllegalStateException("the ceiling could not be measured", e);

@@ -56,8 +56,12 @@ public final class Referee {
       ceilings[round] = machine.ceiling(contest.bound());
     }
     double ours = median(times[0], timed[0]);
-    boolean memory = contest.bound() == Contest.Bound.MEMORY;
-    double rate = (memory ? contest.bytes() : contest.flops()) / ours * 1e-9;
+    double rate =
+        switch (contest.bound()) {
+          case F32, BF16, NONE -> contest.flops() / ours * 1e-9;
+          case MEMORY -> contest.bytes() / ours * 1e-9;
+          case TEXT -> contest.bytes() / ours * 1e-6;
+        };
     List<Row> rows = new ArrayList<>();
     for (int c = Math.min(1, all.size() - 1); c < all.size(); c++) {
       boolean alone = c == 0;
@@ -78,7 +82,7 @@ public final class Referee {
               median(times[c], timed[c]) * 1e3,
               median(ratios, pairs),
               rate,
-              memory ? "GB/s" : "GFLOP/s",
+              contest.bound().unit,
               median(ceilings, rounds),
               allocated,
               contest.bytes() > 0 ? contest.flops() / contest.bytes() : 0));

@@ -4,13 +4,14 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
+import java.util.Map;
 
 /**
  * One contest's outcome beside one peer. Times are medians in milliseconds; the ratio is the median
  * of the ratios of neighbouring runs, above 1 where ours is faster.
  *
  * @param peer the peer's name, empty when nobody else took part
- * @param rate GFLOP/s of useful operations, or GB/s where memory is the bound
+ * @param rate GFLOP/s of useful operations, GB/s where memory is the bound, MB/s of text
  * @param ceiling what the machine reached in the same run, in the unit of {@code rate}; 0 without
  * @param bytesPerOp heap bytes allocated per run by the calling thread
  * @param intensity useful operations per byte that must move, 0 where either is not known
@@ -31,6 +32,11 @@ public record Row(
     double bytesPerOp,
     double intensity) {
   private static final ObjectMapper JSON = new ObjectMapper();
+  private static final String TEXT = Contest.Bound.TEXT.unit;
+
+  // A rate's name in JSON by its unit.
+  private static final Map<String, String> RATES =
+      Map.of("GFLOP/s", "gflops", "GB/s", "gbytes", TEXT, "mbytes");
 
   /** Share of the ceiling, 0 without one. */
   public double share() {
@@ -44,7 +50,8 @@ public record Row(
 
   /** A row that {@link #toNode} gave. */
   static Row of(JsonNode node) {
-    boolean memory = node.has("gbytes");
+    String unit =
+        RATES.keySet().stream().filter(u -> node.has(RATES.get(u))).findFirst().orElse("");
     return new Row(
         node.path("op").asText(),
         node.path("backend").asText(),
@@ -55,8 +62,8 @@ public record Row(
         node.path("peer").asText(""),
         node.path("peer_ms").asDouble(node.path("ours_ms").asDouble()),
         node.path("ratio").asDouble(1),
-        node.path(memory ? "gbytes" : "gflops").asDouble(),
-        memory ? "GB/s" : "GFLOP/s",
+        node.path(RATES.getOrDefault(unit, "")).asDouble(),
+        unit,
         node.path("ceiling").asDouble(),
         node.path("bytes_per_op").asDouble(),
         node.path("flops_per_byte").asDouble());
@@ -70,8 +77,10 @@ public record Row(
     if (!peer.isEmpty()) {
       node.put("peer", peer).put("peer_ms", round(peerMs)).put("ratio", round(ratio));
     }
+    if (hasRate()) {
+      node.put(RATES.get(unit), round(rate));
+    }
     if (ceiling > 0) {
-      node.put(unit.equals("GFLOP/s") ? "gflops" : "gbytes", round(rate));
       node.put("ceiling", round(ceiling)).put("share", round(share()));
     }
     if (intensity > 0) {
@@ -82,6 +91,15 @@ public record Row(
 
   private static double round(double x) {
     return Double.parseDouble("%.4g".formatted(x));
+  }
+
+  private boolean hasRate() {
+    return ceiling > 0 || unit.equals(TEXT);
+  }
+
+  /** The rate with its unit; empty where it is worth nothing. */
+  String rateText() {
+    return hasRate() ? "%.1f %s".formatted(rate, unit) : "";
   }
 
   /** Rows as a Markdown table. */
@@ -98,7 +116,7 @@ public record Row(
                   r.dtype,
                   r.shape,
                   time(r.oursMs),
-                  r.ceiling == 0 ? "" : "%.1f %s".formatted(r.rate, r.unit),
+                  r.rateText(),
                   r.ceiling == 0 ? "" : "%.0f %%".formatted(100 * r.share()),
                   r.peer,
                   r.peer.isEmpty() ? "" : time(r.peerMs),

@@ -74,6 +74,17 @@ class ContestTest {
     }
   }
 
+  @ParameterizedTest
+  @EnumSource(TokenizeContest.Kind.class)
+  void tokenizersAgreeWithHuggingFace(TokenizeContest.Kind kind) {
+    assumeTrue(TokenizeContest.hasData(), "no staged data: set HEDDLE_DATA");
+    try (TokenizeContest contest = new TokenizeContest(kind)) {
+      assertEquals(List.of("heddle", "huggingface", "tokenizer.json"), contest.names());
+      contest.check();
+      assertTrue(contest.bytes() > 900_000, contest.shape());
+    }
+  }
+
   @Test
   void aWrongAnswerIsFound() {
     try (Contest contest = new GemmContest(8, 8, 8, "cpu", DType.F32, 1)) {
@@ -131,6 +142,7 @@ class ContestTest {
         "optimizer",
         "merge",
         "merge-files",
+        "tokenize",
         "door",
         "cold"
       })

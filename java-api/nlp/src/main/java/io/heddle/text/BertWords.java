@@ -69,7 +69,29 @@ record BertWords(boolean lowerCase, boolean stripAccents, boolean splitChinese) 
   }
 
   static boolean isSpace(int c) {
-    return c == '\t' || c == '\n' || c == '\r' || Character.isSpaceChar(c);
+    return c < 0x80
+        ? c == ' ' || c == '\t' || c == '\n' || c == '\r'
+        : Character.isSpaceChar(c); // none lies outside the first 65,536
+  }
+
+  /**
+   * Where the first stretch without spaces from {@code from} on begins; the text's length: none.
+   */
+  static int begin(String text, int from) {
+    int at = from;
+    while (at < text.length() && isSpace(text.charAt(at))) {
+      at++;
+    }
+    return at;
+  }
+
+  /** Where the stretch that begins at {@code from} ends: its words depend on nothing around it. */
+  static int end(String text, int from) {
+    int at = from;
+    while (at < text.length() && !isSpace(text.charAt(at))) {
+      at++;
+    }
+    return at;
   }
 
   // Unicode's C categories: control, format, private, surrogate, unassigned.

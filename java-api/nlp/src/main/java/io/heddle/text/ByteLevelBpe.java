@@ -20,7 +20,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -34,9 +33,6 @@ public final class ByteLevelBpe implements Tokenizer {
   /** What stands between documents. */
   public static final String END_OF_TEXT = "<|endoftext|>";
 
-  private static final int CACHED_WORDS = 1 << 16;
-  private static final int LONGEST_CACHED_WORD = 64;
-
   private final List<String> pieces;
   private final Map<String, Integer> ids;
   private final List<String[]> merges;
@@ -45,7 +41,7 @@ public final class ByteLevelBpe implements Tokenizer {
   private final PairTable pairs;
   private final int[] byteIds = new int[256];
   private final byte[][] bytes;
-  private final Map<String, int[]> cache = new ConcurrentHashMap<>();
+  private final WordCache<int[]> cache = new WordCache<>(this::merged);
 
   /**
    * From all parts.
@@ -213,26 +209,18 @@ public final class ByteLevelBpe implements Tokenizer {
   private void words(String text, Ids out) {
     for (int from = 0; from < text.length(); ) {
       int end = WordScanner.next(text, from);
-      out.add(word(text.substring(from, end)));
+      out.add(cache.get(text, from, end));
       from = end;
     }
   }
 
-  private int[] word(String word) {
-    int[] known = cache.get(word);
-    if (known != null) {
-      return known;
-    }
+  private int[] merged(String word) {
     byte[] utf8 = word.getBytes(StandardCharsets.UTF_8);
     int[] symbols = new int[utf8.length];
     for (int i = 0; i < utf8.length; i++) {
       symbols[i] = byteIds[utf8[i] & 0xff];
     }
-    int[] merged = Arrays.copyOf(symbols, pairs.merge(symbols, symbols.length));
-    if (word.length() <= LONGEST_CACHED_WORD && cache.size() < CACHED_WORDS) {
-      cache.put(word, merged);
-    }
-    return merged;
+    return Arrays.copyOf(symbols, pairs.merge(symbols, symbols.length));
   }
 
   @Override

@@ -12,11 +12,17 @@ final class Ids {
   }
 
   void add(int... more) {
-    if (size + more.length > values.length) {
-      values = Arrays.copyOf(values, Math.max(2 * values.length, size + more.length));
+    add(more, 0);
+  }
+
+  /** Those from {@code first} on. */
+  void add(int[] more, int first) {
+    int count = more.length - first;
+    if (size + count > values.length) {
+      values = Arrays.copyOf(values, Math.max(2 * values.length, size + count));
     }
-    System.arraycopy(more, 0, values, size, more.length);
-    size += more.length;
+    System.arraycopy(more, first, values, size, count);
+    size += count;
   }
 
   int[] toArray() {

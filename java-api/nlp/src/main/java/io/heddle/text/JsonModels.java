@@ -7,14 +7,10 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /** The {@code model} of a {@code tokenizer.json}: the ids of a word. */
 final class JsonModels {
-  private static final int CACHED_WORDS = 1 << 16;
-  private static final int LONGEST_CACHED_WORD = 64;
-
   private JsonModels() {}
 
   /** The ids of a word, which may be none. */
@@ -206,16 +202,7 @@ final class JsonModels {
 
   /** A model that remembers the words it has seen. */
   static Model cached(Model model) {
-    Map<String, int[]> known = new ConcurrentHashMap<>();
-    return word -> {
-      int[] found = known.get(word);
-      if (found == null) {
-        found = model.ids(word);
-        if (known.size() < CACHED_WORDS && word.length() <= LONGEST_CACHED_WORD) {
-          known.put(word, found);
-        }
-      }
-      return found;
-    };
+    WordCache<int[]> known = new WordCache<>(model::ids);
+    return word -> known.get(word, 0, word.length());
   }
 }

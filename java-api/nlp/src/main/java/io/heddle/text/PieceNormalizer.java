@@ -1,8 +1,5 @@
 package io.heddle.text;
 
-import java.io.ByteArrayOutputStream;
-import java.nio.charset.StandardCharsets;
-
 /**
  * What SentencePiece does to a text before it is cut (Kudo and Richardson 2018): characters are
  * rewritten by the model's rules, spaces at the ends and doubled ones go, a space is put in front,
@@ -11,8 +8,6 @@ import java.nio.charset.StandardCharsets;
 final class PieceNormalizer {
   /** Stands for a space. */
   static final String SPACE = "\u2581";
-
-  private static final byte[] SPACE_BYTES = SPACE.getBytes(StandardCharsets.UTF_8);
 
   /**
    * The switches.
@@ -27,120 +22,102 @@ final class PieceNormalizer {
   private final CharsMap map;
   private final Options options;
   private final PieceTrie untouched;
+  private final boolean[] plain = new boolean[0x80]; // stays as it is before another one of ASCII
 
   PieceNormalizer(CharsMap map, Options options, PieceTrie untouched) {
     this.map = map;
     this.options = options;
     this.untouched = untouched;
+    for (int c = 0; c < plain.length; c++) {
+      plain[c] = map.leaves(c) && untouched.child(PieceTrie.ROOT, (char) c) == PieceTrie.NONE;
+    }
   }
 
   /** The text as it will be cut; nothing for a text of nothing but spaces that all go. */
   String normalize(String text) {
-    Output out = new Output();
     String clean = WordScanner.wellFormed(text);
-    byte[] utf8 = clean.getBytes(StandardCharsets.UTF_8);
-    int at = 0;
-    int atChar = 0;
-    while (at < utf8.length) {
-      int chars = untouched.longest(clean, atChar);
-      int bytes;
-      if (chars > 0) {
-        bytes = bytes(utf8, at, chars);
-        out.add(utf8, at, at + bytes);
-      } else {
-        long rule = map.longest(utf8, at);
-        bytes = rule == 0 ? length(utf8[at]) : (int) (rule >>> 32);
-        chars = chars(utf8, at, bytes);
-        if (rule == 0) {
-          out.add(utf8, at, at + bytes);
-        } else {
-          out.add(map.texts(), (int) rule, map.end((int) rule));
-        }
+    Output out = new Output(clean.length());
+    int length = clean.length();
+    for (int at = 0; at < length; ) {
+      char c = clean.charAt(at);
+      if (c < plain.length && plain[c] && (at + 1 == length || clean.charAt(at + 1) < 0x80)) {
+        out.add(c);
+        at++;
+        continue;
       }
-      at += bytes;
-      atChar += chars;
+      int chars = untouched.longest(clean, at);
+      long rule = chars > 0 ? 0 : map.longest(clean, at);
+      if (rule != 0) {
+        chars = (int) (rule >>> 32);
+        out.add(map.text((int) rule));
+      } else {
+        chars = chars > 0 ? chars : Character.charCount(clean.codePointAt(at));
+        out.add(clean.substring(at, at + chars));
+      }
+      at += chars;
     }
     return out.finish();
   }
 
-  private static int length(byte first) {
-    return first >= 0 ? 1 : (first & 0xE0) == 0xC0 ? 2 : (first & 0xF0) == 0xE0 ? 3 : 4;
-  }
-
-  private static int bytes(byte[] utf8, int from, int chars) {
-    int at = from;
-    for (int left = chars; left > 0; ) {
-      int length = length(utf8[at]);
-      left -= length == 4 ? 2 : 1;
-      at += length;
-    }
-    return at - from;
-  }
-
-  private static int chars(byte[] utf8, int from, int bytes) {
-    int chars = 0;
-    for (int at = from; at < from + bytes; ) {
-      int length = length(utf8[at]);
-      chars += length == 4 ? 2 : 1;
-      at += length;
-    }
-    return chars;
-  }
-
   /** Collects the rewritten parts and takes care of spaces. */
   private final class Output {
-    private final ByteArrayOutputStream out = new ByteArrayOutputStream();
+    private final StringBuilder out;
+    private final char space = options.escape ? SPACE.charAt(0) : ' ';
     private boolean begun;
     private boolean afterSpace = options.removeExtra;
 
-    void add(byte[] from, int begin, int end) {
-      int start = begin;
-      if (!begun && options.removeExtra && end == begin + 1 && from[begin] == ' ') {
-        return; // a space at the very beginning, where rules may still give an empty text
+    Output(int length) {
+      out = new StringBuilder(length + 1);
+    }
+
+    // A part of one character.
+    void add(char c) {
+      if (c != ' ') {
+        begin();
+        out.append(c);
+        afterSpace = false;
+      } else if (begun || !options.removeExtra) { // at the very beginning a space is nothing
+        begin();
+        if (!afterSpace) {
+          out.append(space);
+        }
+        afterSpace = options.removeExtra;
+      }
+    }
+
+    void add(String part) {
+      if (part.length() == 1) {
+        add(part.charAt(0));
+        return;
       }
       begin();
-      while (afterSpace && start < end && from[start] == ' ') {
-        start++;
+      int from = 0;
+      while (afterSpace && from < part.length() && part.charAt(from) == ' ') {
+        from++;
       }
-      for (int i = start; i < end; i++) {
-        if (from[i] == ' ') {
-          space();
-        } else {
-          out.write(from[i]);
-        }
-      }
-      if (start < end) {
-        afterSpace = options.removeExtra && from[end - 1] == ' ';
+      if (from < part.length()) {
+        out.append(part.substring(from).replace(' ', space));
+        afterSpace = options.removeExtra && part.endsWith(" ");
       }
     }
 
     private void begin() {
       if (!begun && options.dummyPrefix && !options.asSuffix) {
-        space();
+        out.append(space);
       }
       begun = true;
-    }
-
-    private void space() {
-      if (options.escape) {
-        out.writeBytes(SPACE_BYTES);
-      } else {
-        out.write(' ');
-      }
     }
 
     String finish() {
       if (!begun) {
         return "";
       }
-      String text = out.toString(StandardCharsets.UTF_8);
-      String space = options.escape ? SPACE : " ";
-      int end = text.length();
-      while (options.removeExtra && end > 0 && text.startsWith(space, end - 1)) {
+      int end = out.length();
+      while (options.removeExtra && end > 0 && out.charAt(end - 1) == space) {
         end--;
       }
-      text = text.substring(0, end);
-      return options.dummyPrefix && options.asSuffix ? text + space : text;
+      out.setLength(end);
+      return (options.dummyPrefix && options.asSuffix ? out.append(space) : out).toString();
     }
   }
 }

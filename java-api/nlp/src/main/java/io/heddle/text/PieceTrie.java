@@ -3,8 +3,9 @@ package io.heddle.text;
 import java.util.Arrays;
 
 /**
- * Pieces with a number each, found by walking a text character by character. Edges lie in one open
- * hash table, so that a large alphabet costs nothing.
+ * Pieces with a number each, found by walking a text character by character. The edges of the root,
+ * where every walk begins, lie in a table by character, all others in one open hash table, so that
+ * a large alphabet costs nothing.
  */
 final class PieceTrie {
   /** The node to begin at. */
@@ -15,6 +16,7 @@ final class PieceTrie {
 
   private static final long EMPTY = -1;
 
+  private int[] first = {};
   private long[] keys = new long[1 << 10];
   private int[] children = new int[1 << 10];
   private int[] values = {NONE, NONE, NONE, NONE};
@@ -35,12 +37,21 @@ final class PieceTrie {
   }
 
   private int add(int node, char c) {
-    if (2 * nodes >= keys.length) {
-      grow();
-    }
     if (nodes == values.length) {
       values = Arrays.copyOf(values, 2 * nodes);
       Arrays.fill(values, nodes, 2 * nodes, NONE);
+    }
+    if (node == ROOT) {
+      if (c >= first.length) {
+        int known = first.length;
+        first = Arrays.copyOf(first, Math.max(2 * known, c + 1));
+        Arrays.fill(first, known, first.length, NONE);
+      }
+      first[c] = nodes;
+      return nodes++;
+    }
+    if (2 * nodes >= keys.length) {
+      grow();
     }
     int at = slot(key(node, c));
     keys[at] = key(node, c);
@@ -79,6 +90,9 @@ final class PieceTrie {
 
   /** The node after one more character, or {@link #NONE}. */
   int child(int node, char c) {
+    if (node == ROOT) {
+      return c < first.length ? first[c] : NONE;
+    }
     int at = slot(key(node, c));
     return keys[at] == EMPTY ? NONE : children[at];
   }

@@ -9,8 +9,29 @@ interface Segmenter {
   /** A part of a text, from the end of the part before to {@code end}, and its id. */
   record Part(int end, int id) {}
 
+  /**
+   * The parts of a word.
+   *
+   * @param reach the word is cut so behind every text whose sum of scores is at most that in size
+   */
+  record Cut(List<Part> parts, double reach) {}
+
   /** The parts of {@code text}, which cover it. */
   List<Part> cut(String text);
+
+  /**
+   * The parts of a word within a text.
+   *
+   * @param before the sum of the scores of the parts before it
+   */
+  default Cut cut(String word, float before) {
+    return new Cut(cut(word), Double.POSITIVE_INFINITY);
+  }
+
+  /** What a part with this id adds to the sum. */
+  default double score(int id) {
+    return 0;
+  }
 
   /**
    * A cut at random.

@@ -35,6 +35,7 @@ public final class SentencePiece implements Tokenizer {
   private final Segmenter segmenter;
   private final int[] byteIds = new int[256];
   private final byte[] unknownSurface;
+  private final PieceWords words;
 
   /**
    * A piece of a text.
@@ -88,6 +89,7 @@ public final class SentencePiece implements Tokenizer {
         throw new IllegalArgumentException("byte_fallback needs a byte piece for each byte");
       }
     }
+    this.words = new PieceWords(model, segmenter, byteIds);
   }
 
   /**
@@ -104,6 +106,14 @@ public final class SentencePiece implements Tokenizer {
     }
   }
 
+  /**
+   * The rules that rewrite characters, as {@code tokenizer.json} has them in Base64 in a normalizer
+   * {@code Precompiled}; empty where there are none.
+   */
+  public byte[] rules() {
+    return model.rules();
+  }
+
   /** The text as it is before it is cut, spaces written as U+2581. */
   public String normalize(String text) {
     return normalizer.normalize(text);
@@ -117,7 +127,7 @@ public final class SentencePiece implements Tokenizer {
 
   @Override
   public int[] encode(String text) {
-    return pieces(text).stream().mapToInt(Piece::id).toArray();
+    return words.ids(normalize(text));
   }
 
   /**

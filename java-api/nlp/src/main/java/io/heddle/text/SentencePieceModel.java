@@ -146,6 +146,11 @@ final class SentencePieceModel {
     }
   }
 
+  /** The blob of the normalizer's {@link CharsMap}. */
+  byte[] rules() {
+    return charsMap.clone();
+  }
+
   /** What happens to a text before it is cut. */
   PieceNormalizer normalizer() {
     return new PieceNormalizer(

@@ -73,31 +73,70 @@ final class UnigramSegmenter implements Segmenter {
 
   @Override
   public List<Part> cut(String text) {
-    int n = text.length();
-    float[] best = new float[n + 1];
-    int[] start = new int[n + 1];
-    int[] id = new int[n + 1];
-    Arrays.fill(start, -1);
-    for (int at = 0; at < n; at += Character.charCount(text.codePointAt(at))) {
+    return cut(text, 0).parts();
+  }
+
+  @Override
+  public Cut cut(String word, float before) {
+    Best best = new Best(word.length());
+    best.sum[0] = before;
+    for (int at = 0; at < best.length; at += Character.charCount(word.codePointAt(at))) {
       int from = at;
-      visit(
-          text,
-          from,
-          (end, piece, score) -> {
-            double sum = score + best[from];
-            if (start[end] < 0 || sum > best[end]) {
-              best[end] = (float) sum;
-              start[end] = from;
-              id[end] = piece;
-            }
-          });
+      visit(word, from, (end, piece, score) -> best.offer(from, end, piece, score));
     }
-    List<Part> out = new ArrayList<>();
-    for (int end = n; end > 0; end = start[end]) {
-      out.add(new Part(end, id[end]));
+    return best.cut(before);
+  }
+
+  @Override
+  public double score(int id) {
+    return id == unknown ? unknownScore : scores[id];
+  }
+
+  /** The best way to each place of a text. */
+  private static final class Best {
+    final int length;
+    final float[] sum;
+    private final double[] second; // of the sums to a place
+    private final int[] start;
+    private final int[] id;
+    private double largest; // in size, of all sums
+
+    Best(int length) {
+      this.length = length;
+      sum = new float[length + 1];
+      second = new double[length + 1];
+      start = new int[length + 1];
+      id = new int[length + 1];
+      Arrays.fill(start, -1);
+      Arrays.fill(second, Double.NEGATIVE_INFINITY);
     }
-    Collections.reverse(out);
-    return out;
+
+    void offer(int from, int end, int piece, double score) {
+      double to = score + sum[from];
+      largest = Math.max(largest, Math.abs(to));
+      if (start[end] < 0 || to > sum[end]) {
+        second[end] = start[end] < 0 ? Double.NEGATIVE_INFINITY : sum[end];
+        sum[end] = (float) to;
+        start[end] = from;
+        id[end] = piece;
+      } else {
+        second[end] = Math.max(second[end], to);
+      }
+    }
+
+    Cut cut(float before) {
+      List<Part> out = new ArrayList<>();
+      double margin = Double.POSITIVE_INFINITY;
+      for (int end = length; end > 0; end = start[end]) {
+        out.add(new Part(end, id[end]));
+        margin = Math.min(margin, sum[end] - second[end]);
+      }
+      Collections.reverse(out);
+      // Each sum on the way has been rounded at most once a character, by 2^-24 of its size, so two
+      // that are compared are off by no more than step times the size of the largest.
+      double step = 2 * (length + 4) * 0x1p-24;
+      return new Cut(out, margin / step - 2 * largest - Math.abs(before));
+    }
   }
 
   @Override

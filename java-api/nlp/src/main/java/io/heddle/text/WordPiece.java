@@ -12,7 +12,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalInt;
-import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,14 +34,13 @@ public final class WordPiece implements Tokenizer {
 
   private static final String WITHIN = "##";
   private static final int LONGEST_WORD = 100;
-  private static final int CACHED_WORDS = 1 << 16;
   private static final String CONFIG = "tokenizer_config.json";
 
   private final List<String> pieces;
   private final Map<String, Integer> ids = new HashMap<>();
   private final BertWords words;
   private final LongestPieces speller;
-  private final Map<String, int[]> cache = new ConcurrentHashMap<>();
+  private final WordCache<int[]> stretches = new WordCache<>(this::spelt);
 
   WordPiece(List<String> pieces, BertWords words) {
     this.pieces = List.copyOf(pieces);
@@ -104,8 +102,10 @@ public final class WordPiece implements Tokenizer {
   @Override
   public int[] encode(String text) {
     Ids out = new Ids(text.length() / 3);
-    for (String word : words.split(text)) {
-      out.add(word(word));
+    for (int from = BertWords.begin(text, 0); from < text.length(); ) {
+      int end = BertWords.end(text, from);
+      out.add(stretches.get(text, from, end));
+      from = BertWords.begin(text, end);
     }
     return out.toArray();
   }
@@ -128,16 +128,12 @@ public final class WordPiece implements Tokenizer {
     return out.toArray();
   }
 
-  private int[] word(String word) {
-    int[] known = cache.get(word);
-    if (known != null) {
-      return known;
+  private int[] spelt(String stretch) {
+    Ids out = new Ids(stretch.length());
+    for (String word : words.split(stretch)) {
+      out.add(speller.spell(word));
     }
-    int[] spelt = speller.spell(word);
-    if (cache.size() < CACHED_WORDS && word.length() <= LONGEST_WORD) {
-      cache.put(word, spelt);
-    }
-    return spelt;
+    return out.toArray();
   }
 
   /**

@@ -14,6 +14,14 @@ final class WordScanner {
     OTHER
   }
 
+  private static final Kind[] ASCII = new Kind[0x80];
+
+  static {
+    for (int c = 0; c < ASCII.length; c++) {
+      ASCII[c] = found(c);
+    }
+  }
+
   private WordScanner() {}
 
   /**
@@ -63,9 +71,10 @@ final class WordScanner {
   }
 
   private static Kind kind(int c) {
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) {
-      return Kind.LETTER;
-    }
+    return c < ASCII.length ? ASCII[c] : found(c);
+  }
+
+  private static Kind found(int c) {
     if (isSpace(c)) {
       return Kind.SPACE;
     }
@@ -110,12 +119,13 @@ final class WordScanner {
   private static int loneSurrogate(String text, int from) {
     int at = from;
     while (at < text.length()) {
-      // codePointAt gives a surrogate only where it has no partner.
-      int c = text.codePointAt(at);
-      if (c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE) {
-        return at;
+      if (!Character.isSurrogate(text.charAt(at))) {
+        at++;
+      } else if (Character.isBmpCodePoint(text.codePointAt(at))) {
+        return at; // codePointAt gives a surrogate only where it has no partner
+      } else {
+        at += 2;
       }
-      at += Character.charCount(c);
     }
     return -1;
   }

@@ -80,6 +80,27 @@ class SentencePieceTest {
     agrees("encode-trained.jsonl.gz", 400);
   }
 
+  // Word by word is as at once, behind long texts, too: their sums in single precision are so
+  // coarse
+  // that near ties, of which a book has many, are decided by what stands before.
+  @Test
+  void wordByWordIsAsAtOnce() throws IOException {
+    Path folder = DataFolder.of("tok-sentencepiece");
+    String english = String.join(" ", TextFiles.lines(folder.resolve("botchan.txt.gz")));
+    String japanese =
+        String.join(" ", TextFiles.lines(folder.resolve("wagahaiwa_nekodearu.part1.txt.gz")));
+    String text = english + " " + japanese + " " + english;
+    String[] names = {
+      "test_model", "test_ja_model", "trained-botchan-unigram-1000", "trained-botchan-bpe-1000"
+    };
+    for (String name : names) {
+      SentencePiece model = model(name);
+      int[] whole = model.pieces(text).stream().mapToInt(SentencePiece.Piece::id).toArray();
+      assertArrayEquals(whole, model.encode(text), name);
+      assertArrayEquals(whole, model.encode(text), name + ", its words known");
+    }
+  }
+
   @Test
   void fiveBestCuts() throws IOException {
     Path golden = DataFolder.of("tok-sentencepiece").resolve("nbest.jsonl");

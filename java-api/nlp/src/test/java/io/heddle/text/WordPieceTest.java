@@ -13,7 +13,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.Test;
@@ -43,6 +45,26 @@ class WordPieceTest {
   }
 
   // Questions of SQuAD as BERT's own Python code cuts them.
+  @Test
+  void stretchesBetweenSpacesAreCutByThemselves() {
+    SplittableRandom random = new SplittableRandom(1);
+    int[] some = {' ', '\t', '\n', 'A', 'z', '.', 'É', 0x301, 0x85, 0xA0, 0x3000, '生', 0x1F600, 0};
+    for (int round = 0; round < 2000; round++) {
+      StringBuilder text = new StringBuilder();
+      for (int i = random.nextInt(30); i > 0; i--) {
+        text.appendCodePoint(some[random.nextInt(some.length)]);
+      }
+      String whole = text.toString();
+      List<String> words = new ArrayList<>();
+      for (int from = BertWords.begin(whole, 0); from < whole.length(); ) {
+        int end = BertWords.end(whole, from);
+        words.addAll(UNCASED.split(whole.substring(from, end)));
+        from = BertWords.begin(whole, end);
+      }
+      assertEquals(UNCASED.split(whole), words, whole);
+    }
+  }
+
   @Test
   void agreesWithBertOnQuestions() throws IOException {
     Path folder = DataFolder.of("tok-bert");
