@@ -30,7 +30,7 @@ struct Work {
 };
 
 constexpr int kBatch = 4;   // packs that a thread has under way
-constexpr int kGroups = 4;  // of copies to shared memory; the launch gives a thread no more than about kGroups kBatch packs
+constexpr int kGroups = 4;  // of copies to shared memory, kBatch packs of a thread each, the last one what is left
 
 // A row as aligned packs, of which [first, end) are whole; `lead` elements of pack 0 come before the row.
 template <class T, bool kStaged>
@@ -201,8 +201,17 @@ __device__ bool owns(const Packs<T, kStaged>& packs, int element) {
   return (pack - packs.first) % static_cast<int>(blockDim.x) == mine;
 }
 
+// Threads of a block, at most: on sm_120 the compiler would spill with the registers that 1024 leave, and must be told that one block to a
+// processor is enough.
+constexpr int most_threads(int capability) { return capability >= 120 ? 512 : 1024; }
+#ifdef __CUDA_ARCH__
+constexpr int kMostThreads = most_threads(__CUDA_ARCH__ / 10);
+#else
+constexpr int kMostThreads = most_threads(0);
+#endif
+
 template <class T, bool kStaged>
-__global__ void __launch_bounds__(1024) cross_entropy_kernel(Work<T> w) {
+__global__ void __launch_bounds__(kMostThreads, kMostThreads == 512 ? 1 : 0) cross_entropy_kernel(Work<T> w) {
   const int64_t row = blockIdx.x;
   const int32_t target = *w.targets.row(row);
   const bool ignored = target == w.p.ignore_index, bad = !ignored && (target < 0 || target >= w.n);
@@ -267,8 +276,8 @@ hd_status run(const Call& call) {
   if (w.n > INT32_MAX / 2 || rows > INT32_MAX) return fail(HD_UNSUPPORTED, "logits of more than 2^30 columns or 2^31 rows");
   const bool staged = packs * 16 <= limit;
   // Two blocks to a processor, as long as two rows fit, so that one computes while the other one loads.
-  const int64_t most_threads = staged && packs * 16 <= (limit - 2048) / 2 ? 512 : 1024;
-  const auto threads = static_cast<unsigned>(least(most_threads, most(32, ceil_div(packs, 4 * 32) * 32)));
+  const int64_t bound = staged && packs * 16 <= (limit - 2048) / 2 ? 512 : most_threads(call.context.capability);
+  const auto threads = static_cast<unsigned>(least(bound, most(32, ceil_div(packs, 4 * 32) * 32)));
   return launch(call, staged ? cross_entropy_kernel<T, true> : cross_entropy_kernel<T, false>, dim3(static_cast<unsigned>(rows)), threads,
                 staged ? packs * 16 : 0, w);
 }

@@ -332,10 +332,20 @@ __device__ void join_pieces(const Table& table, const Lists& lists, int32_t slot
   }
 }
 
+// Blocks of a processor that registers are dealt for.
+template <class T, bool kPlain>
+constexpr int sum_blocks() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1200
+  return 2;  // the compiler would spill there with three
+#else
+  return kPlain && sizeof(T) == 2 ? 3 : 2;
+#endif
+}
+
 // A warp per piece of a long list, per short list of a crowded group, and then per kGroup rows of the table, each for 32 kSums packs of
 // columns; the warps of a block share a row's segments, so that it is read in runs.
 template <class T, bool kPlain>
-__global__ void __launch_bounds__(kThreads, kPlain && sizeof(T) == 2 ? 3 : 2)
+__global__ void __launch_bounds__(kThreads, sum_blocks<T, kPlain>())
     sum_lists(View<const T> dy, Table table, Lists lists, int32_t segments) {
   constexpr int W = kWidth<T>, S = kSums<T>;
   __shared__ int32_t runs[kThreads / 32][kRunMost];

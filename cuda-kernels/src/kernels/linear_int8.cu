@@ -162,9 +162,18 @@ struct Few {
   int32_t width, stride, outputs, groups;  // groups: of rows of x, each in a block of its own
 };
 
+// Blocks of a processor that registers are dealt for.
+template <int M>
+constexpr int mma_blocks() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1200
+  if (M == 4) return 1;  // the compiler would spill there with two
+#endif
+  return 2;
+}
+
 // M: 16 rows of w each, R: 8 rows of x each.
 template <class T, int M, int R>
-__global__ void __launch_bounds__(32 * kParts, 2) int8_mma(const __grid_constant__ Few<T> p) {
+__global__ void __launch_bounds__(32 * kParts, mma_blocks<M>()) int8_mma(const __grid_constant__ Few<T> p) {
   constexpr int kTall = 16 * M, kWide = 8 * R;
   __shared__ float parts[kParts][kWide][kTall];
   const int lane = lane_id(), warp = static_cast<int>(threadIdx.x) / 32, g = lane / 4, t = lane % 4;

@@ -399,6 +399,13 @@ struct Fetched {
   }
 };
 
+// What is added to dx is asked for after the sums: on newer GPUs the compiler would spill with it under way during them.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1000
+constexpr bool kAddedLate = true;
+#else
+constexpr bool kAddedLate = false;
+#endif
+
 template <class T, int K>
 __global__ void __launch_bounds__(K == 1 ? kThreads : 512) norm_row_gradient(FlatBackward<T> w) {
   constexpr int W = kWidth<T>, kWidest = K == 1 ? 32 : 512;  // threads of a team
@@ -423,7 +430,7 @@ __global__ void __launch_bounds__(K == 1 ? kThreads : 512) norm_row_gradient(Fla
   const auto turn = [&](int64_t row, Fetched<T, K>& now, Fetched<T, K>& next, int slot) {
     const int end = row < w.rows ? packs : 0;
     Bits<T> added[K];
-    fetch_packs(w.ds, row, w.ds.data != nullptr ? end : 0, added);
+    if (!kAddedLate) fetch_packs(w.ds, row, w.ds.data != nullptr ? end : 0, added);
     next.fetch(w, row + w.teams, packs);
     const auto open = [&](int k) {  // x: the normalised input; past the end dy is 0
       unpack(now.dy[k], dy);
@@ -452,6 +459,7 @@ __global__ void __launch_bounds__(K == 1 ? kThreads : 512) norm_row_gradient(Fla
       forget(now.s[k]);
     }
     row_sum(sums, slot);
+    if (kAddedLate) fetch_packs(w.ds, row, w.ds.data != nullptr ? end : 0, added);
     const float c1 = w.p.kind == 0 ? sums[0] * share : 0.0f, c2 = sums[1] * share;
 #pragma unroll
     for (int k = 0; k < K; k++) {
