@@ -70,7 +70,8 @@ public final class ToolkitReproduction {
         new AveragedDescent(quick),
         new NormPlacement(quick),
         new MaskedPairs(quick),
-        new RandomUnicode(quick));
+        new RandomUnicode(quick),
+        new HalfPrecision(quick));
   }
 
   /** The names of all experiments, in order. */
