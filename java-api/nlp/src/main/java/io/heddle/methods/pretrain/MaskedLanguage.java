@@ -5,9 +5,11 @@ import io.heddle.data.MaskedTokens;
 import io.heddle.models.Encoder;
 import io.heddle.models.Head;
 import io.heddle.op.Losses;
+import io.heddle.op.Ragged;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
 import io.heddle.train.Objective;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /** The loss of hidden tokens. */
@@ -41,10 +43,6 @@ public final class MaskedLanguage {
       }
       return new Batch(new Encoder.Batch(read, mask), targets);
     }
-
-    long hidden() {
-      return Losses.scored(targets);
-    }
   }
 
   /** Mean cross-entropy of the hidden tokens, in nats. */
@@ -54,11 +52,17 @@ public final class MaskedLanguage {
 
   static Objective.Loss run(Tape t, Encoder model, Batch batch, float gradScale) {
     Head head = head(model, HEAD);
-    long count = batch.hidden();
-    Tensor hidden = model.hidden(t, batch.rows);
-    Tensor targets = t.tensor(DType.I32, batch.targets.length).copyFrom(batch.targets);
-    Tensor losses = head.losses(t, hidden, targets, gradScale / Math.max(1, count));
-    return new Objective.Loss(Losses.sum(losses), count);
+    int[] places = ReplacedTokens.places(batch.targets);
+    if (places.length == 0) {
+      return new Objective.Loss(0, 0);
+    }
+    int[] wanted = Arrays.stream(places).map(at -> batch.targets[at]).toArray();
+    Tensor at = t.tensor(DType.I32, places.length).copyFrom(places);
+    Tensor targets = t.tensor(DType.I32, wanted.length).copyFrom(wanted);
+    // The vocabulary is reached from the hidden places alone: six of seven would be for nothing.
+    Tensor hidden = Ragged.picked(t, model.hidden(t, batch.rows), at);
+    Tensor losses = head.losses(t, hidden, targets, gradScale / places.length);
+    return new Objective.Loss(Losses.sum(losses), places.length);
   }
 
   static Head head(Encoder model, String name) {

@@ -86,7 +86,8 @@ public final class ReplacedTokens {
     return mask == null || mask[row][column] != 0;
   }
 
-  private static int[] places(int[] targets) {
+  /** Where tokens are hidden. */
+  static int[] places(int[] targets) {
     int[] out = new int[targets.length];
     int count = 0;
     for (int i = 0; i < targets.length; i++) {

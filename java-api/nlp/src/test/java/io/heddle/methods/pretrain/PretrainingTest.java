@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.heddle.GoldenFolder;
+import io.heddle.autograd.Randomness;
 import io.heddle.autograd.Tape;
 import io.heddle.backend.Backend;
 import io.heddle.backend.Backends;
@@ -18,13 +19,18 @@ import io.heddle.models.Translator;
 import io.heddle.op.Losses;
 import io.heddle.progress.ProgressListener;
 import io.heddle.tensor.DType;
+import io.heddle.tensor.Tensor;
 import io.heddle.train.Objective;
 import io.heddle.train.TrainConfig;
 import io.heddle.train.Trainer;
 import java.util.Arrays;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.function.LongFunction;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -122,6 +128,43 @@ class PretrainingTest {
       assertEquals(ROWS * 2, count, "round(0.2 * 12) of each row");
       assertEquals(count, loss.count());
       assertEquals(sum / count, loss.mean(), 1e-5);
+    }
+  }
+
+  private Map<String, float[]> gradients(Encoder model, Objective<MaskedLanguage.Batch> objective) {
+    model.parameters().trainable();
+    try (Tape t = new Tape(backend, true, new Randomness(1, 1))) {
+      objective.run(t, masked(3), 1);
+      t.backward();
+    }
+    Map<String, float[]> out = new TreeMap<>();
+    model.parameters().byName().forEach((name, p) -> out.put(name, gradient(p)));
+    return out;
+  }
+
+  private static float[] gradient(Tensor parameter) {
+    return Objects.requireNonNull(parameter.grad()).toFloats();
+  }
+
+  // The vocabulary is reached from hidden places alone; what is learnt is what all places, most of
+  // them without a target, would teach.
+  @Test
+  void gradientsReachTheWholeEncoder() {
+    try (Encoder model = (Encoder) load("roberta")) {
+      Objective<MaskedLanguage.Batch> everywhere =
+          (t, batch, gradScale) -> {
+            Tensor targets = t.tensor(DType.I32, batch.targets().length).copyFrom(batch.targets());
+            float scale = gradScale / Losses.scored(batch.targets());
+            Tensor hidden = model.hidden(t, batch.rows());
+            Tensor losses = MaskedLanguage.head(model, "head").losses(t, hidden, targets, scale);
+            return new Objective.Loss(Losses.sum(losses), 1);
+          };
+      Map<String, float[]> expected = gradients(model, everywhere);
+      Map<String, float[]> found = gradients(model, MaskedLanguage.objective(model));
+      expected.forEach((name, g) -> assertArrayEquals(g, found.get(name), 1e-5f, name));
+      String inner = "layers.0.qkv.weight";
+      float[] deep = Objects.requireNonNull(found.get(inner), found.keySet().toString());
+      assertTrue(IntStream.range(0, deep.length).anyMatch(i -> deep[i] != 0), inner);
     }
   }
 
