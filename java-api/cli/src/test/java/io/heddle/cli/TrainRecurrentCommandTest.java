@@ -96,7 +96,7 @@ class TrainRecurrentCommandTest {
           10 | --cell lstm --layers 1 --hidden 24 --words --sampled 30
           10 | --cell lstmp --layers 1 --hidden 40 --words --sampled 30
           10 | --cell lstm --layers 1 --hidden 24 --words --characters --filters 1:8,2:16,3:16
-          10 | --cell gru --layers 1 --hidden 24 --words --characters --highways 2 --sampled 30
+          10 | --cell gru --layers 1 --hidden 24 --words --characters --highways 2 --filters 2:24 --sampled 30
           """)
   void everyKindLearnsAndScoresTheSameWhenLoaded(double below, String kind) throws IOException {
     Files.writeString(folder.resolve("a.txt"), topics(3000, 2));
