@@ -254,12 +254,13 @@ void exchanged(int32_t dtype, std::vector<int64_t> shape, size_t a, size_t b, in
 void block_lists(int64_t queries, int64_t keys, bool packed) {
   const int64_t numbers[] = {100, 0, 50, 1, -1, 0, -1, 0, -1, -1, -1, 0}, sizes[] = {37, 5, 300};
   const int64_t rows = packed ? 3 : 1, nq = (queries + 63) / 64, nk = (keys + 63) / 64, room = rows * 3 * nq * nk + 5;
+  const int64_t masks = room < 3000 ? room : 3000;
   const auto ints = [](std::vector<int64_t> shape) { return make(HD_I32, std::move(shape), 0, [](int64_t) { return -7.0; }); };
   const auto documents = make(HD_I32, {rows, keys}, 0, [&](int64_t i) { return static_cast<double>(i % keys / sizes[i / keys]); });
   check("block_lists", hd_BlockListsParams{queries, keys},
         {make(HD_I64, {3, 4}, 0, [&](int64_t i) { return static_cast<double>(numbers[i]); }), packed ? documents : nullptr,
          ints({rows, 3, nq + 1}), ints({room, 2}), ints({rows, 3, nk + 1}), ints({room, 2}),
-         make(HD_I64, {room, 64}, 0, [](int64_t) { return 3.0; })},
+         make(HD_I64, {masks, 64}, 0, [](int64_t) { return 3.0; })},
         0);
 }
 
@@ -274,7 +275,8 @@ void large() {
     exchanged(dtype, {2, 5, 3, 16}, 1, 2, 0);
   }
   for (const bool packed : {false, true}) {
-    for (const auto& [queries, keys] : {std::pair{1, 1}, {64, 64}, {65, 130}, {130, 65}, {1000, 1000}}) block_lists(queries, keys, packed);
+    for (const auto& [queries, keys] : {std::pair{1, 1}, {64, 64}, {65, 130}, {130, 65}, {1000, 1000}, {200, 33000}, {33000, 200}})
+      block_lists(queries, keys, packed);  // the last two: more blocks than a round has
   }
   for (const bool heads_inside : {false, true}) {
     const auto q = [&] {
@@ -290,6 +292,23 @@ void large() {
   const auto skewed = make(HD_I32, {700}, 0, [](int64_t i) { return static_cast<double>(i % 2 == 0 ? i % 5 : i % 60); });
   for (int accumulate = 0; accumulate < 2; accumulate++)
     check("embedding_bwd", hd_EmbeddingParams{accumulate, 0}, {make(HD_BF16, {700, 520}), skewed, make(HD_BF16, {61, 520})}, 20);
+  const auto even = make(HD_I32, {1400}, 0, [](int64_t i) { return static_cast<double>(i % 60); });  // crowded groups of short lists
+  for (const int64_t n : {520, 37})
+    check("embedding_bwd", hd_EmbeddingParams{0, 0}, {make(HD_BF16, {1400, n}), even, make(HD_BF16, {61, n})}, 20);
+  const auto row = make(HD_BF16, {2048});
+  row->t.rank = 2, row->t.shape[0] = 35, row->t.shape[1] = 2048, row->t.stride[0] = 0,
+  row->t.stride[1] = 1;  // broadcast, a block's packs long
+  check("binary", hd_BinaryParams{0, 1, 1, 0}, {make(HD_BF16, {35, 2048}), row, make(HD_BF16, {35, 2048}, 8)});
+  const auto classes = [](int64_t rows) { return make(HD_I32, {rows}, 0, [](int64_t i) { return static_cast<double>(i * 20011); }); };
+  check("cross_entropy", hd_CrossEntropyParams{-100, 0.1f, 0.5f},
+        {make(HD_BF16, {3, 50257}, 1), classes(3), make(HD_F32, {3}), make(HD_BF16, {3, 50257}, 1)});
+  check("cross_entropy", hd_CrossEntropyParams{-100, 0, 1},  // longer than shared memory
+        {make(HD_F32, {3, 60001}), classes(3), make(HD_F32, {3}), make(HD_F32, {3, 60001}, 1)});
+  for (int kind = 0; kind < 2; kind++) {  // up to 16 packs to a lane
+    check("norm_fwd", hd_NormParams{kind, 1e-5f, 0, 0},
+          {make(HD_BF16, {6, 4088}), nullptr, make(HD_BF16, {4088}), kind == 0 ? make(HD_BF16, {4088}) : nullptr, make(HD_BF16, {6, 4088}),
+           nullptr, make(HD_F32, {6}), make(HD_F32, {6})});
+  }
   for (const int32_t narrow : {HD_BF16, HD_F16}) {
     for (int64_t count = 1; count <= 4; count++) {
       std::vector<Tensor> tensors{count % 2 ? make(HD_F32, {1037}) : nullptr, make(HD_F64, {count})};
@@ -374,15 +393,19 @@ void magnitudes(int32_t f, int64_t n, int32_t count, int kind) {
 
 // ---- what has no reference here but the CPU's kernels: bytes as weights, and word vectors ----
 
+// From two rows of 16 bits on whose bytes come in sixteens: on tensor cores, 16, 32 or 64 rows of w to a block.
 void int8_products() {
   for (const int32_t f : {HD_F32, HD_BF16, HD_F16}) {
-    for (const int64_t rows : {1, 2, 3, 4, 9}) {
+    for (const int64_t rows : {1, 2, 3, 4, 9, 35}) {
       for (const int64_t width : {1, 40, 512, 2064, 4099}) {
-        const int64_t pad = width % 16 == 0 ? 16 : 3, outputs = 11;
+        const int64_t pad = width % 16 == 0 ? 16 : 3, outputs = rows == 3 ? 52 : rows % 2 == 0 || rows > 9 ? 130 : 11;
         const auto w = make(HD_U8, {outputs, width}, pad, [](int64_t i) { return static_cast<double>((i * 37 + 11) % 256); });
+        const double sums = static_cast<double>(width);
         check("linear_int8", hd_NoneParams{0},
               {make(f, {rows, width}, pad), w, make(HD_F32, {outputs}), rows % 2 ? make(f, {outputs}) : nullptr, make(f, {rows, outputs})},
-              100 + static_cast<double>(width));
+              f == HD_F32   ? 100 + sums
+              : f == HD_F16 ? 2 + sums / 50
+                            : 2 + sums / 400);
       }
     }
   }
@@ -481,10 +504,11 @@ int main(int count, char** arguments) {
   }
   if (part.empty() || part == "memory") check_memory_bound();
   if (part.empty() || part == "other") other_ops();
+  if (part == "int8") int8_products();
   if (part.empty() || part == "decoding") decoding();
   if (part == "hopper") {
     check_hopper(only);
-  } else if (part != "memory" && part != "other") {
+  } else if (part != "memory" && part != "other" && part != "int8") {
     check_attention(only);
   }
   std::printf("%d comparisons, %d failures\n", runs, failures);

@@ -60,6 +60,15 @@ inline unsigned __ballot_sync(unsigned, bool vote) {
   for (int i = 0; i < 32; i++) bits |= static_cast<unsigned>(votes[i] != 0) << i;
   return bits;
 }
+template <class T>
+unsigned __match_any_sync(unsigned, T x) {
+  uint64_t mine = 0;
+  std::memcpy(&mine, &x, sizeof x);
+  const uint64_t* all = emulated_exchange(mine);
+  unsigned bits = 0;
+  for (int i = 0; i < 32; i++) bits |= static_cast<unsigned>(all[i] == mine) << i;
+  return bits;
+}
 inline bool __any_sync(unsigned mask, bool vote) { return __ballot_sync(mask, vote) != 0; }
 inline int __reduce_min_sync(unsigned, int x) {
   const uint64_t* all = emulated_exchange(static_cast<uint64_t>(int64_t{x}));
@@ -104,6 +113,7 @@ T atomicMax(T* p, std::type_identity_t<T> x) {
 inline void __threadfence() {}
 inline int __ffs(int x) { return __builtin_ffs(x); }
 inline int __ffsll(long long x) { return __builtin_ffsll(x); }
+inline int __clz(int x) { return x == 0 ? 32 : __builtin_clz(static_cast<unsigned>(x)); }
 inline int __clzll(long long x) { return x == 0 ? 64 : __builtin_clzll(static_cast<unsigned long long>(x)); }
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
 inline float __fmul_rn(float a, float b) { return a * b; }

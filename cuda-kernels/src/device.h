@@ -147,6 +147,18 @@ __device__ Bits<T> whole_pack(const T* row, int64_t pack) {
   memcpy(&bits, &words, sizeof bits);
   return bits;
 }
+// 16 bytes that nobody reads again: around the first-level cache, which keeps what all read.
+__device__ inline uint4 load_once(const void* from) {
+#ifndef HD_EMULATE
+  uint4 word;
+  asm volatile("ld.global.L1::no_allocate.v4.b32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(word.x), "=r"(word.y), "=r"(word.z), "=r"(word.w)
+               : "l"(__cvta_generic_to_global(from)));
+  return word;
+#else
+  return *reinterpret_cast<const uint4*>(from);
+#endif
+}
 // In assembly, as the compiler makes stores of 2 and 4 bytes of some packs: beside a path for single elements (glu_bwd ran at 67 % of the
 // roof with seven stores for a pack, embedding_bwd with eight), or where the words come from different packs (a transposition).
 __device__ inline void store_words(void* to, uint4 word) {

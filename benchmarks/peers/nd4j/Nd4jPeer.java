@@ -114,7 +114,8 @@ public final class Nd4jPeer {
     INDArray update = Nd4j.createUninitialized(DataType.FLOAT, gradient.shape());
     double beta1 = setting.get("beta1").asDouble();
     double beta2 = setting.get("beta2").asDouble();
-    double eps = setting.get("eps").asDouble();
+    // Its eps is added before the correction of v, ours (and PyTorch's) after it.
+    double eps = setting.get("eps").asDouble() * Math.sqrt(1 - beta2);
     return () -> {
       Nd4j.exec(new AdamUpdater(gradient, v, m, update, v, m, rate, beta1, beta2, eps, 0));
       p.muli(keep);

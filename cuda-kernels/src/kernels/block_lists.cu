@@ -1,10 +1,11 @@
 // block_lists: the block lists of attention for masks in which a query sees one run of keys (see ops.def), where the documents lie.
 // Shapes: bounds [G,4]; documents [L,S]; row_ptr [L,G,NQ+1], col_ptr [L,G,NK+1]; row_blocks, col_blocks [E,2]; masks [M,64].
-// Work: four launches. A warp per 64 keys notes as bits where documents begin; a block per 64 queries finds the documents around them,
-// tells for every key block whether it is hidden, FULL or PARTIAL (the latest start and the earliest end of the 64 runs tell FULL ones at
-// once) and counts, and the last of these blocks forms the prefix sums; a block per 64 queries writes its list and masks, a block per 32
-// key blocks theirs. On chip: 64 runs per block in shared memory; no spills (README.md has the counts). Numerics: integers. Cost: launches;
-// 4 NQ NK bytes of workspace per list are written and read twice. Deterministic: places come from prefix sums. Checked on: see README.md.
+// Work: three launches. A warp per 64 keys notes as bits where documents begin; a block per 64 queries finds the documents around them,
+// tells for every key block that they see whether it is FULL or PARTIAL (the latest start and the earliest end of the 64 runs tell FULL
+// ones at once), numbers the PARTIAL ones and counts, and the last of these blocks forms the prefix sums; then a block per 64 queries
+// writes its list and masks, and beside those a warp per key block its list, 512 queries' blocks at a time. On chip: 64 runs per block in
+// shared memory; no spills (README.md has the counts). Numerics: integers. Cost: launches; 4 bytes of workspace for every pair of blocks of
+// which one sees the other are written once and read twice. Deterministic: places come from prefix sums. Checked on: see README.md.
 #include "check.h"
 #include "scan.h"
 
@@ -24,8 +25,9 @@ struct Work {
   const int32_t* documents;  // or null
   uint64_t* starts;          // [L,NK]: which of the 64 keys begin a document
   Run* run;                  // [layouts, NQ, 64]: what each query sees
-  int32_t* state;            // [layouts, NQ, NK]: -1 hidden, 0 FULL, else the mask (1 as long as it has no number)
-  int32_t* found;            // [layouts NQ, 2]: entries and PARTIAL ones; then the first entry and the first mask
+  int2* range;               // [layouts, NQ]: the first key block of a block of queries, and the end
+  int2* found;               // [layouts, NQ]: entries and PARTIAL ones; then the first entry and the first mask
+  int32_t* state;            // [layouts, NQ, NK], within the range: -1 hidden, 0 FULL, else 1, 2, ... for the PARTIAL ones of the row
   int32_t* columns;          // [layouts, NK]: entries
   unsigned* arrived;         // blocks that have counted
   int32_t *row_ptr, *row_blocks, *col_ptr, *col_blocks;
@@ -100,77 +102,128 @@ __device__ Run seen(const Work& w, int64_t layout, int64_t block, int row, const
   return {static_cast<int32_t>(first), static_cast<int32_t>(most(first, end))};
 }
 
-__device__ int32_t state_of(const Run (&runs)[kBlock], int rows, int32_t key, int32_t keys) {
-  const int32_t end = static_cast<int32_t>(least(keys, key + kBlock));
-  bool full = true, any = false;
-  for (int r = 0; r < rows; r++) {
-    full = full && runs[r].first <= key && runs[r].end >= end;
-    any = any || (runs[r].first < end && runs[r].end > key && runs[r].first < runs[r].end);
-  }
-  return full ? 0 : any ? 1 : -1;
+// What bounds the runs of a block of queries.
+struct Bounds {
+  int32_t latest, earliest;  // the latest start of all, the earliest end
+  int32_t from, to;          // key blocks from the first to the end of the last that any query sees
+};
+
+// Of the runs of 32 queries, a lane has one of which `real` says whether there is such a query. All lanes of the warp must call it.
+__device__ Bounds bounds_of(const Run& run, bool real) {
+  constexpr unsigned kAll = 0xffffffffu;
+  const bool any = run.first < run.end;
+  return {-__reduce_min_sync(kAll, real ? -run.first : 0), __reduce_min_sync(kAll, real ? run.end : INT32_MAX),
+          __reduce_min_sync(kAll, any ? run.first / kBlock : INT32_MAX), -__reduce_min_sync(kAll, any ? -((run.end - 1) / kBlock + 1) : 0)};
 }
 
-// One block: from the numbers of entries to where each list begins.
+// -1 hidden, 0 FULL, 1 PARTIAL.
+__device__ int32_t state_of(const Run (&runs)[kBlock], const Bounds& all, int32_t key, int32_t keys) {
+  const int32_t end = static_cast<int32_t>(least(keys, key + kBlock));
+  if (all.latest <= key && all.earliest >= end) return 0;
+  bool any = false;
+#pragma unroll 8
+  for (int r = 0; r < kBlock; r++) any = any || (runs[r].first < end && runs[r].end > key && runs[r].first < runs[r].end);
+  return any ? 1 : -1;
+}
+
+// One block: from the numbers of entries to where each list begins. A thread has neighbouring lists.
 __device__ void place_blocks(const Work& w) {
   const int me = static_cast<int>(threadIdx.x);
-  int32_t entries = 0, partial = 1, total;
+  const int32_t rows = w.layouts * w.query_blocks, columns = w.layouts * w.key_blocks;
+  const int32_t each = (rows + kThreads - 1) / kThreads, every = (columns + kThreads - 1) / kThreads;
+  const auto row_end = static_cast<int32_t>(least(rows, (me + int64_t{1}) * each)),
+             column_end = static_cast<int32_t>(least(columns, (me + int64_t{1}) * every));
   if (me < kBlock) w.masks[me] = ~uint64_t{0};
-  const int64_t rows = static_cast<int64_t>(w.layouts) * w.query_blocks, columns = static_cast<int64_t>(w.layouts) * w.key_blocks;
-  for (int64_t from = 0; from < rows; from += kThreads) {
-    const int64_t k = from + me, layout = k / w.query_blocks;
-    const int32_t mine = k < rows ? w.found[2 * k] : 0, own = k < rows ? w.found[2 * k + 1] : 0;
-    const int32_t at = entries + sum_before(mine, total);
-    entries += total;
-    const int32_t mask = partial + sum_before(own, total);
-    partial += total;
-    if (k >= rows) continue;
-    w.found[2 * k] = at;
-    w.found[2 * k + 1] = mask;
-    w.row_ptr[k + layout] = at;  // lists of NQ + 1 places
-    if ((k + 1) % w.query_blocks == 0) w.row_ptr[k + layout + 1] = at + mine;
+  uint64_t mine = 0, all;  // entries below, PARTIAL ones above
+  int32_t own = 0, total;
+#pragma unroll 1
+  for (int32_t k = me * each; k < row_end; k++) {
+    const int2 found = __ldcg(w.found + k);
+    mine += static_cast<uint64_t>(found.x) | static_cast<uint64_t>(found.y) << 32;
   }
-  for (int64_t from = 0, at = 0; from < columns; from += kThreads, at += total) {
-    const int64_t k = from + me, layout = k / w.key_blocks;
-    const int32_t mine = k < columns ? w.columns[k] : 0, place = static_cast<int32_t>(at) + sum_before(mine, total);
-    if (k >= columns) continue;
+#pragma unroll 2
+  for (int32_t k = me * every; k < column_end; k++) own += __ldcg(w.columns + k);
+  const uint64_t before = sum_before(mine, all);
+  int32_t entry = static_cast<int32_t>(before), mask = static_cast<int32_t>(before >> 32) + 1, place = sum_before(own, total);
+#pragma unroll 1
+  for (int32_t k = me * each; k < row_end; k++) {
+    const int2 found = __ldcg(w.found + k);
+    const int32_t layout = k / w.query_blocks;
+    w.found[k] = make_int2(entry, mask);
+    w.row_ptr[k + layout] = entry;  // lists of NQ + 1 places
+    entry += found.x;
+    mask += found.y;
+    if (k - layout * w.query_blocks == w.query_blocks - 1) w.row_ptr[k + layout + 1] = entry;
+  }
+#pragma unroll 1
+  for (int32_t k = me * every; k < column_end; k++) {
+    const int32_t layout = k / w.key_blocks;
     w.col_ptr[k + layout] = place;
-    if ((k + 1) % w.key_blocks == 0) w.col_ptr[k + layout + 1] = place + mine;
+    place += __ldcg(w.columns + k);
+    if (k - layout * w.key_blocks == w.key_blocks - 1) w.col_ptr[k + layout + 1] = place;
   }
-  if (me == 0 && (entries > w.entries || partial > w.mask_count)) report_fault(w.fault, 0, entries > w.entries ? entries : partial);
+  const int64_t entries = static_cast<int64_t>(all & 0xffffffffu), masks = static_cast<int64_t>(all >> 32) + 1;
+  if (me == 0 && (entries > w.entries || masks > w.mask_count))
+    report_fault(w.fault, 0, static_cast<int32_t>(entries > w.entries ? entries : masks));
+}
+
+// Which of a block's threads show something: the place among them, counted over the block, and how many there are.
+struct Place {
+  int32_t shown, partial, all_shown, all_partial;
+};
+
+// All threads of the block must call it, and meet at a barrier between two calls.
+__device__ Place place_of(int32_t state) {
+  constexpr int kWarps = kThreads / 32;
+  __shared__ int32_t shown_of[kWarps], partial_of[kWarps];
+  const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
+  const uint32_t shown = __ballot_sync(0xffffffffu, state >= 0), partial = __ballot_sync(0xffffffffu, state > 0), lower = (1u << lane) - 1;
+  if (lane == 0) shown_of[warp] = __popc(shown), partial_of[warp] = __popc(partial);
+  __syncthreads();
+  Place place{__popc(shown & lower), __popc(partial & lower), 0, 0};
+#pragma unroll
+  for (int k = 0; k < kWarps; k++) {
+    if (k < warp) place.shown += shown_of[k], place.partial += partial_of[k];
+    place.all_shown += shown_of[k], place.all_partial += partial_of[k];
+  }
+  return place;
 }
 
 __global__ void __launch_bounds__(kThreads) find_blocks(Work w) {
   __shared__ Run runs[kBlock];
-  __shared__ int32_t limits[2], found[2];  // of the key blocks that a query sees
+  __shared__ Bounds halves[2];
   __shared__ Documents documents;
   __shared__ bool last;
   const int me = static_cast<int>(threadIdx.x), keys = static_cast<int>(w.keys);
-  const int64_t block = blockIdx.x, layout = blockIdx.y;
+  const int64_t block = blockIdx.x, layout = blockIdx.y, list = layout * w.query_blocks + block;
   const int rows = static_cast<int>(least(kBlock, w.queries - block * kBlock));
-  if (me < 2) limits[me] = me == 0 ? INT32_MAX : 0, found[me] = 0;
   if (w.documents != nullptr)
     find_documents(w, w.starts + layout / w.groups * w.key_blocks, block * kBlock + w.keys - w.queries, documents);
-  __syncthreads();
   if (me < kBlock) {
-    runs[me] = seen(w, layout, block, me, documents);
-    w.run[(layout * w.query_blocks + block) * kBlock + me] = runs[me];
-    if (runs[me].first < runs[me].end) {
-      atomicMin(limits, runs[me].first / kBlock);
-      atomicMax(limits + 1, (runs[me].end + kBlock - 1) / kBlock);
-    }
+    const Run run = seen(w, layout, block, me, documents);
+    runs[me] = run;
+    w.run[list * kBlock + me] = run;
+    const Bounds half = bounds_of(run, me < rows);
+    if (me % 32 == 0) halves[me / 32] = half;
   }
   __syncthreads();
-  int32_t* const state = w.state + (layout * w.query_blocks + block) * w.key_blocks;
-  for (int j = me; j < w.key_blocks; j += kThreads) {
-    const int32_t s = j < limits[0] || j >= limits[1] ? -1 : state_of(runs, rows, j * kBlock, keys);
-    state[j] = s;
-    if (s < 0) continue;
-    atomicAdd(found, 1);
-    atomicAdd(w.columns + layout * w.key_blocks + j, 1);
-    if (s > 0) atomicAdd(found + 1, 1);
+  const Bounds all{max(halves[0].latest, halves[1].latest), min(halves[0].earliest, halves[1].earliest),
+                   min(halves[0].from, halves[1].from), max(halves[0].to, halves[1].to)};
+  int32_t* const state = w.state + list * w.key_blocks;
+  int32_t shown = 0, partial = 0;
+  for (int32_t from = all.from; from < all.to; from += kThreads) {
+    const int32_t j = from + me, s = j < all.to ? state_of(runs, all, j * kBlock, keys) : -1;
+    const Place place = place_of(s);
+    if (j < all.to) state[j] = s > 0 ? partial + place.partial + 1 : s;
+    if (s >= 0) atomicAdd(w.columns + layout * w.key_blocks + j, 1);
+    shown += place.all_shown;
+    partial += place.all_partial;
+    __syncthreads();
   }
-  __syncthreads();
-  if (me < 2) w.found[(layout * w.query_blocks + block) * 2 + me] = found[me];
+  if (me == 0) {
+    w.range[list] = make_int2(all.from, all.to);
+    w.found[list] = make_int2(shown, partial);
+  }
   __threadfence();
   __syncthreads();
   if (me == 0) last = atomicAdd(w.arrived, 1u) == gridDim.x * gridDim.y - 1;
@@ -186,91 +239,100 @@ __device__ uint64_t word_of(const Run& r, int32_t key) {
   return from >= to ? 0 : ~uint64_t{0} >> (kBlock - (to - from)) << from;
 }
 
-__global__ void __launch_bounds__(kThreads) list_rows(Work w) {
+__device__ void list_row(const Work& w, int64_t list) {
   constexpr int kWarps = kThreads / 32;
   __shared__ Run runs[kBlock];
-  __shared__ int32_t shown_of[kWarps], partial_of[kWarps], masked[kThreads];
+  __shared__ int32_t masked[kThreads];
   const int me = static_cast<int>(threadIdx.x), lane = me % 32, warp = me / 32;
-  const int64_t block = blockIdx.x, layout = blockIdx.y, list = layout * w.query_blocks + block;
   if (me < kBlock) runs[me] = w.run[list * kBlock + me];
-  int32_t entry = w.found[2 * list], mask = w.found[2 * list + 1];
-  int32_t* const state = w.state + list * w.key_blocks;
-  for (int from = 0; from < w.key_blocks; from += kThreads) {
-    const int j = from + me;
-    const int32_t s = j < w.key_blocks ? state[j] : -1;
-    const uint32_t shown = __ballot_sync(0xffffffffu, s >= 0), partial = __ballot_sync(0xffffffffu, s > 0), lower = (1u << lane) - 1;
-    if (lane == 0) shown_of[warp] = __popc(shown), partial_of[warp] = __popc(partial);
-    __syncthreads();
-    int32_t at = __popc(shown & lower), own = __popc(partial & lower), all_shown = 0, all_partial = 0;
-    for (int k = 0; k < kWarps; k++) {
-      if (k < warp) at += shown_of[k], own += partial_of[k];
-      all_shown += shown_of[k], all_partial += partial_of[k];
-    }
-    if (s > 0) state[j] = mask + own, masked[own] = j;
-    if (s >= 0 && entry + at < w.entries) {
-      w.row_blocks[2 * (entry + at)] = j;
-      w.row_blocks[2 * (entry + at) + 1] = s > 0 ? mask + own : 0;
+  const int2 range = w.range[list], found = w.found[list];
+  int32_t entry = found.x, mask = found.y;
+  const int32_t* const state = w.state + list * w.key_blocks;
+  for (int32_t from = range.x; from < range.y; from += kThreads) {
+    const int32_t j = from + me, s = j < range.y ? state[j] : -1;
+    const Place place = place_of(s);
+    if (s > 0) masked[place.partial] = j;
+    if (s >= 0 && entry + place.shown < w.entries) {
+      w.row_blocks[2 * (entry + place.shown)] = j;
+      w.row_blocks[2 * (entry + place.shown) + 1] = s > 0 ? mask + place.partial : 0;
     }
     __syncthreads();
-    for (int k = warp; k < all_partial && mask + k < w.mask_count; k += kWarps) {
+    for (int k = warp; k < place.all_partial && mask + k < w.mask_count; k += kWarps) {
       uint64_t* const words = w.masks + static_cast<int64_t>(mask + k) * kBlock;
       words[lane] = word_of(runs[lane], masked[k] * kBlock);
       words[lane + 32] = word_of(runs[lane + 32], masked[k] * kBlock);
     }
     __syncthreads();
-    entry += all_shown;
-    mask += all_partial;
+    entry += place.all_shown;
+    mask += place.all_partial;
   }
 }
 
-constexpr int kColumns = 32;
-
-// A thread has a column and a 32nd of its rows.
-__global__ void __launch_bounds__(kColumns * 32) list_columns(Work w) {
-  __shared__ int32_t shown_of[32][kColumns];
-  const int64_t layout = blockIdx.y;
-  const int j = static_cast<int>(blockIdx.x * kColumns + threadIdx.x), part = static_cast<int>(threadIdx.y);
-  const int each = (w.query_blocks + 31) / 32, from = part * each, to = static_cast<int>(least(w.query_blocks, from + each));
+// A warp per column j; a lane has every 32nd row, kAhead of them at a time.
+__device__ void list_column(const Work& w, int64_t layout, int32_t j) {
+  constexpr int kAhead = 8;
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const int2 *const range = w.range + layout * w.query_blocks, *const found = w.found + layout * w.query_blocks;
   const int32_t* const state = w.state + layout * w.query_blocks * w.key_blocks + j;
-  int32_t shown = 0;
-#pragma unroll 8
-  for (int i = from; i < to; i++) shown += j < w.key_blocks && state[static_cast<int64_t>(i) * w.key_blocks] >= 0;
-  shown_of[part][threadIdx.x] = shown;
-  __syncthreads();
-  if (j >= w.key_blocks) return;
   int32_t at = w.col_ptr[layout * (w.key_blocks + 1) + j];
-  for (int k = 0; k < part; k++) at += shown_of[k][threadIdx.x];
-#pragma unroll 8
-  for (int i = from; i < to; i++) {
-    const int32_t s = state[static_cast<int64_t>(i) * w.key_blocks];
-    if (s < 0 || at >= w.entries) continue;
-    w.col_blocks[2 * at] = i;
-    w.col_blocks[2 * at++ + 1] = s;
+  for (int32_t from = 0; from < w.query_blocks; from += 32 * kAhead) {
+    int32_t s[kAhead];
+#pragma unroll
+    for (int u = 0; u < kAhead; u++) {
+      const int32_t row = from + 32 * u + lane;
+      const int2 reach = row < w.query_blocks ? range[row] : make_int2(0, 0);
+      s[u] = j >= reach.x && j < reach.y ? state[row * w.key_blocks] : -1;
+    }
+#pragma unroll
+    for (int u = 0; u < kAhead; u++) {
+      const int32_t row = from + 32 * u + lane;
+      const uint32_t shown = __ballot_sync(0xffffffffu, s[u] >= 0);
+      const int64_t place = at + __popc(shown & ((1u << lane) - 1));
+      if (s[u] >= 0 && place < w.entries) {
+        w.col_blocks[2 * place] = row;
+        w.col_blocks[2 * place + 1] = s[u] > 0 ? found[row].y + s[u] - 1 : 0;
+      }
+      at += __popc(shown);
+    }
   }
+}
+
+constexpr int kColumns = kThreads / 32;  // of a block
+
+// The first blocks have rows, the others columns.
+__global__ void __launch_bounds__(kThreads, 4) write_lists(Work w) {
+  const int64_t layout = blockIdx.y;
+  const auto block = static_cast<int32_t>(blockIdx.x);
+  if (block < w.query_blocks) {
+    list_row(w, layout * w.query_blocks + block);
+    return;
+  }
+  const int32_t j = (block - w.query_blocks) * kColumns + static_cast<int32_t>(threadIdx.x) / 32;
+  if (j < w.key_blocks) list_column(w, layout, j);
 }
 
 // The workspace, cut up after w's sizes are set; false after fail().
 bool cut_workspace(const Call& call, Work& w, int64_t batches) {
   const int64_t rows = static_cast<int64_t>(w.layouts) * w.query_blocks, columns = static_cast<int64_t>(w.layouts) * w.key_blocks;
   const int64_t words = w.documents == nullptr ? 0 : batches * w.key_blocks;
-  w.starts = static_cast<uint64_t*>(workspace(call, (words + rows * kBlock) * 8 + (rows * w.key_blocks + 2 * rows + columns + 1) * 4));
+  w.starts = static_cast<uint64_t*>(workspace(call, (words + rows * (kBlock + 2)) * 8 + (rows * w.key_blocks + columns + 1) * 4));
   if (w.starts == nullptr) return false;
   w.run = reinterpret_cast<Run*>(w.starts + words);
-  w.state = reinterpret_cast<int32_t*>(w.run + rows * kBlock);
-  w.found = w.state + rows * w.key_blocks;
-  w.columns = w.found + 2 * rows;
+  w.range = reinterpret_cast<int2*>(w.run + rows * kBlock);
+  w.found = w.range + rows;
+  w.state = reinterpret_cast<int32_t*>(w.found + rows);
+  w.columns = w.state + rows * w.key_blocks;
   w.arrived = reinterpret_cast<unsigned*>(w.columns + columns);
   return true;
 }
 
 hd_status run(const Call& call, Work& w, int64_t batches) {
   if (!cut_workspace(call, w, batches)) return HD_NO_MEMORY;
-  const auto layouts = static_cast<unsigned>(w.layouts);
-  const dim3 rows(static_cast<unsigned>(w.query_blocks), layouts), tiles(static_cast<unsigned>(ceil_div(w.key_blocks, kColumns)), layouts);
+  const auto layouts = static_cast<unsigned>(w.layouts), rows = static_cast<unsigned>(w.query_blocks);
+  const auto columns = static_cast<unsigned>(ceil_div(w.key_blocks, kColumns));
   hd_status status = launch(call, find_starts, grid_for(32 * batches * w.key_blocks), kThreads, 0, w, static_cast<int32_t>(batches));
-  if (status == HD_OK) status = launch(call, find_blocks, rows, kThreads, 0, w);
-  if (status == HD_OK) status = launch(call, list_rows, rows, kThreads, 0, w);
-  if (status == HD_OK) status = launch(call, list_columns, tiles, dim3(kColumns, 32), 0, w);
+  if (status == HD_OK) status = launch(call, find_blocks, dim3(rows, layouts), kThreads, 0, w);
+  if (status == HD_OK) status = launch(call, write_lists, dim3(rows + columns, layouts), kThreads, 0, w);
   return status;
 }
 }  // namespace

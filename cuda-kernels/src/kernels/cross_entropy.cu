@@ -3,12 +3,16 @@
 // Shapes: logits, dlogits [N, V]; targets i32 [N]; loss f32 [N]. A target out of range is noted (report_fault), its row gives NaN.
 // Work: a block per row. The row's packs are sent to shared memory all at once, a pass over them forms maximum and sum together as they
 // come in, a quarter at a time (online softmax, Milakov & Gimelshein 2018), a second one the gradient. Packs are aligned in memory, not to
-// the row: vocabularies like 50257 start most rows in the middle of one, and only the first and last pack of a row are then read and
-// written by elements. On chip: the row (100 KiB for 50257 bf16: two blocks to a processor); a row that does not fit is read twice, the
+// the row: vocabularies like 50257 start most rows in the middle of one. The first and the last pack, which may be a part of one, are read
+// and written by elements, each by one thread; those between go through loops that check nothing per pack, as instructions are what this
+// kernel has least of. On chip: the row (100 KiB for 50257 bf16: two blocks to a processor); a row that does not fit is read twice, the
 // second time from L2. No spills (README.md has the counts). Numerics: f32 sums per thread, joined in a fixed order; the loss is put
-// together in f64. The sum of logits is taken about the first one of the row, so that a common offset does not cost digits. Cost: reads N V
-// and writes it: bandwidth-bound; 2 exponentials and about 10 instructions per element. Deterministic. Checked on: see README.md.
+// together in f64. exp(z - m) is 2^(z L - c), one FMA and one exponential, where L is log2(e) and c m L as f32 has them: what c's rounding
+// takes from the sum, m = c / L gives back to the loss. The sum of logits is taken about the first one of the row, so that a common offset
+// does not cost digits. Cost: reads N V and writes it: bandwidth-bound; 2 exponentials and about 10 instructions per element.
+// Deterministic. Checked on: see README.md.
 #include "check.h"
+#include "mma.h"
 #include "rows.h"
 
 namespace hd {
@@ -25,172 +29,237 @@ struct Work {
   unsigned long long* fault;
 };
 
-// A row as aligned packs. `lead` elements of the first pack come before the row; places outside the row read as -inf.
+constexpr int kBatch = 4;   // packs that a thread has under way
+constexpr int kGroups = 4;  // of copies to shared memory, kBatch packs of a thread each, the last one what is left
+
+// A row as aligned packs, of which [first, end) are whole; `lead` elements of pack 0 come before the row.
 template <class T, bool kStaged>
 struct Packs {
   static constexpr int W = kWidth<T>;
-  static constexpr int kBatch = kStaged ? 4 : 2;  // packs that a thread has under way
-  static constexpr int kGroups = 4;               // of copies to shared memory; the launch gives a thread no more than about 4 kBatch packs
   const T* row;
-  Bits<T>* stage;  // in shared memory
-  int lead, n, count;
+  Shared stage;
+  int lead, n, first, end;
 
   __device__ Packs(const T* x, int64_t length)
       : row(x),
-        stage(reinterpret_cast<Bits<T>*>(dynamic_shared())),
+        stage(shared_address(dynamic_shared())),
         lead(static_cast<int>(reinterpret_cast<uintptr_t>(x) % 16 / sizeof(T))),
         n(static_cast<int>(length)),
-        count((lead + n + W - 1) / W) {}
+        first(lead > 0 ? 1 : 0),
+        end((lead + n) / W) {}
 
-  __device__ int first(int pack) const { return pack * W - lead; }  // element
-  __device__ bool whole(int pack) const { return first(pack) >= 0 && first(pack) + W <= n; }
-  __device__ const Bits<T>* address(int pack) const { return reinterpret_cast<const Bits<T>*>(row + first(pack)); }
-  __device__ Bits<T> edge(int pack) const {
+  __device__ const T* address(int pack) const { return row + (pack * W - lead); }
+  // The pack that is not whole and the thread's to do, or -1: the first of them is thread 0's, the last one the last thread's.
+  __device__ int edge() const {
+    if (threadIdx.x == 0 && first > 0) return 0;
+    return threadIdx.x == blockDim.x - 1 && end >= first && end * W < lead + n ? end : -1;
+  }
+  // Places outside the row read as -inf.
+  __device__ Bits<T> edge_bits(int pack) const {
     Bits<T> bits;
 #pragma unroll
     for (int i = 0; i < W; i++) {
-      const int at = first(pack) + i;
+      const int at = pack * W - lead + i;
       bits.item[i] = at >= 0 && at < n ? row[at] : rounded<T>(-INFINITY);
     }
     return bits;
   }
-  // Every thread reads the packs that it has put there itself: no barrier is needed. One group of copies for each batch of `each`.
+  // Every thread reads the packs that it has put there itself: no barrier is needed. One group of copies for each batch.
   __device__ void fetch() const {
     const int step = static_cast<int>(blockDim.x);
+    int pack = first + static_cast<int>(threadIdx.x);
 #pragma unroll 1
-    for (int group = 0; group < kGroups; group++) {
-      const int end = group == kGroups - 1 ? count : (group + 1) * kBatch * step;
-      for (int pack = group * kBatch * step + static_cast<int>(threadIdx.x); pack < end && pack < count; pack += step) {
-        if (whole(pack)) {
-          copy_to_shared(stage + pack, address(pack));
-        } else {
-          stage[pack] = edge(pack);
-        }
+    for (int group = 0; group < kGroups - 1; group++) {
+#pragma unroll
+      for (int u = 0; u < kBatch; u++, pack += step) {
+        if (pack < end) copy_async(stage + 16 * static_cast<Shared>(pack), address(pack), true);
       }
-      close_copies();
+      commit_copies();
     }
+    for (; pack < end; pack += step) copy_async(stage + 16 * static_cast<Shared>(pack), address(pack), true);
+    commit_copies();
   }
   __device__ Bits<T> get(int pack) const {
-    if (kStaged) return stage[pack];
-    return whole(pack) ? *address(pack) : edge(pack);
+    const uint4 word = kStaged ? load_shared_16(stage + 16 * static_cast<Shared>(pack)) : *reinterpret_cast<const uint4*>(address(pack));
+    Bits<T> bits;
+    memcpy(&bits, &word, sizeof bits);
+    return bits;
   }
-  // f(pack, its bits) for the packs of the thread from `at` on up to `end`, several loads at a time
+  // f(the first pack, the bits of several, how many) over the thread's packs from `pack` on up to `limit`; they are blockDim.x apart.
   template <class F>
-  __device__ void some(int at, int end, const F& f) const {
+  __device__ void some(int pack, int limit, const F& f) const {
     const int step = static_cast<int>(blockDim.x);
-    for (; at < end; at += kBatch * step) {
+    for (; pack + (kBatch - 1) * step < limit; pack += kBatch * step) {
       Bits<T> bits[kBatch];
 #pragma unroll
-      for (int u = 0; u < kBatch; u++) {
-        if (at + u * step < end) bits[u] = get(at + u * step);
-      }
-#pragma unroll
-      for (int u = 0; u < kBatch; u++) {
-        if (at + u * step < end) f(at + u * step, bits[u]);
-      }
+      for (int u = 0; u < kBatch; u++) bits[u] = get(pack + u * step);
+      f(pack, bits);
+    }
+    for (; pack < limit; pack += step) {
+      const Bits<T> bits[1] = {get(pack)};
+      f(pack, bits);
     }
   }
   template <class F>
   __device__ void each(const F& f) const {
-    some(static_cast<int>(threadIdx.x), count, f);
+    some(first + static_cast<int>(threadIdx.x), end, f);
   }
   // The same, as what fetch() has sent for comes in.
   template <class F>
   __device__ void each_as_it_comes(const F& f) const {
-    const int mine = static_cast<int>(threadIdx.x), part = kBatch * static_cast<int>(blockDim.x);
+    const int part = kBatch * static_cast<int>(blockDim.x);
+    int pack = first + static_cast<int>(threadIdx.x);
 #pragma unroll 1
-    for (int group = 0; group < kGroups; group++) {
-      if (group == 0) wait_for_groups<kGroups - 1>();
-      if (group == 1) wait_for_groups<kGroups - 2>();
-      if (group == 2) wait_for_groups<kGroups - 3>();
-      if (group == 3) wait_for_groups<0>();
-      const int end = group == kGroups - 1 ? count : static_cast<int>(least(count, (group + 1) * part));
-      some(group * part + mine, end, f);
+    for (int group = 0; group < kGroups; group++, pack += part) {
+      if (group == 0) wait_copies<kGroups - 1>();
+      if (group == 1) wait_copies<kGroups - 2>();
+      if (group == 2) wait_copies<kGroups - 3>();
+      if (group == 3) wait_copies<0>();
+      some(pack, group == kGroups - 1 ? end : static_cast<int>(least(end, first + (group + 1) * part)), f);
     }
   }
 };
 
-template <class T, bool kStaged>
-__device__ void store(const Packs<T, kStaged>& packs, T* row, int pack, bool vector, const float (&x)[kWidth<T>]) {
-  const int at = packs.first(pack);
-  if (vector && packs.whole(pack)) {
-    store_whole(row + at, 0, packed<T>(x));
-    return;
+// What a thread has seen: the largest logit, its product with log2(e) (-inf before the first), and sums about it.
+struct Seen {
+  float top = -INFINITY, base = -INFINITY, total = 0, sum = 0;
+};
+
+template <class T, int N>
+__device__ void see(Seen& seen, const Bits<T> (&bits)[N], bool smooth, float origin) {
+  constexpr int W = kWidth<T>;
+  float v[N][W], top[N];
+#pragma unroll
+  for (int u = 0; u < N; u++) {
+    unpack(bits[u], v[u]);
+    top[u] = v[u][0];
+#pragma unroll
+    for (int i = 1; i < W; i++) top[u] = fmaxf(top[u], v[u][i]);
   }
 #pragma unroll
-  for (int i = 0; i < kWidth<T>; i++) {
-    if (at + i >= 0 && at + i < packs.n) put(row[at + i], x[i]);
+  for (int u = 0; u < N; u++) seen.top = fmaxf(seen.top, top[u]);
+  const bool none = seen.top == -INFINITY;
+  const float base = none ? 0.0f : seen.top * kLog2e;
+  seen.total *= exp2_fast(seen.base - base);
+  seen.base = none ? -INFINITY : base;
+#pragma unroll
+  for (int u = 0; u < N; u++) {
+    float part = 0;
+#pragma unroll
+    for (int i = 0; i < W; i++) part += exp2_fast(fmaf(v[u][i], kLog2e, -base));  // NaN spreads from here
+    seen.total += part;
+  }
+  if (!smooth) return;
+#pragma unroll
+  for (int u = 0; u < N; u++) {
+#pragma unroll
+    for (int i = 0; i < W; i++) seen.sum += v[u][i] - origin;
   }
 }
 
-template <class T, bool kStaged>
-__global__ void __launch_bounds__(1024) cross_entropy_kernel(Work<T> w) {
+// The gradient but for the target: factor 2^(z L - base) - uniform.
+struct Gradient {
+  float base, factor, uniform;
+  __device__ float at(float z) const { return fmaf(exp2_fast(fmaf(z, kLog2e, -base)), factor, -uniform); }
+};
+
+template <class T, bool kStaged, class F>
+__device__ void write_row(const Packs<T, kStaged>& packs, T* dx, const F& gradient) {
   constexpr int W = kWidth<T>;
+  const bool vector = reinterpret_cast<uintptr_t>(dx) % 16 == reinterpret_cast<uintptr_t>(packs.row) % 16;
+  const int step = static_cast<int>(blockDim.x), edge = packs.edge();
+  const auto by_elements = [&](int pack, const Bits<T>& bits) {
+#pragma unroll
+    for (int i = 0; i < W; i++) {
+      const int at = pack * W - packs.lead + i;
+      if (at >= 0 && at < packs.n) put(dx[at], gradient(to_f32(bits.item[i])));
+    }
+  };
+  if (edge >= 0) by_elements(edge, packs.edge_bits(edge));
+  if (!vector) {
+    for (int pack = packs.first + static_cast<int>(threadIdx.x); pack < packs.end; pack += step) by_elements(pack, packs.get(pack));
+    return;
+  }
+  packs.each([&](int pack, const auto& bits) {
+    constexpr int N = sizeof(bits) / sizeof(bits[0]);
+#pragma unroll
+    for (int u = 0; u < N; u++) {
+      float v[W];
+      unpack(bits[u], v);
+#pragma unroll
+      for (int i = 0; i < W; i++) v[i] = gradient(v[i]);
+      store_whole(dx + ((pack + u * step) * W - packs.lead), 0, packed<T>(v));
+    }
+  });
+}
+
+// Whether the thread has the element: it is the one that writes it in write_row.
+template <class T, bool kStaged>
+__device__ bool owns(const Packs<T, kStaged>& packs, int element) {
+  const int pack = (packs.lead + element) / kWidth<T>, mine = static_cast<int>(threadIdx.x);
+  if (pack < packs.first || pack >= packs.end) return packs.edge() == pack;
+  return (pack - packs.first) % static_cast<int>(blockDim.x) == mine;
+}
+
+// Threads of a block, at most: on sm_120 the compiler would spill with the registers that 1024 leave, and must be told that one block to a
+// processor is enough.
+constexpr int most_threads(int capability) { return capability >= 120 ? 512 : 1024; }
+#ifdef __CUDA_ARCH__
+constexpr int kMostThreads = most_threads(__CUDA_ARCH__ / 10);
+#else
+constexpr int kMostThreads = most_threads(0);
+#endif
+
+template <class T, bool kStaged>
+__global__ void __launch_bounds__(kMostThreads, kMostThreads == 512 ? 1 : 0) cross_entropy_kernel(Work<T> w) {
   const int64_t row = blockIdx.x;
   const int32_t target = *w.targets.row(row);
   const bool ignored = target == w.p.ignore_index, bad = !ignored && (target < 0 || target >= w.n);
   const T* const x = w.logits.row(row);
   T* const dx = w.dlogits.data == nullptr ? nullptr : w.dlogits.row(row);
-  const Packs<T, kStaged> packs(x, w.n);
-  const bool vector = dx != nullptr && reinterpret_cast<uintptr_t>(dx) % 16 == reinterpret_cast<uintptr_t>(x) % 16;
   if (ignored || bad) {
     if (threadIdx.x == 0) {
       if (bad) report_fault(w.fault, row, target);
       *w.loss.row(row) = ignored ? 0.0f : NAN;
     }
-    const float zeros[W] = {};
-    for (int pack = static_cast<int>(threadIdx.x); dx != nullptr && pack < packs.count; pack += static_cast<int>(blockDim.x))
-      store(packs, dx, pack, vector, zeros);
+    if (dx != nullptr) write_row(Packs<T, false>(x, w.n), dx, [](float) { return 0.0f; });
     return;
   }
+  const Packs<T, kStaged> packs(x, w.n);
   if (kStaged) packs.fetch();
   const bool smooth = w.p.label_smoothing > 0;
   const float origin = to_f32(x[0]), at_target = to_f32(x[target]);  // dlogits may be logits: before the first store
-  float top = -INFINITY, total = 0, sum = 0;
-  const auto gather = [&](int pack, const Bits<T>& bits) {
-    float v[W];
-    unpack(bits, v);
-    float higher = top;
-#pragma unroll
-    for (int i = 0; i < W; i++) higher = fmaxf(higher, v[i]);
-    const float shift = higher == -INFINITY ? 0.0f : higher;
-    total *= exp2_fast((top - shift) * kLog2e);
-    top = higher;
-#pragma unroll
-    for (int i = 0; i < W; i++) total += exp2_fast((v[i] - shift) * kLog2e);  // NaN spreads from here
-    if (!smooth) return;
-#pragma unroll
-    for (int i = 0; i < W; i++) sum += packs.first(pack) + i >= 0 && packs.first(pack) + i < packs.n ? v[i] - origin : 0.0f;
-  };
-  if constexpr (kStaged) {
-    packs.each_as_it_comes(gather);
-  } else {
-    packs.each(gather);
+  Seen seen;
+  const int edge = packs.edge();
+  if (edge >= 0) {
+    const Bits<T> bits[1] = {packs.edge_bits(edge)};
+    see(seen, bits, false, origin);
+    for (int i = 0; smooth && i < kWidth<T>; i++) {
+      const int at = edge * kWidth<T> - packs.lead + i;
+      if (at >= 0 && at < packs.n) seen.sum += to_f32(x[at]) - origin;
+    }
   }
-  const float all = team_join<Largest>(top), shift = all == -INFINITY ? 0.0f : all;
-  total = team_sum(total * exp2_fast((top - shift) * kLog2e));
-  if (smooth) sum = team_sum(sum);
-  const float e = w.p.label_smoothing;
+  const auto look = [&](int, const auto& bits) { see(seen, bits, smooth, origin); };
+  if constexpr (kStaged) {
+    packs.each_as_it_comes(look);
+  } else {
+    packs.each(look);
+  }
+  const float all = row_max(seen.top), base = all == -INFINITY ? 0.0f : all * kLog2e;
+  float sums[2] = {seen.total * exp2_fast(seen.base - base), seen.sum};
+  row_sum(sums, 0);
+  const float total = sums[0], e = w.p.label_smoothing;
   if (threadIdx.x == 0) {
-    const double m = static_cast<double>(all);
+    const double m = all == -INFINITY ? static_cast<double>(all) : static_cast<double>(base) / static_cast<double>(kLog2e);
     double loss = log(static_cast<double>(total)) - (1 - static_cast<double>(e)) * (static_cast<double>(at_target) - m);
-    if (smooth) loss -= static_cast<double>(e) * (static_cast<double>(sum) / static_cast<double>(w.n) + static_cast<double>(origin) - m);
+    if (smooth)
+      loss -= static_cast<double>(e) * (static_cast<double>(sums[1]) / static_cast<double>(w.n) + static_cast<double>(origin) - m);
     *w.loss.row(row) = static_cast<float>(loss);
   }
   if (dx == nullptr) return;
-  const float factor = w.p.grad_scale / total, uniform = e / static_cast<float>(w.n) * w.p.grad_scale, hot = (1.0f - e) * w.p.grad_scale;
-  const int hot_pack = (packs.lead + target) / W, hot_item = (packs.lead + target) % W;
-  packs.each([&](int pack, const Bits<T>& bits) {
-    float v[W];
-    unpack(bits, v);
-#pragma unroll
-    for (int i = 0; i < W; i++) v[i] = fmaf(exp2_fast((v[i] - shift) * kLog2e), factor, -uniform);
-    if (pack == hot_pack) {
-#pragma unroll
-      for (int i = 0; i < W; i++) v[i] -= i == hot_item ? hot : 0.0f;
-    }
-    store(packs, dx, pack, vector, v);
-  });
+  const Gradient gradient{base, w.p.grad_scale / total, e / static_cast<float>(w.n) * w.p.grad_scale};
+  write_row(packs, dx, [&](float z) { return gradient.at(z); });
+  if (owns(packs, target)) put(dx[target], gradient.at(at_target) - (1.0f - e) * w.p.grad_scale);
 }
 
 template <class T>
@@ -207,8 +276,8 @@ hd_status run(const Call& call) {
   if (w.n > INT32_MAX / 2 || rows > INT32_MAX) return fail(HD_UNSUPPORTED, "logits of more than 2^30 columns or 2^31 rows");
   const bool staged = packs * 16 <= limit;
   // Two blocks to a processor, as long as two rows fit, so that one computes while the other one loads.
-  const int64_t most_threads = staged && packs * 16 <= (limit - 2048) / 2 ? 512 : 1024;
-  const auto threads = static_cast<unsigned>(least(most_threads, most(32, ceil_div(packs, 4 * 32) * 32)));
+  const int64_t bound = staged && packs * 16 <= (limit - 2048) / 2 ? 512 : most_threads(call.context.capability);
+  const auto threads = static_cast<unsigned>(least(bound, most(32, ceil_div(packs, 4 * 32) * 32)));
   return launch(call, staged ? cross_entropy_kernel<T, true> : cross_entropy_kernel<T, false>, dim3(static_cast<unsigned>(rows)), threads,
                 staged ? packs * 16 : 0, w);
 }

@@ -1,8 +1,8 @@
 // binary, unary: element-wise work on tensors of any strides.
 // Shapes: a, b, x have the shape of y; what broadcasts has stride 0.
 // Work: dimensions are sorted by the strides of y and merged where all strides allow. If one dense dimension is left, or all tensors of a
-// binary op are dense in rows of whole packs (a bias, broadcast over the rows), a thread takes 16 bytes at a time; else one element, with
-// neighbours of a warp neighbours in y.
+// binary op are dense in rows of whole packs (a bias, broadcast over the rows), a thread takes 16 bytes at a time, of long rows in one
+// column; else one element, with neighbours of a warp neighbours in y.
 // On chip: registers only; no spills (README.md has the counts).
 // Numerics: binary is rounded once: with factors of +-1 f32 arithmetic rounds f32 once, and is wide enough that the second rounding to 16
 // bits does no harm (Figueroa 1995); other factors and f64 go through f64. max and min keep NaN. unary is f32 (f64 for f64). Cost:
@@ -150,6 +150,31 @@ __global__ void __launch_bounds__(kThreads) binary_packs(const T* a, const T* b,
   }
 }
 
+constexpr int kRowsEach = 16;  // of a block
+
+// The same for two dimensions, the inner one of a block's packs and more: a thread keeps its column, so no index is taken apart.
+template <class T>
+__global__ void __launch_bounds__(kThreads) binary_rows(const T* a, const T* b, T* y, Nest<3> n, BinaryWork w) {
+  const int64_t column = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  if (column >= n.shape[1]) return;
+  const auto from_a = reinterpret_cast<const Bits<T>*>(a) + column, from_b = reinterpret_cast<const Bits<T>*>(b) + column;
+  const auto to = reinterpret_cast<Bits<T>*>(y) + column;
+  const int64_t first = static_cast<int64_t>(blockIdx.y) * kRowsEach, end = least(n.shape[0], first + kRowsEach);
+  for (int64_t row = first; row < end; row += kBatch) {
+    Bits<T> u[kBatch], v[kBatch];
+#pragma unroll
+    for (int k = 0; k < kBatch; k++) {
+      const int64_t at = least(row + k, end - 1);
+      u[k] = from_a[at * n.stride[1][0]];
+      v[k] = from_b[at * n.stride[2][0]];
+    }
+#pragma unroll
+    for (int k = 0; k < kBatch; k++) {
+      if (row + k < end) to[(row + k) * n.stride[0][0]] = combined_pack(w, u[k], v[k]);
+    }
+  }
+}
+
 // One switch for a pack: the kind is the same for all threads.
 template <class A, int W>
 __device__ void apply(int32_t kind, A (&x)[W]) {
@@ -263,8 +288,14 @@ hd_status binary(const Call& call) {
       return launch(call, binary_dense<T>, grid_for(ceil_div(n.count, kBatch * kWidth<T>)), kThreads, 0, a, b, y, n.count, w);
     }
     Nest<3> packs = n;
-    if (vector && in_packs(packs, kWidth<T>))
+    if (vector && in_packs(packs, kWidth<T>)) {
+      const int64_t across = packs.rank == 2 ? ceil_div(packs.shape[1], kThreads) : 0, down = ceil_div(packs.shape[0], kRowsEach);
+      if (across > 0 && across * kThreads <= packs.shape[1] + packs.shape[1] / 4 && down <= 65535) {
+        const dim3 grid(static_cast<unsigned>(across), static_cast<unsigned>(down));
+        return launch(call, binary_rows<T>, grid, kThreads, 0, a, b, y, packs, w);
+      }
       return launch(call, binary_packs<T>, grid_for(ceil_div(packs.count, kBatch)), kThreads, 0, a, b, y, packs, w);
+    }
     return launch(call, binary_kernel<T>, grid_for(n.count), kThreads, 0, a, b, y, n, w);
   });
 }

@@ -1,13 +1,15 @@
 // embedding_fwd: y[n] = table[ids[n]]; embedding_bwd: dtable[ids[n]] += dy[n] in the order of n.
 // Shapes: table, dtable [V, F]; ids i32 [N..]; y, dy [N.., F]. An id out of range is noted (report_fault) and skipped (forward: 0).
 // Work: forward a team of up to a warp per row and four packs per thread, 16 bytes each where rows are aligned. Backward lists the
-// positions of every id (count, place, fill: integer atomics, whose order does not matter as every list is sorted before it is used). A
-// warp then has eight rows of the table and 512 columns: it sorts their lists of up to 32 positions and sums dy along all of them as one
-// run, two rows of dy under way whatever list they are in, or writes zeros. Longer lists (frequent words, padding) are sorted by a block as
-// bits of a map, which takes no comparisons, summed in pieces of 64 by a warp each, and the pieces joined in order. On chip: packs of sums
-// per thread; positions and the map in shared memory; no spills (README.md has the counts). Numerics: forward exact. Backward sums a row in
-// f32 and rounds once, also when dtable is 16 bits wide. Cost: forward 2 N F. Backward N F + V F, 8 V + 8 N bytes of workspace, and 4 F for
-// every 64 ids of a long list for the pieces: bandwidth-bound. Deterministic. Checked on: see README.md.
+// positions of every id (count, place, fill: integer atomics, one for the lanes of a warp that have the same id; their order does not
+// matter, as every list is sorted before it is used). A warp then has eight rows of the table and 512 columns: it sorts their lists of up
+// to 32 positions and sums dy along all of them as one run, two rows of dy under way whatever list they are in, or writes zeros; where the
+// eight have more than 64 positions, each list is a warp's own work, as one long run would be the last to end. Longer lists (frequent
+// words, padding) are sorted by a block as bits of a map, which takes no comparisons, and summed in pieces of 64 by a warp each; the last
+// of 32 pieces to come joins them in order, and so on up. On chip: packs of sums per thread; positions and the map in shared memory; no
+// spills (README.md has the counts). Numerics: forward exact. Backward sums a row in f32 and rounds once, also when dtable is 16 bits wide.
+// Cost: forward 2 N F. Backward N F + V F, 8 V + 12 N bytes of workspace, and 4 F for every 64 ids of a long list for the pieces:
+// bandwidth-bound. Deterministic. Checked on: see README.md.
 #include "check.h"
 #include "rows.h"
 #include "scan.h"
@@ -44,29 +46,48 @@ __global__ void __launch_bounds__(kThreads)
 
 constexpr int kShort = 32;    // positions of a list that one warp sorts
 constexpr int kPiece = 64;    // positions of a longer list that one warp sums
+constexpr int kJoin = 32;     // pieces that are joined at a time
+constexpr int kGroup = 8;     // rows of the table of a warp
+constexpr int kCrowded = 64;  // most positions of their short lists
 constexpr int kWords = 8192;  // of the map of positions: 2^18 at a time
 
 struct Lists {
   int32_t* count;     // [V], and the first to be cleared
-  int32_t* used;      // [3]: places in `list`, long lists, pieces
-  int32_t* end;       // [V]: where an id's list ends, once it is filled
+  int32_t* used;      // [4], cleared: places in `list`, long lists, pieces, short lists of crowded groups
+  int32_t* joined;    // [pieces, segments], cleared: what has come of the pieces that are joined at a time
+  int32_t* start;     // [V]: where an id's list begins
+  int32_t* rank;      // [N]: a position's place in its id's list
   int32_t* list;      // [N]
   int32_t* sorted;    // [N]: the long lists, at the places that they have in `list`
   int32_t* long_id;   // [longs]
   int32_t* long_at;   // [longs]: its first piece
   int32_t* piece_of;  // [pieces]: the long list of a piece
+  int32_t* crowded;   // ids whose short lists are in a crowded group
   float* partial;     // [pieces, F]
 };
 
+// The positions of the short lists among those of kGroup neighbouring lanes, each of which has a list of `count`.
+__device__ int32_t short_positions(int32_t count) {
+  int32_t sum = count <= kShort ? count : 0;
+#pragma unroll
+  for (int step = kGroup / 2; step > 0; step /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, step);
+  return sum;
+}
+
+// An atomic for the lanes of a warp that have the same id: frequent ids would wait for each other.
 __global__ void __launch_bounds__(kThreads)
     count_ids(View<const int32_t> ids, int64_t rows, int64_t vocabulary, Lists lists, unsigned long long* fault) {
-  for (int64_t i = first_item(); i < rows; i += item_step()) {
-    const int32_t id = *ids.row(i);
-    if (id < 0 || id >= vocabulary) {
-      report_fault(fault, i, id);
-    } else {
-      atomicAdd(lists.count + id, 1);
-    }
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  for (int64_t i = first_item(); i - lane < rows; i += item_step()) {  // all lanes of a warp alike
+    const int32_t id = i < rows ? *ids.row(i) : -1;
+    const bool good = id >= 0 && id < vocabulary;
+    if (i < rows && !good) report_fault(fault, i, id);
+    const uint32_t alike = __match_any_sync(0xffffffffu, good ? id : -1);
+    const int first = __ffs(static_cast<int>(alike)) - 1;
+    int32_t before = 0;
+    if (good && lane == first) before = atomicAdd(lists.count + id, __popc(alike));
+    before = __shfl_sync(0xffffffffu, before, first);
+    if (good) lists.rank[i] = before + __popc(alike & ((1u << lane) - 1));
   }
 }
 
@@ -79,9 +100,13 @@ __global__ void __launch_bounds__(kScan) place_lists(Lists lists, int64_t vocabu
   const int32_t before = sum_before(count, total);
   if (threadIdx.x == 0) block_start = atomicAdd(lists.used, total);
   __syncthreads();
+  const int32_t beside = short_positions(count);
   if (id >= vocabulary) return;
-  lists.end[id] = block_start + before;  // its start; fill_lists moves it to its end
-  if (count <= kShort) return;
+  lists.start[id] = block_start + before;
+  if (count <= kShort) {
+    if (count > 0 && beside > kCrowded) lists.crowded[atomicAdd(lists.used + 3, 1)] = static_cast<int32_t>(id);
+    return;
+  }
   const int32_t pieces = (count + kPiece - 1) / kPiece, slot = atomicAdd(lists.used + 1, 1), piece = atomicAdd(lists.used + 2, pieces);
   lists.long_id[slot] = static_cast<int32_t>(id);
   lists.long_at[slot] = piece;
@@ -91,7 +116,7 @@ __global__ void __launch_bounds__(kScan) place_lists(Lists lists, int64_t vocabu
 __global__ void __launch_bounds__(kThreads) fill_lists(View<const int32_t> ids, int64_t rows, int64_t vocabulary, Lists lists) {
   for (int64_t i = first_item(); i < rows; i += item_step()) {
     const int32_t id = *ids.row(i);
-    if (id >= 0 && id < vocabulary) lists.list[atomicAdd(lists.end + id, 1)] = static_cast<int32_t>(i);
+    if (id >= 0 && id < vocabulary) lists.list[lists.start[id] + lists.rank[i]] = static_cast<int32_t>(i);
   }
 }
 
@@ -99,7 +124,7 @@ __global__ void __launch_bounds__(kThreads) fill_lists(View<const int32_t> ids, 
 __global__ void __launch_bounds__(kScan) sort_long_lists(Lists lists, int64_t rows) {
   __shared__ uint32_t map[kWords];
   for (int32_t slot = static_cast<int32_t>(blockIdx.x); slot < lists.used[1]; slot += static_cast<int32_t>(gridDim.x)) {
-    const int32_t id = lists.long_id[slot], count = lists.count[id], start = lists.end[id] - count;
+    const int32_t id = lists.long_id[slot], count = lists.count[id], start = lists.start[id];
     int32_t* to = lists.sorted + start;
     for (int64_t window = 0; window < rows; window += kWords * 32) {
       const int32_t words = static_cast<int32_t>(least(kWords, ceil_div(rows - window, 32)));
@@ -168,7 +193,6 @@ __device__ void store_sums(const Table& table, int64_t id, int64_t column, const
   }
 }
 
-constexpr int kGroup = 8;         // rows of the table of a warp
 constexpr int kLast = INT32_MIN;  // the bit that marks a list's last position
 constexpr int kRunMost = kGroup * kShort;
 
@@ -215,19 +239,20 @@ __device__ void sum_run(const View<const T>& dy, const int32_t* run, int32_t cou
   }
 }
 
-// The short lists of kGroup ids from `first` on, sorted, one after another in `run`. has: a bit for each id that has one. Returns the
-// length of the run. zeros: a bit for each id without positions.
+// The short lists of kGroup ids from `first` on, sorted, one after another in `run`; of a crowded group none. has: a bit for each id that
+// has one there. Returns the length of the run. zeros: a bit for each id without positions.
 __device__ int32_t gather_run(const Lists& lists, int64_t first, int64_t vocabulary, int32_t* run, uint32_t& has, uint32_t& zeros) {
   const int lane = static_cast<int>(threadIdx.x % 32);
   const bool mine = lane < kGroup && first + lane < vocabulary;
-  const int32_t count = mine ? lists.count[first + lane] : 0, start = mine ? lists.end[first + lane] - count : 0;
-  has = __ballot_sync(0xffffffffu, count > 0 && count <= kShort);
+  const int32_t count = mine ? lists.count[first + lane] : 0, start = mine ? lists.start[first + lane] : 0;
+  const bool crowded = short_positions(count) > kCrowded;  // of no meaning past lane kGroup, where count is 0
+  has = __ballot_sync(0xffffffffu, count > 0 && count <= kShort && !crowded);
   zeros = __ballot_sync(0xffffffffu, mine && count == 0);
   int32_t position[kGroup];
 #pragma unroll
   for (int g = 0; g < kGroup; g++) {
     const int32_t c = __shfl_sync(0xffffffffu, count, g), from = __shfl_sync(0xffffffffu, start, g);
-    position[g] = c <= kShort && lane < c ? lists.list[from + lane] : 0;
+    position[g] = (has >> g & 1) != 0 && lane < c ? lists.list[from + lane] : 0;
   }
   int32_t length = 0;
 #pragma unroll
@@ -242,34 +267,113 @@ __device__ int32_t gather_run(const Lists& lists, int64_t first, int64_t vocabul
   return length;
 }
 
-// A warp per piece of a long list, then a warp per kGroup rows of the table, each for 32 kSums packs of columns; the warps of a block share
-// a row's segments, so that it is read in runs.
+// Where the sums of the pieces lie, as a table of f32.
+__device__ Table partial_table(const Table& table, const Lists& lists) {
+  Table to = table;
+  to.data = lists.partial, to.stride = table.features, to.dtype = HD_F32, to.accumulate = false;
+  return to;
+}
+
+// Whether the warp, which has written its part, is the last of `members` to come to the counter; it then sees what the others wrote.
+__device__ bool is_last(int32_t* counter, int32_t members) {
+  __syncwarp();
+  int last = 0;
+  if (threadIdx.x % 32 == 0) {
+    __threadfence();
+    last = atomicAdd(counter, 1) == members - 1 ? 1 : 0;
+    __threadfence();
+  }
+  return __shfl_sync(0xffffffffu, last, 0) != 0;
+}
+
+// After a warp has stored piece `piece` of a list of several: where it is the last of kJoin to come, it adds them up in order in the first
+// one's place; then of as many of those, and at the top in the table. Who adds depends on who comes last, the order does not.
+template <bool kPlain, class T>
+__device__ void join_pieces(const Table& table, const Lists& lists, int32_t slot, int32_t piece, int32_t pieces, int64_t segment,
+                            int64_t segments, int64_t column) {
+  constexpr int W = kWidth<T>, S = kSums<T>;
+  const int64_t n = table.features, at = lists.long_at[slot];
+  int32_t level = 0;
+  for (int32_t stride = 1; stride < pieces; stride *= kJoin, level++) {
+    const int32_t first = piece / (stride * kJoin) * (stride * kJoin);
+    const auto members = static_cast<int32_t>(least(kJoin, ceil_div(pieces - first, stride)));
+    if (members > 1) {  // spans more pieces than there are levels: no two groups share a counter
+      if (!is_last(lists.joined + (at + first + level) * segments + segment, members)) return;
+      float total[S][W] = {};
+#pragma unroll 2
+      for (int32_t k = 0; k < members; k++) {
+        const float* from = lists.partial + (at + first + k * stride) * n;
+#pragma unroll
+        for (int u = 0; u < S; u++) {
+#pragma unroll
+          for (int i = 0; i < W; i += 4) {
+            const int64_t f = column + u * 32 * W + i;
+            float four[4] = {};
+            if constexpr (kPlain) {
+              if (f < n) {
+                const float4 whole = __ldcg(reinterpret_cast<const float4*>(from + f));
+                four[0] = whole.x, four[1] = whole.y, four[2] = whole.z, four[3] = whole.w;
+              }
+            } else {
+#pragma unroll
+              for (int j = 0; j < 4; j++) four[j] = f + j < n ? __ldcg(from + f + j) : 0.0f;
+            }
+#pragma unroll
+            for (int j = 0; j < 4; j++) total[u][i + j] += four[j];
+          }
+        }
+      }
+      const bool top = stride * kJoin >= pieces;
+      const Table to = top ? table : partial_table(table, lists);
+#pragma unroll
+      for (int u = 0; u < S; u++) store_sums<kPlain, T>(to, top ? lists.long_id[slot] : at + first, column + u * 32 * W, total[u]);
+    }
+    piece = first;
+  }
+}
+
+// Blocks of a processor that registers are dealt for.
 template <class T, bool kPlain>
-__global__ void __launch_bounds__(kThreads, kPlain && sizeof(T) == 2 ? 3 : 2)
+constexpr int sum_blocks() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1200
+  return 2;  // the compiler would spill there with three
+#else
+  return kPlain && sizeof(T) == 2 ? 3 : 2;
+#endif
+}
+
+// A warp per piece of a long list, per short list of a crowded group, and then per kGroup rows of the table, each for 32 kSums packs of
+// columns; the warps of a block share a row's segments, so that it is read in runs.
+template <class T, bool kPlain>
+__global__ void __launch_bounds__(kThreads, sum_blocks<T, kPlain>())
     sum_lists(View<const T> dy, Table table, Lists lists, int32_t segments) {
   constexpr int W = kWidth<T>, S = kSums<T>;
   __shared__ int32_t runs[kThreads / 32][kRunMost];
   const int lane = static_cast<int>(threadIdx.x);
   int32_t* const run = runs[threadIdx.y];
-  const int64_t n = table.features, groups = ceil_div(table.vocabulary, kGroup), pieces = lists.used[2];
-  for (int64_t job = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y; job < (pieces + groups) * segments;
+  const int64_t n = table.features, groups = ceil_div(table.vocabulary, kGroup), pieces = lists.used[2], crowded = lists.used[3];
+  for (int64_t job = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y; job < (pieces + crowded + groups) * segments;
        job += static_cast<int64_t>(gridDim.x) * blockDim.y) {
-    const int64_t unit = job / segments, column = ((job - unit * segments) * 32 * S + lane) * W;
+    const int64_t unit = job / segments, segment = job - unit * segments, column = (segment * 32 * S + lane) * W;
     Table to = table;
     int64_t first;
     uint32_t has = 1, zeros = 0;
-    int32_t length;
+    int32_t length, slot = 0, piece = 0, parts = 1;
     if (unit < pieces) {
-      const int32_t slot = lists.piece_of[unit], id = lists.long_id[slot], count = lists.count[id];
-      const int32_t from = static_cast<int32_t>(unit - lists.long_at[slot]) * kPiece;
-      const int32_t* sorted = lists.sorted + lists.end[id] - count + from;
-      length = static_cast<int32_t>(least(kPiece, count - from));
+      slot = lists.piece_of[unit];
+      const int32_t id = lists.long_id[slot], count = lists.count[id];
+      piece = static_cast<int32_t>(unit - lists.long_at[slot]), parts = (count + kPiece - 1) / kPiece;
+      const int32_t* sorted = lists.sorted + lists.start[id] + piece * kPiece;
+      length = static_cast<int32_t>(least(kPiece, count - piece * kPiece));
       for (int32_t k = lane; k < length; k += 32) run[k] = sorted[k] | (k == length - 1 ? kLast : 0);
       __syncwarp();
       first = id;
-      if (count > kPiece) first = unit, to.data = lists.partial, to.stride = n, to.dtype = HD_F32, to.accumulate = false;
+      if (parts > 1) first = unit, to = partial_table(table, lists);
+    } else if (unit < pieces + crowded) {
+      first = lists.crowded[unit - pieces];
+      length = gather_run(lists, first, first + 1, run, has, zeros);
     } else {
-      first = (unit - pieces) * kGroup;
+      first = (unit - pieces - crowded) * kGroup;
       length = gather_run(lists, first, table.vocabulary, run, has, zeros);
       const float nothing[W] = {};
       for (; zeros != 0 && !table.accumulate; zeros &= zeros - 1) {
@@ -282,42 +386,32 @@ __global__ void __launch_bounds__(kThreads, kPlain && sizeof(T) == 2 ? 3 : 2)
       for (int u = 0; u < S; u++) store_sums<kPlain, T>(to, first + __ffs(static_cast<int>(has)) - 1, column + u * 32 * W, total[u]);
       has &= has - 1;
     });
+    if (parts > 1) join_pieces<kPlain, T>(table, lists, slot, piece, parts, segment, segments, column);
     __syncwarp();
   }
 }
 
-// A block per list of several pieces: joins them in order.
-template <class T>
-__global__ void __launch_bounds__(kThreads) join_pieces(Table table, Lists lists) {
-  for (int32_t slot = static_cast<int32_t>(blockIdx.x); slot < lists.used[1]; slot += static_cast<int32_t>(gridDim.x)) {
-    const int32_t id = lists.long_id[slot], first = lists.long_at[slot], pieces = (lists.count[id] + kPiece - 1) / kPiece;
-    if (pieces == 1) continue;  // sum_lists has stored it
-    for (int64_t f = static_cast<int64_t>(blockIdx.y) * blockDim.x + threadIdx.x; f < table.features;
-         f += static_cast<int64_t>(gridDim.y) * blockDim.x) {
-      float total = 0;
-#pragma unroll 16
-      for (int32_t k = 0; k < pieces; k++) total += lists.partial[(first + k) * table.features + f];
-      const int64_t at = id * table.stride + f;
-      store_float(table.data, table.dtype, at, table.accumulate ? load_float(table.data, table.dtype, at) + total : total);
-    }
-  }
-}
-
-// The workspace, cut up; null lists.count after fail().
-Lists lists_for(const Call& call, int64_t rows, int64_t vocabulary, int64_t features) {
-  const int64_t longs = rows / (kShort + 1), pieces = longs + rows / kPiece;                  // at most
-  const int64_t integers = (2 * vocabulary + 4 + 2 * rows + 2 * longs + pieces + 3) / 4 * 4;  // so that the sums start on 16 bytes
+// The workspace, cut up; null lists.count after fail(). cleared: how many integers from lists.count on must be 0.
+Lists lists_for(const Call& call, int64_t rows, int64_t vocabulary, int64_t features, int64_t segments, int64_t& cleared) {
+  const int64_t longs = rows / (kShort + 1), pieces = longs + rows / kPiece;  // at most
+  const int64_t crowded = least(vocabulary, rows / (kCrowded + 1) * kGroup);
+  cleared = vocabulary + 4 + pieces * segments;
+  const int64_t integers =
+      (cleared + vocabulary + 3 * rows + 2 * longs + pieces + crowded + 3) / 4 * 4;  // so that the sums start on 16 bytes
   auto at = static_cast<int32_t*>(workspace(call, integers * 4 + pieces * features * 4));
   Lists l{};
   if (at == nullptr) return l;
   l.count = at;
   l.used = l.count + vocabulary;
-  l.end = l.used + 4;
-  l.list = l.end + vocabulary;
+  l.joined = l.used + 4;
+  l.start = l.joined + pieces * segments;
+  l.rank = l.start + vocabulary;
+  l.list = l.rank + rows;
   l.sorted = l.list + rows;
   l.long_id = l.sorted + rows;
   l.long_at = l.long_id + longs;
   l.piece_of = l.long_at + longs;
+  l.crowded = l.piece_of + pieces;
   l.partial = reinterpret_cast<float*>(at + integers);
   return l;
 }
@@ -338,11 +432,12 @@ hd_status backward(const Call& call) {
   const int64_t rows = ids.rows.count;
   if (table.vocabulary == 0 || table.features == 0) return HD_OK;
   if (rows > 1 << 30) return fail(HD_UNSUPPORTED, "more than 2^30 ids in one call");
-  const Lists lists = lists_for(call, rows, table.vocabulary, table.features);
-  if (lists.count == nullptr) return HD_NO_MEMORY;
-  const cudaError_t error = cudaMemsetAsync(lists.count, 0, static_cast<size_t>(table.vocabulary + 4) * 4, call.context.stream);
-  if (error != cudaSuccess) return cuda_fail(error, "clearing the workspace");
   const auto segments = static_cast<int32_t>(ceil_div(table.features, 32 * kSums<T> * kWidth<T>));
+  int64_t cleared = 0;
+  const Lists lists = lists_for(call, rows, table.vocabulary, table.features, segments, cleared);
+  if (lists.count == nullptr) return HD_NO_MEMORY;
+  const cudaError_t error = cudaMemsetAsync(lists.count, 0, static_cast<size_t>(cleared) * 4, call.context.stream);
+  if (error != cudaSuccess) return cuda_fail(error, "clearing the workspace");
   const auto longs = static_cast<unsigned>(least(256, rows / (kShort + 1)));
   hd_status status =
       launch(call, count_ids, grid_for(rows), kThreads, 0, ids, rows, table.vocabulary, lists, call.context.faults + call.op);
@@ -353,10 +448,6 @@ hd_status backward(const Call& call) {
   const bool plain = is_flat(dy) && table.vector && table.features % kWidth<T> == 0;
   if (status == HD_OK)
     status = launch(call, plain ? sum_lists<T, true> : sum_lists<T, false>, grid, dim3(32, 8), 0, dy, table, lists, segments);
-  if (status == HD_OK && longs > 0) {
-    const auto blocks = static_cast<unsigned>(least(64, ceil_div(table.features, kThreads)));
-    status = launch(call, join_pieces<T>, dim3(longs, blocks), kThreads, 0, table, lists);
-  }
   return status;
 }
 }  // namespace

@@ -2,13 +2,14 @@
 // s = x + residual; y = (s - mean) * rstd * (weight + offset) + bias.
 // Shapes: x, residual, s, y, dy, ds, dx [N..,F]; weight, bias, dweight, dbias [F]; mean, rstd f32 [N..].
 // Work: rows of whole packs of up to 8192 f32 (16384 16-bit; backward half of that) elements stay in registers (rows.h), so memory is read
-// once: forward a team per row, or without a residual teams that stride over the rows, with the next one on its way; backward teams that
-// stride over the rows, with the next row on its way while one is worked on, and with dweight and dbias summed in registers on the way
-// (column_sums.h joins the teams' sums). Other rows go the general way: teams of up to 256 threads, forward with what does not fit into
-// registers read again, backward in one kernel for dx and one for the weights. On chip: packs and sums in registers; no spills (README.md
-// has the counts). Numerics: f32; the variance is taken about the mean in a second pass over the registers. With s, y is the norm of s as
-// it was rounded. Cost: forward 2 (4 with residual and s), backward 3 (4 with ds) N F elements: bandwidth-bound. Deterministic: every sum
-// has a fixed order. Checked on: see README.md.
+// once. Forward a warp per row of up to 16 packs to a lane, without a residual: no barrier; else a team per row, or without a residual
+// teams that stride over the rows, with the next one on its way. Backward teams that stride over the rows, with the next row on its way
+// while one is worked on, and with dweight and dbias summed in registers on the way (column_sums.h joins the teams' sums). Other rows go
+// the general way: teams of up to 256 threads, forward with what does not fit into registers read again, backward in one kernel for dx and
+// one for the weights. On chip: packs and sums in registers, backward's weights in shared memory; no spills (README.md has the counts).
+// Numerics: f32; the variance is taken about the mean in a second pass over the registers. With s, y is the norm of s as it was rounded.
+// Cost: forward 2 (4 with residual and s), backward 3 (4 with ds) N F elements: bandwidth-bound. Deterministic: every sum has a fixed
+// order. Checked on: see README.md.
 #include "check.h"
 #include "column_sums.h"
 #include "rows.h"
@@ -140,6 +141,61 @@ __global__ void __launch_bounds__(K == 1 ? kThreads : 512, K == 2 ? 2 : 1) norm_
   }
 }
 
+constexpr int kRowsOfBlock = 4;  // of norm_warp
+
+// A row of K packs to a lane in the registers of a warp. Weights are asked for again for each row: the first-level cache has them, as the
+// rows go around it.
+template <class T, int K>
+__global__ void __launch_bounds__(32 * kRowsOfBlock, K == 8 ? 8 : 5) norm_warp(FlatForward<T> w) {
+  constexpr int W = kWidth<T>;
+  const int packs = static_cast<int>(w.features / W), lane = static_cast<int>(threadIdx.x);
+  const int64_t row = static_cast<int64_t>(blockIdx.x) * kRowsOfBlock + threadIdx.y;
+  if (row >= w.rows) return;  // the same for a warp
+  const float count = static_cast<float>(w.features);
+  const bool centred = w.p.kind == 0;
+  Bits<T> x[K];
+#pragma unroll
+  for (int k = 0; k < K; k++) x[k] = pack_once(w.x.row(row), lane + 32 * k, packs);
+  float v[W], mean = 0, sum[1] = {};
+  if (centred) {
+#pragma unroll
+    for (int k = 0; k < K; k++) {
+      unpack(x[k], v);
+#pragma unroll
+      for (int i = 0; i < W; i++) sum[0] += v[i];  // packs past the end are 0
+      forget(x[k]);
+    }
+    join_lanes<Add>(sum);
+    mean = sum[0] / count;
+    sum[0] = 0;
+  }
+#pragma unroll
+  for (int k = 0; k < K; k++) {
+    const float shift = lane + 32 * k < packs ? mean : 0.0f;
+    unpack(x[k], v);
+#pragma unroll
+    for (int i = 0; i < W; i++) sum[0] = fmaf(v[i] - shift, v[i] - shift, sum[0]);
+    forget(x[k]);
+  }
+  join_lanes<Add>(sum);
+  const float rstd = 1.0f / sqrtf(sum[0] / count + w.p.eps);
+  if (lane == 0) {
+    if (w.mean.data != nullptr) *w.mean.row(row) = mean;
+    if (w.rstd.data != nullptr) *w.rstd.row(row) = rstd;
+  }
+#pragma unroll
+  for (int k = 0; k < K; k++) {
+    const int pack = lane + 32 * k;
+    float scale[W], shift[W];
+    unpack(pack_at(w.weight, pack, packs), scale);
+    unpack(pack_at(w.bias, pack, w.bias != nullptr ? packs : 0), shift);
+    unpack(x[k], v);
+#pragma unroll
+    for (int i = 0; i < W; i++) v[i] = fmaf((v[i] - mean) * rstd, scale[i] + w.p.weight_offset, shift[i]);
+    store_at(w.y.row(row), pack, packs, packed<T>(v));
+  }
+}
+
 // Threads of a processor that norm_stream is made for: f16, whose packs take more instructions to open, needs more registers.
 template <class T, int K>
 constexpr int kStreamThreads = K == 2 && std::is_same_v<T, f16> ? 512 : 1024;
@@ -153,14 +209,13 @@ constexpr int stream_blocks() {
 }
 
 // Rows without a residual: each is fetched while the one before is worked on, as its 16 KB or less of loads alone would not keep memory
-// busy over the sums and barriers; the weights stay in registers. Longer rows (four packs to a thread) have loads enough.
+// busy over the sums and barriers. Longer rows (four packs to a thread) have loads enough.
 template <class T, int K>
 __global__ void __launch_bounds__(K == 1 ? kThreads : 512, stream_blocks<T, K>()) norm_stream(FlatForward<T> w) {
   constexpr int W = kWidth<T>;
   const int packs = static_cast<int>(w.features / W), mine = static_cast<int>(threadIdx.x), step = static_cast<int>(blockDim.x);
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.y;
-  Bits<T> weight[K], bias[K], now[K], next[K];
-  load_weights(w, packs, weight, bias);
+  Bits<T> now[K], next[K];
   const auto fetch = [&](int64_t index, Bits<T>(&x)[K]) {
 #pragma unroll
     for (int k = 0; k < K; k++) x[k] = pack_at(w.x.row(index), mine + k * step, index < w.rows ? packs : 0);
@@ -180,7 +235,10 @@ __global__ void __launch_bounds__(K == 1 ? kThreads : 512, stream_blocks<T, K>()
 #pragma unroll
       for (int i = 0; i < W; i++) total[0] += v[k][i];  // packs past the end are 0
     }
-    normalize_row(w, index, index < w.rows ? packs : 0, v, total, weight, bias, slot);
+    const int end = index < w.rows ? packs : 0;
+    Bits<T> weight[K], bias[K];  // on their way during the sums
+    load_weights(w, end, weight, bias);
+    normalize_row(w, index, end, v, total, weight, bias, slot);
   }
 }
 
@@ -318,53 +376,77 @@ struct FlatBackward {
         partial(w.partial) {}
 };
 
-// What a thread has of a row, as it lies in memory: fetched while the row before is worked on.
+template <class T, int K>
+__device__ void fetch_packs(const Flat<const T>& from, int64_t row, int packs, Bits<T> (&to)[K]) {
+  const int mine = static_cast<int>(threadIdx.x), step = static_cast<int>(blockDim.x);
+#pragma unroll
+  for (int k = 0; k < K; k++) to[k] = pack_at(from.row(row), mine + k * step, packs);
+}
+
+// What a thread has of a row, as it lies in memory: fetched while the row before is worked on. What is added to dx is not among it: it is
+// needed last, and asked for when its row's turn begins.
 template <class T, int K>
 struct Fetched {
-  Bits<T> dy[K], s[K], ds[K];
+  Bits<T> dy[K], s[K];
   float mean, rstd;
 
   __device__ void fetch(const FlatBackward<T>& w, int64_t row, int packs) {
-    const int end = row < w.rows ? packs : 0, mine = static_cast<int>(threadIdx.x), step = static_cast<int>(blockDim.x);
-#pragma unroll
-    for (int k = 0; k < K; k++) {
-      dy[k] = pack_at(w.dy.row(row), mine + k * step, end);
-      s[k] = pack_at(w.s.row(row), mine + k * step, end);
-      ds[k] = pack_at(w.ds.row(row), mine + k * step, w.ds.data != nullptr ? end : 0);
-    }
+    const int end = row < w.rows ? packs : 0;
+    fetch_packs(w.dy, row, end, dy);
+    fetch_packs(w.s, row, end, s);
     rstd = end > 0 ? *w.rstd.row(row) : 0.0f;
     mean = end > 0 && w.p.kind == 0 ? *w.mean.row(row) : 0.0f;
   }
 };
 
+// What is added to dx is asked for after the sums: on newer GPUs the compiler would spill with it under way during them.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1000
+constexpr bool kAddedLate = true;
+#else
+constexpr bool kAddedLate = false;
+#endif
+
 template <class T, int K>
 __global__ void __launch_bounds__(K == 1 ? kThreads : 512) norm_row_gradient(FlatBackward<T> w) {
-  constexpr int W = kWidth<T>;
+  constexpr int W = kWidth<T>, kWidest = K == 1 ? 32 : 512;  // threads of a team
+  __shared__ float4 scales[K][W / 4][kWidest];               // weight + offset, a thread's own: in registers they would cost blocks
   const int packs = static_cast<int>(w.features / W), mine = static_cast<int>(threadIdx.x), step = static_cast<int>(blockDim.x);
   const int64_t team = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y;
   const float share = 1.0f / static_cast<float>(w.features);
-  Bits<T> weight[K];
-  float dweight[K][W] = {}, dbias[K][W] = {};
+  float dweight[K][W] = {}, dbias[K][W] = {}, dy[W], x[W], scale[W];
+  Fetched<T, K> even, odd;
+  even.fetch(w, team, packs);
 #pragma unroll
-  for (int k = 0; k < K; k++) weight[k] = pack_at(w.weight, mine + k * step, packs);
-  Fetched<T, K> now, next;
-  now.fetch(w, team, packs);
-  int slot = 0;
-  // The teams of a block go round together, as they meet at the barriers of row_sum.
-  for (int64_t first = team - threadIdx.y; first < w.rows; first += w.teams) {
-    const int64_t row = first + threadIdx.y;
+  for (int k = 0; k < K; k++) {
+    unpack(pack_at(w.weight, mine + k * step, packs), scale);
+#pragma unroll
+    for (int i = 0; i < W; i += 4) {
+      const float offset = w.p.weight_offset;
+      if (threadIdx.y == 0)
+        scales[k][i / 4][mine] = make_float4(scale[i] + offset, scale[i + 1] + offset, scale[i + 2] + offset, scale[i + 3] + offset);
+    }
+  }
+  __syncthreads();
+  const auto turn = [&](int64_t row, Fetched<T, K>& now, Fetched<T, K>& next, int slot) {
+    const int end = row < w.rows ? packs : 0;
+    Bits<T> added[K];
+    if (!kAddedLate) fetch_packs(w.ds, row, w.ds.data != nullptr ? end : 0, added);
     next.fetch(w, row + w.teams, packs);
-    float dy[W], x[W], scale[W], sums[2] = {};
     const auto open = [&](int k) {  // x: the normalised input; past the end dy is 0
       unpack(now.dy[k], dy);
       unpack(now.s[k], x);
-      unpack(weight[k], scale);
+#pragma unroll
+      for (int i = 0; i < W; i += 4) {
+        const float4 four = scales[k][i / 4][mine];
+        scale[i] = four.x, scale[i + 1] = four.y, scale[i + 2] = four.z, scale[i + 3] = four.w;
+      }
 #pragma unroll
       for (int i = 0; i < W; i++) {
         x[i] = (x[i] - now.mean) * now.rstd;
-        scale[i] = dy[i] * (scale[i] + w.p.weight_offset);
+        scale[i] *= dy[i];
       }
     };
+    float sums[2] = {};
 #pragma unroll
     for (int k = 0; k < K; k++) {
       open(k);
@@ -377,22 +459,27 @@ __global__ void __launch_bounds__(K == 1 ? kThreads : 512) norm_row_gradient(Fla
       forget(now.s[k]);
     }
     row_sum(sums, slot);
-    slot ^= 1;
+    if (kAddedLate) fetch_packs(w.ds, row, w.ds.data != nullptr ? end : 0, added);
     const float c1 = w.p.kind == 0 ? sums[0] * share : 0.0f, c2 = sums[1] * share;
 #pragma unroll
     for (int k = 0; k < K; k++) {
       float ds[W];
       open(k);
-      unpack(now.ds[k], ds);
+      unpack(added[k], ds);
 #pragma unroll
       for (int i = 0; i < W; i++) {
         dweight[k][i] = fmaf(dy[i], x[i], dweight[k][i]);
         dbias[k][i] += dy[i];
-        ds[i] += now.rstd * (scale[i] - c1 - x[i] * c2);
+        ds[i] = fmaf(now.rstd, fmaf(-x[i], c2, scale[i] - c1), ds[i]);
       }
-      store_at(w.dx.row(row), mine + k * step, row < w.rows ? packs : 0, packed<T>(ds));
+      store_at(w.dx.row(row), mine + k * step, end, packed<T>(ds));
     }
-    now = next;
+  };
+  // The teams of a block go round together, as they meet at the barriers of row_sum.
+  for (int64_t first = team - threadIdx.y; first < w.rows; first += 2 * w.teams) {
+    turn(first + threadIdx.y, even, odd, 0);
+    if (first + w.teams >= w.rows) break;
+    turn(first + w.teams + threadIdx.y, odd, even, 1);
   }
   if (w.partial == nullptr) return;
   float* to = w.partial + team * 2 * w.features;
@@ -493,6 +580,10 @@ hd_status forward(const Call& call) {
   const int64_t packs = w.features / kWidth<T>;
   const bool flat = is_flat(w.x, w.residual, w.y, w.s) && is_flat_column(w.mean, w.rstd) && w.weight_vector && w.bias_vector;
   if (flat && packs > 0 && w.features % kWidth<T> == 0 && packs <= 2048) {
+    if (!call.has(1) && packs > 64 && packs <= 512) {
+      return launch(call, packs <= 256 ? norm_warp<T, 8> : norm_warp<T, 16>, dim3(static_cast<unsigned>(ceil_div(w.rows, kRowsOfBlock))),
+                    dim3(32, kRowsOfBlock), 0, FlatForward<T>(w));
+    }
     const int k = packs <= 32 ? 1 : packs <= 64 || (packs > 128 && packs <= 1024) ? 2 : 4;
     const dim3 team = row_team(packs, k);
     if (!call.has(1) && k <= 2) {  // as many blocks as are resident at once, all with as many rows

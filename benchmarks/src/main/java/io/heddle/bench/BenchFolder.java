@@ -3,11 +3,11 @@ package io.heddle.bench;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.heddle.checkpoint.WholeFile;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -24,6 +24,7 @@ final class BenchFolder {
   private final Path folder;
   private final String command;
   private final List<Row> rows = new ArrayList<>();
+  private final StringBuilder lines = new StringBuilder(); // the same, as they are kept
   private final Set<String> done = new HashSet<>();
 
   /**
@@ -34,9 +35,9 @@ final class BenchFolder {
   BenchFolder(Path folder, String command) throws IOException {
     this.folder = Files.createDirectories(folder);
     this.command = command;
-    Path file = folder.resolve("command.txt");
-    if (Files.exists(file)) {
-      String before = Files.readString(file).strip();
+    Path told = folder.resolve("command.txt");
+    if (Files.exists(told)) {
+      String before = Files.readString(told).strip();
       if (!before.equals(command)) {
         throw new IOException(
             "--out %s holds rows of 'heddle %s': name another folder, or delete that one"
@@ -44,29 +45,27 @@ final class BenchFolder {
       }
       read();
     }
-    Files.writeString(file, command + "\n");
+    Files.writeString(told, command + "\n");
   }
 
-  private Path lines() {
+  private Path file() {
     return folder.resolve("rows.jsonl");
   }
 
   private void read() throws IOException {
-    if (!Files.exists(lines())) {
+    if (!Files.exists(file())) {
       return;
     }
-    List<String> whole = new ArrayList<>();
-    for (String line : Files.readAllLines(lines())) {
+    for (String line : Files.readAllLines(file())) {
       try {
         JsonNode node = JSON.readTree(line);
         rows.add(Row.of(node));
         done.add(node.path(CONTEST).asText());
-        whole.add(line);
+        lines.append(line).append('\n');
       } catch (JsonProcessingException e) {
-        break; // the last one, torn when the process was killed
+        break; // somebody else's hand: a run leaves whole lines
       }
     }
-    Files.write(lines(), whole);
   }
 
   /** Whether a contest's rows are there. */
@@ -81,12 +80,12 @@ final class BenchFolder {
 
   /** Adds a contest's rows, and draws the table and the charts anew. */
   void add(String contest, List<Row> more) throws IOException {
-    StringBuilder text = new StringBuilder();
     for (Row row : more) {
-      ObjectNode node = row.toNode().put(CONTEST, contest);
-      text.append(node).append('\n');
+      lines.append(row.toNode().put(CONTEST, contest)).append('\n');
     }
-    Files.writeString(lines(), text, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+    // Whole: a contest that is cut off between two of its rows would pass for done.
+    byte[] text = lines.toString().getBytes(StandardCharsets.UTF_8);
+    WholeFile.write(file(), out -> out.write(text));
     rows.addAll(more);
     done.add(contest);
     BenchReport.write(folder, rows, command);

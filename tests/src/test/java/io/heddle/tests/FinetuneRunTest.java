@@ -1,14 +1,12 @@
 package io.heddle.tests;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -22,23 +20,19 @@ class FinetuneRunTest {
   @TempDir Path folder;
 
   private ProcessBuilder command(Path data, String name, String... more) {
-    List<String> all =
-        new ArrayList<>(
-            List.of(
-                Repository.root().resolve("heddle").toString(),
-                "finetune",
-                "classify",
-                "--data",
-                data.toString(),
-                "--out",
-                folder.resolve(name).toString(),
-                "--threads",
-                "2",
-                "--quiet"));
-    all.addAll(List.of(more));
-    return new ProcessBuilder(all)
-        .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-        .redirectError(ProcessBuilder.Redirect.INHERIT);
+    ProcessBuilder out =
+        KilledRun.heddle(
+            "finetune",
+            "classify",
+            "--data",
+            data.toString(),
+            "--out",
+            folder.resolve(name).toString(),
+            "--threads",
+            "2",
+            "--quiet");
+    out.command().addAll(List.of(more));
+    return out;
   }
 
   private ProcessBuilder small(Path data, String name) {
@@ -76,26 +70,10 @@ class FinetuneRunTest {
       text.append('\n');
     }
     Path data = Files.writeString(folder.resolve("data.txt"), text);
-    assertEquals(0, small(data, "a").start().waitFor());
-    String expected = Files.readString(folder.resolve("a/metrics.jsonl"));
+    String expected =
+        KilledRun.endsInTheSameBytes(
+            name -> small(data, name), folder, "model/model.safetensors", "result.json");
     assertEquals(EPOCHS, expected.lines().filter(l -> l.contains("dev_accuracy")).count());
-
-    Process killed = small(data, "b").start();
-    Path metrics = folder.resolve("b/metrics.jsonl");
-    int half = (int) expected.lines().count() / 2;
-    while (killed.isAlive()
-        && (!Files.exists(metrics) || Files.readAllLines(metrics).size() < half)) {
-      Thread.sleep(2);
-    }
-    assertTrue(killed.isAlive(), "the run was over before it could be killed");
-    killed.destroyForcibly().waitFor(); // SIGKILL
-    assertFalse(Files.exists(folder.resolve("b/result.json")));
-    assertEquals(0, small(data, "b").start().waitFor());
-    assertEquals(expected, Files.readString(metrics));
-    for (String file : new String[] {"model/model.safetensors", "result.json"}) {
-      assertEquals(
-          -1, Files.mismatch(folder.resolve("a/" + file), folder.resolve("b/" + file)), file);
-    }
   }
 
   // The Stanford Sentiment Treebank's sentences, from nothing; the whole recipe, which reaches

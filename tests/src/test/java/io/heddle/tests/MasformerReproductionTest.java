@@ -18,6 +18,7 @@ import io.heddle.methods.longrange.RecallPlan;
 import io.heddle.methods.longrange.TextFindings;
 import io.heddle.methods.longrange.TextPlan;
 import io.heddle.methods.longrange.TextReproduction;
+import io.heddle.models.Schedule.Placement;
 import io.heddle.progress.ProgressListener;
 import io.heddle.tensor.DType;
 import java.io.IOException;
@@ -105,7 +106,9 @@ class MasformerReproductionTest {
   @Test
   void textToo(@TempDir Path folder) throws IOException {
     Path text = Files.writeString(folder.resolve("words.txt"), SmallRun.text(3000));
-    TextPlan plan = new TextPlan(4, 16, 2, 300, 64, "window:8", 2, 4, 1e-2f, DType.F32, 0.1);
+    TextPlan plan =
+        new TextPlan(
+            4, 16, 2, 300, 160, "window:8", Placement.TOP, 2, 4, 1e-2f, DType.F32, 0.1, 0.4, 3);
     try (Backend backend = Backends.open("auto", new BackendOptions(0, 1))) {
       Path out = folder.resolve("out");
       TextFindings f =
@@ -113,20 +116,23 @@ class MasformerReproductionTest {
                   new TextReproduction(plan, text, List.of(3L), backend, out, ProgressListener.NONE)
                       .run())
               .getFirst();
-      assertEquals("FWWW", f.row(TextFindings.MIXED).letters());
+      assertEquals("WWWF", f.row(TextFindings.MIXED).letters());
       TextFindings.Row full = f.row(TextFindings.FULL);
       TextFindings.Row sparse = f.row(TextFindings.SPARSE);
       assertEquals(1, full.pairs());
       assertEquals(1, full.predicted());
       assertTrue(sparse.pairs() < 0.25 && sparse.predicted() < 1);
-      for (TextFindings.Losses of : List.of(full.near(), full.far(), full.outside())) {
+      for (TextFindings.Losses of :
+          List.of(full.near(), full.far(), full.outside(), full.quoted())) {
         assertTrue(of.count() > 0 && of.mean() > 0, of.toString());
       }
       assertTrue(full.near().count() + full.far().count() <= full.all().count());
       assertTrue(full.outside().count() < full.far().count());
       assertEquals(full.far().counts(), sparse.far().counts());
+      assertEquals(full.quoted().counts(), sparse.quoted().counts());
       String markdown = Files.readString(out.resolve("results.md"));
       assertTrue(markdown.contains("60 % of the attention cost is cut"), markdown);
+      assertTrue(markdown.contains("quotations that no sparse layer leads to"), markdown);
       // Done: the same command reads what is there, and measures nothing again.
       String log = Files.readString(out.resolve("seed-3/evaluations.jsonl"));
       new TextReproduction(plan, text, List.of(3L), backend, out, ProgressListener.NONE).run();

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.heddle.autograd.Randomness;
 import io.heddle.autograd.Tape;
 import io.heddle.models.RecurrentLm;
+import io.heddle.nn.CharCnn;
 import io.heddle.nn.Parameters;
 import io.heddle.nn.RecurrentStack;
 import io.heddle.nn.RecurrentStack.Kind;
@@ -13,13 +14,19 @@ import io.heddle.op.Losses;
 import io.heddle.op.ProjectedLstm;
 import io.heddle.op.Recurrent;
 import io.heddle.op.Sequences;
+import io.heddle.progress.ProgressListener;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
+import io.heddle.text.Spelling;
+import io.heddle.text.Tokenizer;
+import io.heddle.text.WordPieceTrainer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.DoubleSupplier;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -185,8 +192,24 @@ class RecurrentGradientTest {
         kind == Kind.LSTMP
             ? new RecurrentLm.Projection(2, new ProjectedLstm.Clips(0.7f, 0.6f))
             : null;
-    RecurrentLm.Shape shape = new RecurrentLm.Shape(kind, 6, 3, 4, 2, drops, projection);
-    try (RecurrentLm model = RecurrentLm.random(shape, lab.backend, DType.F64, 1)) {
+    RecurrentLm.Shape shape = new RecurrentLm.Shape(kind, 6, 3, 4, 2, drops, projection, null);
+    languageModel(shape, null);
+  }
+
+  // Words by their characters, each read once: rows 0 and 3 of what is read are used twice.
+  @Test
+  void languageModelOfCharacters() {
+    RecurrentLm.Drops drops = new RecurrentLm.Drops(0.2f, 0, 0.2f, 0.2f, 0);
+    List<CharCnn.Filters> filters = List.of(new CharCnn.Filters(1, 2), new CharCnn.Filters(2, 3));
+    RecurrentLm.Characters characters = new RecurrentLm.Characters(2, filters, 1);
+    RecurrentLm.Shape shape = new RecurrentLm.Shape(Kind.LSTM, 6, 3, 4, 1, drops, null, characters);
+    // The five special tokens and a word.
+    Tokenizer words = new WordPieceTrainer(6, false, ProgressListener.NONE).add("loom").words(1);
+    languageModel(shape, Spelling.of(words, characters.widest()));
+  }
+
+  private void languageModel(RecurrentLm.Shape shape, @Nullable Spelling spelling) {
+    try (RecurrentLm model = RecurrentLm.random(shape, spelling, lab.backend, DType.F64, 1)) {
       for (Tensor p : model.parameters().values()) {
         p.copyFrom(Lab.normal(p.size() + 7, p.size()));
       }

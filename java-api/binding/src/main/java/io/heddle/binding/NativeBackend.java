@@ -28,9 +28,16 @@ public abstract class NativeBackend implements Backend {
   /** {@link Params.Binary}'s kind of an addition. */
   protected static final int ADD = 0;
 
-  // Per thread: room for the addresses, then for the parameters.
-  private static final ThreadLocal<MemorySegment> FRAME =
-      ThreadLocal.withInitial(() -> Arena.ofAuto().allocate(8L * MAX_TENSORS + PARAMS_BYTES, 64));
+  // Both are cut once: a slice would be an object for every call.
+  private record Frame(MemorySegment descriptors, MemorySegment values) {
+    static Frame make() {
+      MemorySegment all = Arena.ofAuto().allocate(8L * MAX_TENSORS + PARAMS_BYTES, 64);
+      return new Frame(
+          all.asSlice(0, 8L * MAX_TENSORS), all.asSlice(8L * MAX_TENSORS, PARAMS_BYTES));
+    }
+  }
+
+  private static final ThreadLocal<Frame> FRAME = ThreadLocal.withInitial(Frame::make);
 
   private final String name;
   private final int index;
@@ -171,8 +178,9 @@ public abstract class NativeBackend implements Backend {
       throw new IllegalArgumentException(
           op.opName() + " with " + tensors.length + " tensors; at most " + MAX_TENSORS);
     }
-    MemorySegment frame = FRAME.get();
-    MemorySegment values = frame.asSlice(8L * MAX_TENSORS, PARAMS_BYTES);
+    Frame frame = FRAME.get();
+    MemorySegment descriptors = frame.descriptors();
+    MemorySegment values = frame.values();
     params.writeTo(values);
     int held = 0;
     int status;
@@ -189,12 +197,12 @@ public abstract class NativeBackend implements Backend {
           touched(tensor);
           descriptor = Descriptor.of(tensor);
         }
-        frame.setAtIndex(ValueLayout.JAVA_LONG, held, descriptor);
+        descriptors.setAtIndex(ValueLayout.JAVA_LONG, held, descriptor);
         held++;
       }
       status =
           transport.run(
-              context, number(op), frame.address(), held, values.address(), params.bytes());
+              context, number(op), descriptors.address(), held, values.address(), params.bytes());
       if (span != null) {
         span.end(name, op, tensors);
       }
@@ -349,7 +357,7 @@ public abstract class NativeBackend implements Backend {
 
   private Recording recorded(Runnable body) {
     Recording open = new Recording(this::replay, this::forget);
-    MemorySegment number = FRAME.get();
+    MemorySegment number = FRAME.get().descriptors();
     boolean whole = false;
     recording = open;
     try {

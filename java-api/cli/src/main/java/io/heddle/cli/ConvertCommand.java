@@ -39,7 +39,7 @@ final class ConvertCommand implements Callable<Integer> {
       names = {"--schedule", "--pattern"},
       defaultValue = "",
       description = {
-        "Attention per layer, e.g. 'block:1024,full@bottom:4' or 'window:512,full@every:6'",
+        "Attention per layer, e.g. 'block:1024,full@bottom:4', or a preset as masformer",
         "(default: as it was)."
       })
   private String schedule = "";

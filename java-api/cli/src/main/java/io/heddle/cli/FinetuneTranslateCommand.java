@@ -175,6 +175,7 @@ final class FinetuneTranslateCommand extends FinetuneVerb {
 
   @Override
   int train(Path from, Path to) throws IOException {
+    kind.check();
     ParallelText.Parts texts = parts(from);
     RunDirectory directory = directory(to, "translate");
     ProgressListener progress = session.progress();

@@ -5,6 +5,7 @@ import io.heddle.methods.longrange.MasformerReproduction;
 import io.heddle.methods.longrange.RecallPlan;
 import io.heddle.methods.longrange.TextPlan;
 import io.heddle.methods.longrange.TextReproduction;
+import io.heddle.models.Schedule.Placement;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
@@ -56,7 +57,7 @@ final class ReproduceMasformerCommand implements Callable<Integer> {
       description = {
         "File or folder of long texts: adds, in OUT/text, three models on rows of 4096 tokens, with"
             + " full",
-        "attention everywhere, in the bottom quarter of the layers, and nowhere (for a GPU)."
+        "attention everywhere, in a quarter of the layers, and nowhere (for a GPU)."
       })
   private @Nullable Path data;
 
@@ -89,10 +90,39 @@ final class ReproduceMasformerCommand implements Callable<Integer> {
   private int textVocabulary;
 
   @Option(
+      names = "--text-quoted",
+      paramLabel = "SHARE",
+      defaultValue = "0",
+      description = {
+        "Share of each row's tokens that repeat an earlier passage from beyond all sparse layers'"
+            + " reach, in training",
+        "and, apart, when scored (default: 0)."
+      })
+  private double textQuoted;
+
+  @Option(
+      names = "--text-start",
+      paramLabel = "STEPS",
+      defaultValue = "0",
+      description = {
+        "Steps on rows of 512 tokens before, windows or blocks an eighth as long (default: 0)."
+      })
+  private long textStart;
+
+  @Option(
       names = "--sparse",
       defaultValue = "window:256",
       description = "Attention of sparse layers on text (default: window:256).")
   private String sparse = "window:256";
+
+  @Option(
+      names = "--text-full",
+      paramLabel = "PLACE",
+      defaultValue = "BOTTOM",
+      description =
+          "Where the mixed model's full layers stand on text: bottom, middle, top or every"
+              + " (default: bottom).")
+  private Placement textFull = Placement.BOTTOM;
 
   ReproduceMasformerCommand() {}
 
@@ -101,6 +131,12 @@ final class ReproduceMasformerCommand implements Callable<Integer> {
     if (seeds < 1 || textSeeds < 1) {
       throw new ParameterException(
           spec.commandLine(), "--seeds and --text-seeds must be at least 1");
+    }
+    if (!(textQuoted >= 0 && textQuoted < 1)) {
+      throw new ParameterException(spec.commandLine(), "--text-quoted must be from 0 to below 1");
+    }
+    if (textStart < 0) {
+      throw new ParameterException(spec.commandLine(), "--text-start must not be negative");
     }
     if (textOnly && data == null) {
       throw new ParameterException(spec.commandLine(), "--text-only needs --data");
@@ -126,7 +162,11 @@ final class ReproduceMasformerCommand implements Callable<Integer> {
 
   private boolean text(Backend backend, Path texts) {
     long each = quick ? Math.max(1, textSteps / 10) : textSteps;
-    TextPlan plan = TextPlan.LARGE.sized(textVocabulary, each, textBatch, sparse);
+    TextPlan plan =
+        TextPlan.LARGE
+            .sized(textVocabulary, each, textBatch)
+            .attending(sparse, textFull)
+            .taught(textQuoted, quick ? textStart / 10 : textStart);
     Path folder = out.resolve("text");
     TextReproduction reproduction =
         new TextReproduction(plan, texts, seeds(textSeeds), backend, folder, session.progress());

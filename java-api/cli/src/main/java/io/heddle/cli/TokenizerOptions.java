@@ -22,6 +22,12 @@ final class TokenizerOptions {
       description = "Size of a trained tokenizer (default: 4096).")
   private int vocab;
 
+  @Option(
+      names = "--words",
+      description =
+          "Train it on whole words: the most frequent ones of those seen twice, others are [UNK].")
+  private boolean words;
+
   TokenizerOptions() {}
 
   /**
@@ -34,8 +40,16 @@ final class TokenizerOptions {
       @Nullable Path model, Path run, Iterable<String> texts, ProgressListener progress)
       throws IOException {
     Path given = tokenizer != null ? tokenizer : model;
-    return given != null
-        ? Tokenizers.load(given)
-        : Tokenizers.keptOrTrained(run.resolve("tokenizer"), vocab, texts, progress);
+    if (given != null) {
+      if (words) {
+        throw new IllegalArgumentException(
+            "--words trains a tokenizer, and there is one already: " + given);
+      }
+      return Tokenizers.load(given);
+    }
+    Path kept = run.resolve("tokenizer");
+    return words
+        ? Tokenizers.keptOrTrainedWords(kept, vocab, texts)
+        : Tokenizers.keptOrTrained(kept, vocab, texts, progress);
   }
 }

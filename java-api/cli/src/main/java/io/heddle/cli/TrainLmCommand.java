@@ -95,7 +95,8 @@ final class TrainLmCommand implements Callable<Integer> {
   @Option(
       names = "--schedule",
       defaultValue = "full",
-      description = "Attention per layer, e.g. 'window:128,full@3' (default: full).")
+      description =
+          "Attention per layer, e.g. 'window:128,full@3' or a preset as masformer (default: full).")
   private String schedule = "full";
 
   @Option(names = "--seq", defaultValue = "512", description = "Tokens of a row (default: 512).")

@@ -12,6 +12,7 @@ import io.heddle.nn.RecurrentStack;
 import io.heddle.op.ProjectedLstm;
 import io.heddle.progress.ProgressListener;
 import io.heddle.tensor.DType;
+import io.heddle.text.Spelling;
 import io.heddle.text.Tokenizer;
 import io.heddle.train.RunDirectory;
 import io.heddle.train.TrainConfig;
@@ -27,6 +28,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** {@code heddle train recurrent}: a recurrent language model on text files. */
@@ -44,6 +46,7 @@ final class TrainRecurrentCommand implements Callable<Integer> {
   @Mixin private Session session = new Session();
   @Mixin private TextOptions text = new TextOptions();
   @Mixin private TokenizerOptions words = new TokenizerOptions();
+  @Mixin private CharacterOptions spelt = new CharacterOptions();
   @Mixin private RecipeOptions recipe = new RecipeOptions();
   @Mixin private CacheOptions cache = new CacheOptions();
 
@@ -165,6 +168,8 @@ final class TrainRecurrentCommand implements Callable<Integer> {
   @Override
   public Integer call() throws IOException {
     RecurrentLm.Projection projected = projection();
+    RecurrentLm.Drops dropped = drops();
+    RecurrentLm.Characters characters = spelt.characters();
     TextOptions.Parts parts = text.parts();
     RunDirectory directory = new RunDirectory(out);
     directory.begin(Session.settings(spec, "recurrent"));
@@ -175,7 +180,8 @@ final class TrainRecurrentCommand implements Callable<Integer> {
     LmData tokens = LmData.of(tokenizer, parts.train(), parts.held());
     RecurrentLm.Shape shape =
         new RecurrentLm.Shape(
-            cell, tokens.tokenizer().vocabularySize(), dim, hidden, layers, drops(), projected);
+            cell, known(tokenizer), dim, hidden, layers, dropped, projected, characters);
+    Spelling spelling = characters == null ? null : Spelling.of(tokenizer, characters.widest());
     RecurrentRun.Setting setting =
         new RecurrentRun.Setting(
             loop(tokens),
@@ -183,46 +189,72 @@ final class TrainRecurrentCommand implements Callable<Integer> {
             cache.options(),
             sample);
     try (Backend backend = session.open();
-        RecurrentLm model = RecurrentLm.random(shape, backend, DType.F32, seed)) {
+        RecurrentLm model = RecurrentLm.random(shape, spelling, backend, DType.F32, seed)) {
       RecurrentRun run = new RecurrentRun(model, tokens, setting, directory, progress);
       RecurrentRun.Outcome outcome =
           Session.interruptible(run::stop, () -> run.run("train recurrent"));
-      Score plain = outcome.plain();
-      Score cached = outcome.cached();
-      if (plain == null || cached == null) {
-        return INTERRUPTED;
-      }
-      PrintWriter writer = spec.commandLine().getOut();
-      writer.printf(
-          Locale.ROOT,
-          "held out, %d tokens: perplexity %.2f, with cache %.2f (%.4f and %.4f bits per byte)%n",
-          plain.tokens(),
-          plain.perplexity(),
-          cached.perplexity(),
-          plain.bitsPerByte(),
-          cached.bitsPerByte());
-      writer.printf("model: %s%nreport: %s%n", outcome.model(), out.resolve("report.html"));
-      writer.flush();
-      return 0;
+      return ended(outcome);
     }
+  }
+
+  private int ended(RecurrentRun.Outcome outcome) {
+    Score plain = outcome.plain();
+    Score cached = outcome.cached();
+    if (plain == null || cached == null) {
+      return INTERRUPTED;
+    }
+    PrintWriter writer = spec.commandLine().getOut();
+    writer.printf(
+        Locale.ROOT,
+        "held out, %d tokens: perplexity %.2f, with cache %.2f (%.4f and %.4f bits per byte)%n",
+        plain.tokens(),
+        plain.perplexity(),
+        cached.perplexity(),
+        plain.bitsPerByte(),
+        cached.bitsPerByte());
+    writer.printf("model: %s%nreport: %s%n", outcome.model(), out.resolve("report.html"));
+    writer.flush();
+    return 0;
+  }
+
+  // The size of the vocabulary, from which classes are drawn without repetition.
+  private int known(Tokenizer tokenizer) {
+    int size = tokenizer.vocabularySize();
+    if (sampled < 0 || sampled > size) {
+      throw wrong(
+          "--sampled is "
+              + sampled
+              + "; it can be 0 for all classes, or up to the "
+              + size
+              + " of the vocabulary");
+    }
+    return size;
   }
 
   private RecurrentLm.@Nullable Projection projection() {
     if (cell != RecurrentStack.Kind.LSTMP) {
       if (projection != 0 || clipCells != 0 || clipOutputs != 0) {
-        throw new IllegalArgumentException(
-            "--projection, --clip-cells and --clip-outputs are for --cell lstmp");
+        throw wrong("--projection, --clip-cells and --clip-outputs are for --cell lstmp");
       }
       return null;
+    }
+    if (projection < 0 || clipCells < 0 || clipOutputs < 0) {
+      throw wrong("--projection, --clip-cells and --clip-outputs cannot be negative");
+    }
+    if (projection > 0 && layers == 1) {
+      throw wrong("--projection is of the layers before the last one, and --layers is 1");
     }
     return new RecurrentLm.Projection(
         projection > 0 ? projection : dim, new ProjectedLstm.Clips(clipCells, clipOutputs));
   }
 
+  private ParameterException wrong(String what) {
+    return new ParameterException(spec.commandLine(), what);
+  }
+
   private RecurrentLm.Drops drops() {
-    if (drops.size() != 5) {
-      throw new IllegalArgumentException(
-          "--drops has " + drops.size() + " numbers; it takes five, see --help");
+    if (drops.size() != 5 || drops.stream().anyMatch(p -> p < 0 || p >= 1)) {
+      throw wrong("--drops is " + drops + "; it takes five shares from 0 to less than 1");
     }
     return new RecurrentLm.Drops(
         drops.get(0), drops.get(1), drops.get(2), drops.get(3), drops.get(4));

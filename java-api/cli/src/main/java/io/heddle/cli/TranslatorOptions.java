@@ -7,8 +7,12 @@ import io.heddle.models.Translators;
 import io.heddle.models.Translators.Marks;
 import io.heddle.text.Tokenizer;
 import java.nio.file.Path;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 /** Options that say which encoder-decoder is trained, and with which tokenizer. */
 final class TranslatorOptions {
@@ -36,6 +40,14 @@ final class TranslatorOptions {
     LEARNED
   }
 
+  private static final List<String> OF_TRANSFORMERS =
+      List.of("--heads", "--inner", "--norms", "--norm", "--positions");
+  private static final List<String> OF_GNMT = List.of("--both");
+  private static final List<String> OF_NEW_MODELS = List.of("--family", "--dim", "--layers");
+
+  @Spec(Spec.Target.MIXEE)
+  private CommandSpec spec = CommandSpec.create();
+
   @Option(
       names = "--model",
       description = "Model folder to start from: an encoder-decoder in Hugging Face's layout.")
@@ -56,8 +68,8 @@ final class TranslatorOptions {
       names = "--family",
       defaultValue = "TRANSFORMER",
       description =
-          "What a new model is: transformer, or gnmt (LSTM layers with attention; options of heads,"
-              + " norms and positions do not apply; default: transformer).")
+          "What a new model is: transformer, or gnmt (LSTM layers with attention, without heads,"
+              + " norms and positions; default: transformer).")
   private Kind family = Kind.TRANSFORMER;
 
   @Option(
@@ -124,6 +136,39 @@ final class TranslatorOptions {
   /** The learning rate that is usual for the model. */
   float usualRate() {
     return model != null ? 5e-5f : 1e-3f;
+  }
+
+  /**
+   * Refuses options that would change nothing about the model.
+   *
+   * @throws ParameterException naming the option
+   */
+  void check() {
+    if (model != null) {
+      String why = "is for a new model, not for one from --model";
+      refuse(OF_NEW_MODELS, why);
+      refuse(OF_TRANSFORMERS, why);
+      refuse(OF_GNMT, why);
+    } else if (family == Kind.GNMT) {
+      refuse(OF_TRANSFORMERS, "does not go with --family gnmt");
+      if (both < 1 || both > layers) {
+        throw wrong("--both is " + both + "; it can be 1 to the " + layers + " of --layers");
+      }
+    } else {
+      refuse(OF_GNMT, "is for --family gnmt");
+    }
+  }
+
+  private void refuse(List<String> options, String why) {
+    for (String option : options) {
+      if (spec.commandLine().getParseResult().hasMatchedOption(option)) {
+        throw wrong(option + " " + why);
+      }
+    }
+  }
+
+  private ParameterException wrong(String what) {
+    return new ParameterException(spec.commandLine(), what);
   }
 
   /** The model. */

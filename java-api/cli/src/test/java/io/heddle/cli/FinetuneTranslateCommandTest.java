@@ -1,6 +1,7 @@
 package io.heddle.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -13,6 +14,7 @@ import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The verb finetune translate on six sentences, to be learnt by heart. */
@@ -59,9 +61,11 @@ class FinetuneTranslateCommandTest {
   @ParameterizedTest
   @ValueSource(
       strings = {
-        "--norms before --norm layer",
-        "--norms before --norm scale",
-        "--norms after --norm layer --positions learned"
+        "--layers 1 --heads 2 --inner 64 --norms before --norm layer",
+        "--layers 1 --heads 2 --inner 64 --norms before --norm scale",
+        "--layers 1 --heads 2 --inner 64 --norms after --norm layer --positions learned",
+        "--layers 2 --family gnmt --both 1 --clip 5",
+        "--layers 2 --family gnmt --both 2 --clip 5"
       })
   void learnsSentencesByHeart(String kind) throws IOException {
     write("train");
@@ -69,8 +73,8 @@ class FinetuneTranslateCommandTest {
     write("test");
     Files.writeString(folder.resolve("new.txt"), "the red dog runs home\nshe sings in the rain\n");
     String command =
-        "finetune translate --data @ --out @run --vocab 100 --dim 32 --layers 1 --heads 2"
-            + " --inner 64 --tokens 1000 --epochs 100 --eval-every 250 --lr 0.01 --dropout 0"
+        "finetune translate --data @ --out @run --vocab 100 --dim 32"
+            + " --tokens 1000 --epochs 100 --eval-every 250 --lr 0.01 --dropout 0"
             + " --max-length 40 "
             + kind;
     assertEquals(0, run(command + " --predict @new.txt"), err.toString());
@@ -84,6 +88,27 @@ class FinetuneTranslateCommandTest {
     assertEquals(
         0, run("finetune translate --model @run/model --predict @new.txt"), err.toString());
     assertEquals(translated, out.toString());
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      textBlock =
+          """
+          --family gnmt --heads 4              | --heads does not go with --family gnmt
+          --family gnmt --norms after          | --norms does not go with --family gnmt
+          --family gnmt --positions learned    | --positions does not go with
+          --family gnmt --layers 2 --both 3    | --both is 3; it can be 1 to the 2 of --layers
+          --family gnmt --both 0               | --both is 0
+          --both 2                             | --both is for --family gnmt
+          --model @old --family gnmt           | --family is for a new model, not for one from
+          --model @old --layers 2              | --layers is for a new model
+          """)
+  void wrongOptionsAreNamed(String options, String said) throws IOException {
+    write("train");
+    assertEquals(2, run("finetune translate --data @ --out @run " + options));
+    assertTrue(err.toString().contains(said), err.toString());
+    assertFalse(Files.exists(folder.resolve("run")));
   }
 
   @Test

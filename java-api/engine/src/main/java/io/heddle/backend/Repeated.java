@@ -47,6 +47,11 @@ public final class Repeated implements AutoCloseable {
     }
   }
 
+  /** Whether {@link #run} was last a replay. */
+  public boolean replayed() {
+    return graph != null;
+  }
+
   /** Why it is not recorded; empty when it is, or has not been tried. */
   public String refusal() {
     return refusal;

@@ -257,6 +257,11 @@ public final class Layers {
             Tensor dtable = table.grad();
             if (dy != null && dtable != null) {
               t.run(OpCode.EMBEDDING_BWD, new Params.Embedding(t.kept(dtable)), dy, ids, dtable);
+            } else if (dy != null) {
+              // Rows of an activation that no gradient has reached yet.
+              Tensor first = t.tensor(dy.dtype(), table.shape());
+              t.run(OpCode.EMBEDDING_BWD, new Params.Embedding(0), dy, ids, first);
+              t.give(table, first);
             }
           },
           y);

@@ -4,8 +4,10 @@ import io.heddle.autograd.Tape;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -115,14 +117,26 @@ public final class SampledSoftmax {
   // What is added to the logits: less the logarithm of how often a class is expected.
   private static Tensor shift(Tape t, DType dtype, int[] targets, Drawn drawn) {
     int width = drawn.classes.length + 1;
+    // Rows differ in their own target alone: a logarithm for each class, not for each row of it.
+    float[] others = new float[width];
+    Map<Integer, Integer> places = new HashMap<>();
+    for (int j = 1; j < width; j++) {
+      others[j] = less(drawn, drawn.classes[j - 1]);
+      places.put(drawn.classes[j - 1], j);
+    }
     float[] out = new float[targets.length * width];
     for (int i = 0; i < targets.length; i++) {
-      out[i * width] = (float) -Math.log(drawn.expected.count(targets[i]));
-      for (int j = 1; j < width; j++) {
-        int c = drawn.classes[j - 1];
-        out[i * width + j] = c == targets[i] ? HIDDEN : (float) -Math.log(drawn.expected.count(c));
+      System.arraycopy(others, 0, out, i * width, width);
+      out[i * width] = less(drawn, targets[i]);
+      Integer hit = places.get(targets[i]);
+      if (hit != null) {
+        out[i * width + hit] = HIDDEN;
       }
     }
     return t.tensor(dtype, targets.length, width).copyFrom(out);
+  }
+
+  private static float less(Drawn drawn, int c) {
+    return (float) -Math.log(drawn.expected.count(c));
   }
 }

@@ -154,7 +154,7 @@ final class KeyValueCache implements Attend, AutoCloseable {
     return held.length;
   }
 
-  /** Equal for layers that have equal {@link #place places}. */
+  /** Equal for layers that have equal {@link #places}. */
   String kind(int layer) {
     return schedule.key(layer);
   }
@@ -164,20 +164,28 @@ final class KeyValueCache implements Attend, AutoCloseable {
     return padding.clone();
   }
 
-  /**
-   * Where the token of a row in {@code column} puts its key in a layer, and what it sees there:
-   * (slot, first, end) of {@code attention_step}. Null where that is no run of slots, or where more
-   * than keys and their distance counts.
-   */
-  int @Nullable [] place(int layer, int row, int column) {
+  /** Where tokens of a layer put their keys. */
+  @FunctionalInterface
+  interface Places {
+    /**
+     * Where the token of a row in {@code column} does, and what it sees: (slot, first, end) of
+     * {@code attention_step}; null where that is no run of slots.
+     */
+    int @Nullable [] of(int row, int column);
+  }
+
+  /** The places of a layer's tokens; null where more than keys and their distance counts. */
+  @Nullable Places places(int layer) {
     boolean unordered = held[layer].ring() && stack.spec().slopes() != null;
     List<String> groups = schedule.groups(layer);
     Bounds seen = groups.size() == 1 ? Bounds.of(Schedule.pattern(groups.getFirst())) : null;
     if (sources != null || SequenceAttention.usesTable(stack) || unordered || seen == null) {
       return null;
     }
-    int start = padding[row];
-    return held[layer].place((int) seen.first(column - start) + start, column);
+    return (row, column) -> {
+      int start = padding[row];
+      return held[layer].place((int) seen.first(column - start) + start, column);
+    };
   }
 
   /**
@@ -185,7 +193,7 @@ final class KeyValueCache implements Attend, AutoCloseable {
    * token to token but what the tensors hold; hidden states [B, d]. {@link #stepped} follows it.
    *
    * @param positions i32 [B,1]
-   * @param places of each layer, i32 [B,3], see {@link #place}
+   * @param places of each layer, i32 [B,3], see {@link #places}
    */
   Tensor step(Tape t, Tensor embedded, Tensor positions, IntFunction<Tensor> places) {
     return stack.run(

@@ -8,8 +8,10 @@ import io.heddle.op.Params;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Scope;
 import io.heddle.tensor.Tensor;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -71,10 +73,15 @@ final class RecordedSteps implements AutoCloseable {
       return null;
     }
     Map<String, Integer> kinds = new LinkedHashMap<>();
-    Map<String, Integer> layers = new LinkedHashMap<>();
+    List<KeyValueCache.Places> places = new ArrayList<>(); // by kind
     for (int i = 0; i < cache.layers(); i++) {
-      kinds.putIfAbsent(cache.kind(i), kinds.size());
-      layers.putIfAbsent(cache.kind(i), i);
+      if (kinds.putIfAbsent(cache.kind(i), kinds.size()) == null) {
+        KeyValueCache.Places those = cache.places(i);
+        if (those == null) {
+          return null;
+        }
+        places.add(those);
+      }
     }
     int batch = cache.batch();
     int width = 1 + batch * (2 + PLACE * kinds.size());
@@ -88,9 +95,9 @@ final class RecordedSteps implements AutoCloseable {
         rows[at + batch + b] = side.embedding().row(c - padding[b]);
       }
       at += 2 * batch;
-      for (int layer : layers.values()) {
+      for (KeyValueCache.Places those : places) {
         for (int b = 0; b < batch; b++, at += PLACE) {
-          int[] place = cache.place(layer, b, c);
+          int[] place = those.of(b, c);
           if (place == null) {
             return null;
           }

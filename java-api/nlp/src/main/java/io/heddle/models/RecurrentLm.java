@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.heddle.autograd.Randomness;
 import io.heddle.autograd.Tape;
 import io.heddle.backend.Backend;
+import io.heddle.nn.CharCnn;
 import io.heddle.nn.Parameters;
 import io.heddle.nn.RecurrentStack;
 import io.heddle.nn.RecurrentStack.Kind;
@@ -17,6 +18,8 @@ import io.heddle.op.SampledSoftmax;
 import io.heddle.op.Sequences;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
+import io.heddle.text.Spelling;
+import io.heddle.text.Tokenizers;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -28,7 +31,8 @@ import org.jspecify.annotations.Nullable;
  * A recurrent language model. With all its dropouts it is AWD-LSTM (Merity et al. 2018,
  * "Regularizing and optimizing LSTM language models"): locked dropout of inputs, between layers and
  * of outputs, dropout of whole words of the embedding and of recurrent weights (DropConnect). The
- * last layer is as wide as the embedding, whose table, nothing of it dropped, is the output layer.
+ * last layer is as wide as the embedding, whose table, nothing of it dropped, is the output layer;
+ * with characters ({@link Shape#characters}) words are read by them instead (Kim et al. 2016).
  */
 public final class RecurrentLm implements AutoCloseable {
   /** {@code model_type} of its configuration. */
@@ -38,6 +42,7 @@ public final class RecurrentLm implements AutoCloseable {
   private static final double DEVIATION = 0.1 / Math.sqrt(3); // that of uniform(-0.1, 0.1)
 
   private final Shape shape;
+  private final @Nullable SpeltWords words;
   private final Parameters parameters;
   private final RecurrentStack stack;
 
@@ -51,6 +56,8 @@ public final class RecurrentLm implements AutoCloseable {
    * @param layers number of layers
    * @param drops what is dropped in training
    * @param projection of an LSTMP; else null
+   * @param characters by which tokens are read; null where a table has their features, which then
+   *     is the output layer as well
    */
   public record Shape(
       Kind kind,
@@ -59,10 +66,11 @@ public final class RecurrentLm implements AutoCloseable {
       int hidden,
       int layers,
       Drops drops,
-      @Nullable Projection projection) {
-    /** Of cells that are not projected. */
+      @Nullable Projection projection,
+      @Nullable Characters characters) {
+    /** Of cells that are not projected, over a table of tokens. */
     public Shape(Kind kind, int vocabulary, int embedding, int hidden, int layers, Drops drops) {
-      this(kind, vocabulary, embedding, hidden, layers, drops, null);
+      this(kind, vocabulary, embedding, hidden, layers, drops, null, null);
     }
 
     RecurrentStack.Config stack() {
@@ -87,6 +95,25 @@ public final class RecurrentLm implements AutoCloseable {
   public record Projection(int outputs, ProjectedLstm.Clips clips) {}
 
   /**
+   * What reads a token's characters, see {@link CharCnn}.
+   *
+   * @param size features of a character
+   * @param filters over characters
+   * @param highways layers above the filters
+   */
+  public record Characters(int size, List<CharCnn.Filters> filters, int highways) {
+    /** Copies the filters. */
+    public Characters {
+      filters = List.copyOf(filters);
+    }
+
+    /** Characters of the widest filter. */
+    public int widest() {
+      return filters.stream().mapToInt(CharCnn.Filters::width).max().orElse(0);
+    }
+  }
+
+  /**
    * Dropout, each a probability.
    *
    * @param input of embedded tokens, locked
@@ -109,19 +136,49 @@ public final class RecurrentLm implements AutoCloseable {
    */
   public record Hidden(Tensor raw, Tensor dropped, List<Recurrent.Result> states) {}
 
-  private RecurrentLm(Shape shape, Parameters parameters) {
+  private RecurrentLm(Shape shape, @Nullable SpeltWords words, Parameters parameters) {
     this.shape = shape;
+    this.words = words;
     this.parameters = parameters;
     this.stack = new RecurrentStack(shape.stack(), parameters, "");
   }
 
-  /** A model with random weights. */
+  /** A model with random weights, which finds tokens in a table. */
   public static RecurrentLm random(Shape shape, Backend backend, DType dtype, long seed) {
+    return random(shape, null, backend, dtype, seed);
+  }
+
+  /**
+   * A model with random weights.
+   *
+   * @param spelling of the vocabulary, for a shape that reads characters; else null
+   */
+  public static RecurrentLm random(
+      Shape shape, @Nullable Spelling spelling, Backend backend, DType dtype, long seed) {
+    Characters characters = shape.characters;
+    if (characters != null && (spelling == null || spelling.vocabularySize() != shape.vocabulary)) {
+      throw new IllegalArgumentException(
+          "a model of " + shape.vocabulary + " tokens that reads characters needs their spelling");
+    }
     Parameters p = new Parameters(backend, dtype);
-    p.normal("embed.weight", DEVIATION, seed, shape.vocabulary, shape.embedding);
+    p.normal(tableOf(shape), DEVIATION, seed, shape.vocabulary, shape.embedding);
     p.constant("head.bias", 0, shape.vocabulary);
+    SpeltWords words = null;
+    if (characters != null && spelling != null) {
+      SpeltWords.create(characters, spelling, shape.embedding, p, seed);
+      words = new SpeltWords(characters, spelling, shape.embedding, p);
+    }
     RecurrentStack.create(shape.stack(), p, "", seed);
-    return new RecurrentLm(shape, p);
+    return new RecurrentLm(shape, words, p);
+  }
+
+  // The output layer's, which serves the input as well where there are no characters.
+  private static String tableOf(Shape shape) {
+    return shape.characters == null ? "embed.weight" : "head.weight";
+  }
+
+  private Tensor table() {
+    return parameters.get(tableOf(shape));
   }
 
   /** The shape. */
@@ -153,7 +210,7 @@ public final class RecurrentLm implements AutoCloseable {
    */
   public Hidden hidden(Tape t, int[] ids, int rows, @Nullable List<Recurrent.Result> before) {
     Tensor index = t.tensor(DType.I32, ids.length).copyFrom(ids);
-    Tensor x = Layers.embedding(t, parameters.get("embed.weight"), index);
+    Tensor x = words == null ? Layers.embedding(t, table(), index) : words.embedded(t, ids);
     if (t.training() && shape.drops.words > 0) {
       Tensor all = Layers.fill(t, t.tensor(x.dtype(), shape.vocabulary, 1), 1);
       Tensor kept = Layers.embedding(t, Layers.dropout(t, all, shape.drops.words), index);
@@ -173,13 +230,7 @@ public final class RecurrentLm implements AutoCloseable {
   public Tensor losses(Tape t, Tensor hidden, int[] targets, float gradScale) {
     Tensor wanted = t.tensor(DType.I32, targets.length).copyFrom(targets);
     return Losses.linearCrossEntropy(
-        t,
-        hidden,
-        parameters.get("embed.weight"),
-        parameters.get("head.bias"),
-        wanted,
-        0,
-        gradScale);
+        t, hidden, table(), parameters.get("head.bias"), wanted, 0, gradScale);
   }
 
   /**
@@ -192,7 +243,7 @@ public final class RecurrentLm implements AutoCloseable {
     return SampledSoftmax.losses(
         t,
         hidden,
-        parameters.get("embed.weight"),
+        table(),
         parameters.get("head.bias"),
         targets,
         SampledSoftmax.logUniform(shape.vocabulary, drawn, seed),
@@ -220,6 +271,9 @@ public final class RecurrentLm implements AutoCloseable {
           .put("cell_clip", projection.clips.cell())
           .put("projection_clip", projection.clips.output());
     }
+    if (shape.characters != null) {
+      SpeltWords.write(shape.characters, json);
+    }
     ModelFolder.save(json, parameters, folder);
   }
 
@@ -230,7 +284,7 @@ public final class RecurrentLm implements AutoCloseable {
         && JSON.readTree(file.toFile()).path("model_type").asText().equals(TYPE);
   }
 
-  /** A saved model. */
+  /** A saved model; one that reads characters has its tokenizer beside it. */
   public static RecurrentLm load(Path folder, Backend backend, DType dtype) throws IOException {
     JsonNode json = JSON.readTree(folder.resolve("config.json").toFile());
     Drops drops =
@@ -245,6 +299,7 @@ public final class RecurrentLm implements AutoCloseable {
         new ProjectedLstm.Clips(number(json, "cell_clip"), number(json, "projection_clip"));
     Projection projection =
         kind == Kind.LSTMP ? new Projection(json.path("projection_size").asInt(), clips) : null;
+    Characters characters = SpeltWords.read(json);
     Shape shape =
         new Shape(
             kind,
@@ -253,8 +308,11 @@ public final class RecurrentLm implements AutoCloseable {
             json.path("hidden_size").asInt(),
             json.path("num_hidden_layers").asInt(),
             drops,
-            projection);
-    RecurrentLm model = random(shape, backend, dtype, 0);
+            projection,
+            characters);
+    Spelling spelling =
+        characters == null ? null : Spelling.of(Tokenizers.load(folder), characters.widest());
+    RecurrentLm model = random(shape, spelling, backend, dtype, 0);
     try {
       ModelFolder.load(model.parameters, folder);
       return model;

@@ -15,6 +15,7 @@ import java.util.Map;
  * layer but full attention in layer 3.
  *
  * <pre>
+ * schedule = item { "," item } | name of a {@link SchedulePreset}
  * item    = pattern [ "@" layers ] [ "#" heads ]       layers, heads = 3 | 0-2 | 0+4+8, counted from 0
  * layers  = bottom:N | middle:N | top:N | every:N      that many of them, see {@link Placement}
  * pattern = part { "|" part }                          union of parts
@@ -101,8 +102,9 @@ public final class Schedule {
     return list.toString();
   }
 
-  /** Parses {@code text} for a model of {@code layers} layers and {@code heads} heads. */
-  public static Schedule parse(String text, int layers, int heads) {
+  /** Parses {@code wanted} for a model of {@code layers} layers and {@code heads} heads. */
+  public static Schedule parse(String wanted, int layers, int heads) {
+    String text = SchedulePreset.expand(wanted, layers);
     String[][] patterns = new String[layers][heads];
     for (String[] layer : patterns) {
       Arrays.fill(layer, "full");
@@ -201,7 +203,11 @@ public final class Schedule {
         case "block2", "block3" -> Patterns.block(a, b);
         case "dilated3" -> Patterns.dilated(a - 1, b);
         case "global2" -> Patterns.global(a);
-        default -> throw bad(text, "is not full, window:W, block:B[/P], dilated:W/S or global:N");
+        default ->
+            throw bad(
+                text,
+                "is not full, window:W, block:B[/P], dilated:W/S or global:N, nor a name: "
+                    + SchedulePreset.words());
       };
     } catch (NumberFormatException e) {
       throw bad(text, "has something else than a number after the colon");

@@ -46,20 +46,26 @@ public final class ElmoCharacters {
 
   /** The numbers of a word, {@link #LENGTH} of them; bytes beyond the 48th are cut off. */
   public int[] of(String word) {
+    if (word.equals(begin) || word.equals(end)) {
+      return framed(word.equals(begin) ? SENTENCE_BEGIN : SENTENCE_END);
+    }
+    return of(paired(word).getBytes(StandardCharsets.UTF_8));
+  }
+
+  /** The numbers of a word that is no border of a sentence, whatever its bytes. */
+  static int[] of(byte[] word) {
+    int[] characters = new int[Math.min(word.length, LONGEST)];
+    Arrays.setAll(characters, i -> Byte.toUnsignedInt(word[i]));
+    return framed(characters);
+  }
+
+  /** Characters as a word of {@link #LENGTH} numbers. */
+  static int[] framed(int... characters) {
     int[] out = new int[LENGTH];
     Arrays.fill(out, PADDING);
     out[0] = WORD_BEGIN;
-    if (word.equals(begin) || word.equals(end)) {
-      out[1] = word.equals(begin) ? SENTENCE_BEGIN : SENTENCE_END;
-      out[2] = WORD_END;
-      return out;
-    }
-    byte[] bytes = paired(word).getBytes(StandardCharsets.UTF_8);
-    int count = Math.min(bytes.length, LONGEST);
-    for (int i = 0; i < count; i++) {
-      out[1 + i] = Byte.toUnsignedInt(bytes[i]);
-    }
-    out[1 + count] = WORD_END;
+    System.arraycopy(characters, 0, out, 1, characters.length);
+    out[1 + characters.length] = WORD_END;
     return out;
   }
 

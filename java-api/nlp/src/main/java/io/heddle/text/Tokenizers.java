@@ -5,12 +5,15 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Supplier;
 import java.util.stream.Stream;
 
 /** Finds out what kind of tokenizer a path holds. */
 public final class Tokenizers {
   private static final List<String> SENTENCE_PIECE =
       List.of(SentencePiece.FILE, "tokenizer.model", "sentencepiece.bpe.model", "source.spm");
+
+  private static final int LEAST_SEEN = 2;
 
   private Tokenizers() {}
 
@@ -35,10 +38,30 @@ public final class Tokenizers {
   public static Tokenizer keptOrTrained(
       Path folder, int vocabulary, Iterable<String> texts, ProgressListener progress)
       throws IOException {
+    return keptOrTrained(folder, () -> new BpeTrainer(vocabulary, progress).addAll(texts).train());
+  }
+
+  /**
+   * The same of whole words: the most frequent of those that occur twice, case and accents kept;
+   * all others are {@link WordPiece#UNKNOWN}.
+   */
+  public static Tokenizer keptOrTrainedWords(Path folder, int vocabulary, Iterable<String> texts)
+      throws IOException {
+    return keptOrTrained(
+        folder,
+        () -> {
+          WordPieceTrainer words = new WordPieceTrainer(vocabulary, false, ProgressListener.NONE);
+          texts.forEach(words::add);
+          return words.words(LEAST_SEEN);
+        });
+  }
+
+  private static Tokenizer keptOrTrained(Path folder, Supplier<Tokenizer> train)
+      throws IOException {
     if (Files.exists(folder.resolve("tokenizer_config.json"))) {
       return load(folder);
     }
-    Tokenizer trained = new BpeTrainer(vocabulary, progress).addAll(texts).train();
+    Tokenizer trained = train.get();
     trained.save(folder);
     return trained;
   }

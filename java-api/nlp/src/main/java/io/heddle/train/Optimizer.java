@@ -181,8 +181,8 @@ public final class Optimizer implements AutoCloseable {
 
   // For rules whose ops do not take the factor.
   private void clip(Update.At at) {
-    for (Update.Slot slot : slots.values()) {
-      if (config.clip() > 0 || scale != null) {
+    if (config.clip() > 0 || scale != null) {
+      for (Update.Slot slot : slots.values()) {
         Tensor g = slot.gradient();
         at.binary(2, 1, g, 1, factor.expand(g.shape()), g);
       }

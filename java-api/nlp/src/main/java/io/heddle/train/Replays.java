@@ -3,13 +3,11 @@ package io.heddle.train;
 import io.heddle.autograd.Randomness;
 import io.heddle.autograd.Tape;
 import io.heddle.backend.Backend;
-import io.heddle.backend.DeviceException;
-import io.heddle.backend.Graph;
+import io.heddle.backend.Repeated;
 import io.heddle.op.Losses;
 import io.heddle.op.OpCode;
 import io.heddle.op.Params;
 import io.heddle.tensor.DType;
-import io.heddle.tensor.OutOfNativeMemoryException;
 import io.heddle.tensor.Scope;
 import io.heddle.tensor.Tensor;
 import java.util.ArrayList;
@@ -24,10 +22,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Forward and backward passes of {@linkplain Objective.Repeatable repeatable} steps. The first of a
- * kind runs plainly, the second is recorded ({@link Backend#capture}), it and all later ones are
- * replayed on their own inputs; where their dropout draws is one of these. Kinds that do what
- * cannot be recorded run plainly for ever. Gradients and losses are the same in every case, bit for
- * bit.
+ * kind runs plainly, later ones are replays on their own inputs ({@link Repeated}); where their
+ * dropout draws is one of these.
  */
 final class Replays implements AutoCloseable {
   // A recording keeps the addresses of all activations; those of a context share their memory.
@@ -53,7 +49,7 @@ final class Replays implements AutoCloseable {
   Objective.Loss run(Objective.Repeatable step, Randomness randomness, Set<Tensor> awaited) {
     List<Integer> lengths = step.inputs().stream().map(input -> input.length).toList();
     Object key = List.of(step.key(), lengths, Set.copyOf(awaited));
-    Kind kind = kinds.computeIfAbsent(key, made -> new Kind(step));
+    Kind kind = kinds.computeIfAbsent(key, made -> new Kind(step, randomness.seed(), awaited));
     if (kinds.size() > KINDS) {
       Iterator<Kind> eldest = kinds.values().iterator();
       eldest.next().close();
@@ -92,62 +88,39 @@ final class Replays implements AutoCloseable {
     private final Scope scope = new Scope(backend.memory());
     private final List<Tensor> inputs = new ArrayList<>();
     private final Tensor offset = scope.tensor(DType.I64, 1);
-    private @Nullable Tensor losses;
-    private @Nullable Graph graph;
+    private final long seed;
+    private final Set<Tensor> awaited;
+    private final Repeated passes = new Repeated(backend, this::passes);
     private Set<Tensor> reached = Set.of(); // of the awaited gradients
-    private boolean plain = true;
-    private boolean recordable;
+    private @Nullable Tensor losses;
 
-    Kind(Objective.Repeatable first) {
+    Kind(Objective.Repeatable first, long seed, Set<Tensor> awaited) {
       this.first = first;
+      this.seed = seed;
+      this.awaited = Set.copyOf(awaited);
       first.inputs().forEach(input -> inputs.add(scope.tensor(DType.I32, input.length)));
     }
 
-    Objective.Loss run(Objective.Repeatable step, Randomness randomness, Set<Tensor> awaited) {
+    Objective.Loss run(Objective.Repeatable step, Randomness randomness, Set<Tensor> due) {
       for (int i = 0; i < inputs.size(); i++) {
         inputs.get(i).copyFrom(step.inputs().get(i));
       }
       offset.copyFrom(new long[] {randomness.next()});
-      long seed = randomness.seed();
-      if (recordable) {
-        record(seed, awaited);
-      }
-      Graph recorded = graph;
-      Tensor found;
-      if (recorded == null) {
-        found = passes(seed, awaited);
-        recordable = plain;
-        plain = false;
-      } else {
-        recorded.replay();
-        awaited.removeAll(reached);
+      passes.run();
+      due.removeAll(reached);
+      if (passes.replayed()) {
         replayed++;
-        found = Objects.requireNonNull(losses);
+      } else if (!passes.refusal().isEmpty()) {
+        refusal = passes.refusal();
       }
-      return new Objective.Loss(Losses.sum(found), step.count());
-    }
-
-    private void record(long seed, Set<Tensor> awaited) {
-      recordable = false;
-      Set<Tensor> before = Set.copyOf(awaited);
-      try {
-        graph = backend.capture(() -> recorded(seed, before));
-      } catch (UnsupportedOperationException | OutOfNativeMemoryException | DeviceException e) {
-        refusal = String.valueOf(e.getMessage());
-      }
-    }
-
-    private void recorded(long seed, Set<Tensor> awaited) {
-      Set<Tensor> left = new HashSet<>(awaited);
-      passes(seed, left);
-      reached = new HashSet<>(awaited);
-      reached.removeAll(left);
+      return new Objective.Loss(Losses.sum(Objects.requireNonNull(losses)), step.count());
     }
 
     // The same every time: nothing here may depend on anything but the inputs' contents.
-    private Tensor passes(long seed, Set<Tensor> awaited) {
+    private void passes() {
+      Set<Tensor> left = new HashSet<>(awaited);
       Randomness randomness = Randomness.told(seed, offset);
-      try (Tape t = new Tape(backend, randomness, awaited)) {
+      try (Tape t = new Tape(backend, randomness, left)) {
         Tensor each = first.losses().apply(t, inputs);
         Tensor kept = losses;
         if (kept == null) {
@@ -157,15 +130,13 @@ final class Replays implements AutoCloseable {
         t.run(OpCode.COPY, new Params.None(), each, kept);
         t.backward();
         peakBytes = Math.max(peakBytes, t.scope().peakBytes());
-        return kept;
       }
+      reached = new HashSet<>(awaited);
+      reached.removeAll(left);
     }
 
     void close() {
-      Graph recorded = graph;
-      if (recorded != null) {
-        recorded.close();
-      }
+      passes.close();
       scope.close();
     }
   }

@@ -168,29 +168,12 @@ public record TrainConfig(
 
   /** The same with other intervals. */
   public TrainConfig every(long evaluate, long checkpoint) {
-    return copy(evaluate, checkpoint, recipe);
+    return copy(warmup, evaluate, checkpoint, recipe);
   }
 
   /** The same with a warm-up of so many steps. */
   public TrainConfig warmup(long count) {
-    return new TrainConfig(
-        steps,
-        accumulation,
-        learningRate,
-        count,
-        decay,
-        finalRate,
-        beta1,
-        beta2,
-        eps,
-        weightDecay,
-        decayAll,
-        clip,
-        seed,
-        evaluateEvery,
-        checkpointEvery,
-        patience,
-        recipe);
+    return copy(count, evaluateEvery, checkpointEvery, recipe);
   }
 
   /** The same with other decays of Adam's moments and another eps. */
@@ -217,15 +200,15 @@ public record TrainConfig(
 
   /** The same with another recipe. */
   public TrainConfig with(Recipe other) {
-    return copy(evaluateEvery, checkpointEvery, other);
+    return copy(warmup, evaluateEvery, checkpointEvery, other);
   }
 
-  private TrainConfig copy(long evaluate, long checkpoint, Recipe other) {
+  private TrainConfig copy(long rising, long evaluate, long checkpoint, Recipe other) {
     return new TrainConfig(
         steps,
         accumulation,
         learningRate,
-        warmup,
+        rising,
         decay,
         finalRate,
         beta1,

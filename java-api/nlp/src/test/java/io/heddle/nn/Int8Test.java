@@ -96,7 +96,7 @@ class Int8Test {
    * bytes are read as they lie, and where they are widened first.
    */
   @ParameterizedTest
-  @ValueSource(ints = {2, Int8.FEW + 1})
+  @ValueSource(ints = {2, Int8.FEW + 1, Int8.FEW_ON_DEVICE + 1})
   void productsStayWithinTheBound(int inputs) {
     for (DType dtype : new DType[] {DType.F32, DType.BF16}) {
       // 300 rows of 2048 are more than one workspace.

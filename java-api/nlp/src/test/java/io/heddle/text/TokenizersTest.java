@@ -55,6 +55,18 @@ class TokenizersTest {
     }
   }
 
+  @Test
+  void wholeWordsAreLearntOnceAndKept(@TempDir Path folder) throws IOException {
+    List<String> texts = List.of("a Loom a loom a Loom", "loom x");
+    Tokenizer first = Tokenizers.keptOrTrainedWords(folder, 20, texts);
+    assertEquals(8, first.vocabularySize());
+    assertArrayEquals(new int[] {6, 5, 7, 1}, first.encode("Loom a loom x"));
+    Tokenizer kept = Tokenizers.keptOrTrainedWords(folder, 20, List.of("x x"));
+    assertArrayEquals(new int[] {6, 5, 7, 1}, kept.encode("Loom a loom x"));
+    Tokenizer fewer = Tokenizers.keptOrTrainedWords(folder.resolve("fewer"), 7, texts);
+    assertArrayEquals(new int[] {6, 5, 1}, fewer.encode("Loom a loom"));
+  }
+
   // Every piece that the codes can make has an id: only foreign characters are unknown.
   @Test
   void subwordIds(@TempDir Path folder) throws IOException {

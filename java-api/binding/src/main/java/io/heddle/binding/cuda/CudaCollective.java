@@ -71,12 +71,6 @@ final class CudaCollective implements Collective {
     }
   }
 
-  // Not synchronized: the library may wait for other ranks in here, until abort ends it.
-  private void given(Runnable work) {
-    meeting.check();
-    work.run();
-  }
-
   // Work that was given up leaves anything in the tensors: nobody may go on with it.
   private void done(String what) {
     backend.synchronize();
@@ -91,34 +85,23 @@ final class CudaCollective implements Collective {
   }
 
   @Override
-  public int rank() {
-    return meeting.rank();
-  }
-
-  @Override
-  public int size() {
-    return meeting.size();
-  }
-
-  @Override
-  public double[][] gather(double... mine) {
-    return meeting.gather(mine);
+  public Meeting meeting() {
+    return meeting;
   }
 
   @Override
   public void sum(List<Tensor> tensors) {
     tensors.forEach(Collective::check);
-    given(
-        () -> {
-          check(nccl.ncclGroupStart(), "a sum");
-          for (Tensor x : tensors) {
-            Address at = new Address().at(x.address());
-            check(
-                nccl.ncclAllReduce(at, at, x.size(), ncclFloat32, ncclSum, all, stream),
-                "the sum of " + x);
-          }
-          check(nccl.ncclGroupEnd(), "a sum");
-        });
+    meeting.check();
+    // Not synchronized: the library may wait for other ranks in here, until abort ends it.
+    check(nccl.ncclGroupStart(), "a sum");
+    for (Tensor x : tensors) {
+      Address at = new Address().at(x.address());
+      check(
+          nccl.ncclAllReduce(at, at, x.size(), ncclFloat32, ncclSum, all, stream),
+          "the sum of " + x);
+    }
+    check(nccl.ncclGroupEnd(), "a sum");
     done("a sum over ranks");
   }
 
@@ -126,11 +109,9 @@ final class CudaCollective implements Collective {
   public void broadcast(Tensor tensor) {
     Address at = new Address().at(tensor.address());
     long bytes = tensor.size() * tensor.dtype().bytes();
-    given(
-        () ->
-            check(
-                nccl.ncclBroadcast(at, at, bytes, ncclUint8, 0, all, stream),
-                "the broadcast of " + tensor));
+    meeting.check();
+    check(
+        nccl.ncclBroadcast(at, at, bytes, ncclUint8, 0, all, stream), "the broadcast of " + tensor);
     done("a broadcast");
   }
 

@@ -7,16 +7,13 @@ import java.util.List;
 final class Alone implements Collective {
   static final Alone ONE = new Alone();
 
+  private final Meeting meeting = new Meeting(0, 1);
+
   private Alone() {}
 
   @Override
-  public int rank() {
-    return 0;
-  }
-
-  @Override
-  public int size() {
-    return 1;
+  public Meeting meeting() {
+    return meeting;
   }
 
   @Override
@@ -24,11 +21,6 @@ final class Alone implements Collective {
 
   @Override
   public void broadcast(Tensor tensor) {}
-
-  @Override
-  public double[][] gather(double... mine) {
-    return new double[][] {mine};
-  }
 
   @Override
   public void close() {}

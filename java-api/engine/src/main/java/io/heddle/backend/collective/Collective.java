@@ -26,11 +26,18 @@ public interface Collective extends AutoCloseable {
     return new Line(meeting, backend);
   }
 
+  /** The ranks. */
+  Meeting meeting();
+
   /** Which of them this process is, from 0. */
-  int rank();
+  default int rank() {
+    return meeting().rank();
+  }
 
   /** How many there are. */
-  int size();
+  default int size() {
+    return meeting().size();
+  }
 
   /**
    * Adds tensors up over all ranks, in place. All ranks hold the same bits afterwards, and the same
@@ -53,7 +60,9 @@ public interface Collective extends AutoCloseable {
    * @param mine those of this one; ranks may give different counts
    * @return [rank], as they were given
    */
-  double[][] gather(double... mine);
+  default double[][] gather(double... mine) {
+    return meeting().gather(mine);
+  }
 
   /** Waits until all ranks have come here. */
   default void barrier() {

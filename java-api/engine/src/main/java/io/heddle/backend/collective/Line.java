@@ -113,18 +113,8 @@ final class Line implements Collective {
   }
 
   @Override
-  public int rank() {
-    return meeting.rank();
-  }
-
-  @Override
-  public int size() {
-    return meeting.size();
-  }
-
-  @Override
-  public double[][] gather(double... mine) {
-    return meeting.gather(mine);
+  public Meeting meeting() {
+    return meeting;
   }
 
   @Override

@@ -23,14 +23,19 @@ public final class Meeting implements AutoCloseable {
   private @Nullable String loss;
   private boolean closed;
 
+  /** Without connections: of one rank. */
+  Meeting(int rank, int size) {
+    this.rank = rank;
+    this.size = size;
+  }
+
   /**
    * Begins.
    *
    * @param sockets of rank 0: to the others in their order; of others: to rank 0
    */
   Meeting(int rank, int size, List<Socket> sockets) throws IOException {
-    this.rank = rank;
-    this.size = size;
+    this(rank, size);
     for (int i = 0; i < sockets.size(); i++) {
       links.add(new Link(sockets.get(i), rank == 0 ? i + 1 : 0, this::lost));
     }

@@ -3,6 +3,7 @@ package io.heddle.checkpoint.merge;
 import io.heddle.backend.Backend;
 import io.heddle.checkpoint.FloatCodec;
 import io.heddle.checkpoint.StorageType;
+import io.heddle.op.OpCode;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Scope;
 import io.heddle.tensor.Storage;
@@ -41,7 +42,7 @@ final class BackendMerge implements AutoCloseable {
       there.getLast().named(tensor.name());
     }
 
-    boolean run(Kernel kernel, long first) {
+    void run(Kernel kernel, long first) {
       int last = there.size() - 1;
       for (int i = 0; device && i < last; i++) {
         backend.transfer(here.get(i), there.get(i));
@@ -49,15 +50,12 @@ final class BackendMerge implements AutoCloseable {
       Tensor base = tensor.base() == null ? null : there.getFirst();
       List<Tensor> sources = there.subList(base == null ? 0 : 1, last);
       try (TensorOps ops = new TensorOps(backend, base, sources, there.getLast())) {
-        if (!kernel.run(ops, first)) {
-          return false;
-        }
+        kernel.run(ops, first);
       }
       if (device) {
         backend.transfer(there.getLast(), here.getLast());
       }
       backend.synchronize();
-      return true;
     }
 
     @Override
@@ -69,6 +67,12 @@ final class BackendMerge implements AutoCloseable {
   BackendMerge(Backend backend) {
     this.backend = backend;
     this.device = isDevice(backend);
+  }
+
+  /** Whether a backend has the ops of a kernel. */
+  static boolean has(Backend backend, Kernel kernel) {
+    List<OpCode> ops = kernel.ops();
+    return !ops.isEmpty() && ops.stream().allMatch(backend::supports);
   }
 
   /** Whether the backend's memory is not the host's. */
@@ -83,7 +87,7 @@ final class BackendMerge implements AutoCloseable {
    * kernel takes statistics; false, and nothing done, when the backend has no ops for that.
    */
   boolean run(TensorPlan tensor, Kernel kernel, long first, long count, Buffers buffers) {
-    if (count == 0) {
+    if (count == 0 || !has(backend, kernel)) {
       return false;
     }
     if (views == null || views.buffers != buffers) {
@@ -99,9 +103,7 @@ final class BackendMerge implements AutoCloseable {
         Compute.checkFinite(tensor, i, first, nonFinite(views.here.get(i), count));
       }
     }
-    if (!views.run(kernel, first)) {
-      return false;
-    }
+    views.run(kernel, first);
     long bad = FloatCodec.has(tensor.type()) ? nonFinite(views.here.getLast(), count) : -1;
     if (bad >= 0) {
       throw Compute.nonFinite(tensor, first + bad);

@@ -2,6 +2,7 @@ package io.heddle.checkpoint.merge;
 
 import io.heddle.op.OpCode;
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.Function;
 
 /**
@@ -106,12 +107,13 @@ final class GramKernel extends Kernel {
   }
 
   @Override
-  boolean run(TensorOps ops, long first) {
-    if (!ops.supports(OpCode.INNER_PRODUCTS, OpCode.LINEAR_COMBINATION)) {
-      return false;
-    }
+  List<OpCode> ops() {
+    return List.of(OpCode.INNER_PRODUCTS, OpCode.LINEAR_COMBINATION);
+  }
+
+  @Override
+  void run(TensorOps ops, long first) {
     ops.linear(base, weights.apply(ops.gram(base)));
-    return true;
   }
 
   @Override

@@ -1,5 +1,8 @@
 package io.heddle.checkpoint.merge;
 
+import io.heddle.op.OpCode;
+import java.util.List;
+
 /**
  * The merge of one tensor: as many passes over all blocks as its statistics take, and one that
  * computes. Blocks of a pass come in any order and from many threads; what they leave behind must
@@ -32,13 +35,18 @@ abstract class Kernel {
   /** Fills {@code out}; may overwrite the other rows. */
   abstract void apply(Block block);
 
+  /** What {@link #run} asks a backend for; nothing where no ops do this merge. */
+  List<OpCode> ops() {
+    return List.of();
+  }
+
   /**
-   * Does all of it by a backend's ops, to the same bits; false, and nothing done, where there are
-   * none for it. With statistics the operands of {@code ops} are whole tensors.
+   * Does all of it by a backend's ops, to the same bits. With statistics the operands of {@code
+   * ops} are whole tensors.
    *
    * @param first number of the operands' first element
    */
-  boolean run(TensorOps ops, long first) {
-    return false;
+  void run(TensorOps ops, long first) {
+    throw new IllegalStateException(getClass() + " has no ops");
   }
 }

@@ -2,6 +2,7 @@ package io.heddle.checkpoint.merge;
 
 import io.heddle.op.OpCode;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * {@code out = base + sum w_i (source_i - base)}, or without a base {@code sum w_i source_i}; sums
@@ -43,12 +44,13 @@ final class LinearKernel extends Kernel {
   }
 
   @Override
-  boolean run(TensorOps ops, long first) {
-    if (!ops.supports(OpCode.LINEAR_COMBINATION)) {
-      return false;
-    }
+  List<OpCode> ops() {
+    return List.of(OpCode.LINEAR_COMBINATION);
+  }
+
+  @Override
+  void run(TensorOps ops, long first) {
     ops.linear(base, weights);
-    return true;
   }
 
   /** The sum, for methods that find their weights first. */

@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * Differences to the base, thinned out one by one, then summed: {@code out = base + lambda * sum_i
@@ -157,11 +158,14 @@ final class SparseKernel extends Kernel {
   }
 
   @Override
-  boolean run(TensorOps ops, long first) {
-    if (thinning == Thinning.RANKED
-        || !ops.supports(OpCode.MAGNITUDE_CUTS, OpCode.SPARSE_COMBINATION)) {
-      return false;
-    }
+  List<OpCode> ops() {
+    return thinning == Thinning.RANKED
+        ? List.of()
+        : List.of(OpCode.MAGNITUDE_CUTS, OpCode.SPARSE_COMBINATION);
+  }
+
+  @Override
+  void run(TensorOps ops, long first) {
     var params =
         new Params.SparseCombination(
             first, lambda, election ? 1 : 0, normalize ? 1 : 0, rescale ? 1 : 0);
@@ -170,7 +174,6 @@ final class SparseKernel extends Kernel {
     } else {
       ops.sparse(params, weights, ops.cuts(between, task.elements()), null, null);
     }
-    return true;
   }
 
   @Override

@@ -70,11 +70,13 @@ public final class TensorMerge {
           "tensor " + name + ": " + from.size() + " sources, expected " + sources.size());
     }
     Task task = new Task(name, out.shape(), settings, sources, base != null, seed, 1);
+    Kernel kernel = method.kernel(task);
+    if (!BackendMerge.has(backend, kernel)) {
+      throw new UnsupportedOperationException(
+          "backend " + backend.name() + " has no ops for the merge method " + method.id());
+    }
     try (TensorOps ops = new TensorOps(backend, base, from, out)) {
-      if (!method.kernel(task).run(ops, 0)) {
-        throw new UnsupportedOperationException(
-            "backend " + backend.name() + " has no ops for the merge method " + method.id());
-      }
+      kernel.run(ops, 0);
     }
   }
 }

@@ -30,10 +30,6 @@ final class TensorOps implements AutoCloseable {
     this.scope = new Scope(backend.memory());
   }
 
-  boolean supports(OpCode... ops) {
-    return Arrays.stream(ops).allMatch(backend::supports);
-  }
-
   /** Inner products of the sources, or of their differences to the base. */
   double[][] gram(boolean differences) {
     int n = sources.size();

@@ -142,7 +142,8 @@ final class RecallStudy implements ModelRuns.Study<RecallFindings> {
     List<RecallFindings.Conversion> conversions = new ArrayList<>();
     for (String name : conversions()) {
       Path from = at(converted(name)).resolve("start");
-      convert(start.model(), from, String.valueOf(patterns.get(name)));
+      convert(
+          backend, start.model(), from, String.valueOf(patterns.get(name)), plan.length(), seed);
       RecallData.Score before = score(converted(name) + ", before", from, test);
       ModelConfig shape = plan.shape("full", plan.length());
       Trained one = fit(runs, progress, converted(name), shape, from, data);
@@ -178,13 +179,14 @@ final class RecallStudy implements ModelRuns.Study<RecallFindings> {
                 List.of()));
   }
 
-  private void convert(Path model, Path to, String schedule) {
+  /** Writes a model converted to another schedule and length, unless it is there already. */
+  static void convert(
+      Backend backend, Path model, Path to, String schedule, int length, long seed) {
     if (Files.exists(to.resolve("config.json"))) {
       return;
     }
     try (Decoder from = ModelFolder.load(model, backend, DType.F32);
-        Decoder longer =
-            Conversion.convert(from, schedule, plan.length(), PositionMode.TILE, seed)) {
+        Decoder longer = Conversion.convert(from, schedule, length, PositionMode.TILE, seed)) {
       ModelFolder.save(longer, to, Map.of());
     }
   }

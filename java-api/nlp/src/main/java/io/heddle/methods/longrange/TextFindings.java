@@ -12,7 +12,7 @@ public record TextFindings(String name, List<Row> rows) {
   /** Full attention everywhere. */
   public static final String FULL = "full";
 
-  /** Full attention in the bottom quarter of the layers. */
+  /** Full attention in a quarter of the layers. */
   public static final String MIXED = "mixed";
 
   /** No full attention. */
@@ -31,6 +31,7 @@ public record TextFindings(String name, List<Row> rows) {
    * @param far losses of tokens whose evidence it does not see
    * @param outside losses of those whose evidence all sparse layers together do not reach
    * @param novel losses of those of {@code far} whose pair is not in the training text
+   * @param quoted losses of tokens within quotations, of the same windows with these put in
    */
   public record Row(
       String pattern,
@@ -42,7 +43,8 @@ public record TextFindings(String name, List<Row> rows) {
       Losses near,
       Losses far,
       Losses outside,
-      Losses novel) {}
+      Losses novel,
+      Losses quoted) {}
 
   /**
    * Losses of some tokens, window by window, so that two models can be held against each other.

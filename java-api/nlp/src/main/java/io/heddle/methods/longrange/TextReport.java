@@ -36,28 +36,27 @@ final class TextReport {
   private static final double CLEARLY = 2; // standard errors
   private static final String ALWAYS = "at full size";
 
-  private static final Map<String, Function<Row, Losses>> KINDS = new LinkedHashMap<>();
-
-  static {
-    KINDS.put("all", Row::all);
-    KINDS.put("near", Row::near);
-    KINDS.put("far", Row::far);
-    KINDS.put("outside", Row::outside);
-    KINDS.put("novel", Row::novel);
-  }
-
   private final TextPlan plan;
   private final Backend backend;
   private final LmData data;
   private final List<TextFindings> all;
   private final List<Claim> claims;
+  private final Map<String, Function<Row, Losses>> kinds = new LinkedHashMap<>();
 
   private TextReport(TextPlan plan, Backend backend, LmData data, List<TextFindings> all) {
     this.plan = plan;
     this.backend = backend;
     this.data = data;
     this.all = all;
-    this.claims = claims(all);
+    this.claims = claims(plan, all);
+    kinds.put("all", Row::all);
+    kinds.put("near", Row::near);
+    kinds.put("far", Row::far);
+    kinds.put("outside", Row::outside);
+    kinds.put("novel", Row::novel);
+    if (plan.quoted() > 0) {
+      kinds.put("quoted", Row::quoted);
+    }
   }
 
   static void write(Path root, TextPlan plan, Backend backend, LmData data, List<TextFindings> all)
@@ -69,8 +68,9 @@ final class TextReport {
     report.page(root).write(root.resolve("report.html"));
   }
 
-  private static List<Claim> claims(List<TextFindings> all) {
-    return List.of(
+  private static List<Claim> claims(TextPlan plan, List<TextFindings> all) {
+    List<Claim> claims = new ArrayList<>();
+    claims.add(
         Claim.over(
             all,
             "the mixed model's loss is within 2 % of full attention's",
@@ -81,9 +81,13 @@ final class TextReport {
               return new Verdict(
                   mixed <= (1 + ALIKE) * full,
                   String.format(Locale.ROOT, "%.4f against %.4f", mixed, full));
-            }),
-        clearly("tokens whose evidence a sparse layer does not see", all, Row::far),
-        clearly("those of them whose pair is not in the training text", all, Row::novel),
+            }));
+    claims.add(clearly("tokens whose evidence a sparse layer does not see", all, Row::far));
+    claims.add(clearly("those of them whose pair is not in the training text", all, Row::novel));
+    if (plan.quoted() > 0) {
+      claims.add(clearly("quotations that no sparse layer leads to", all, Row::quoted));
+    }
+    claims.add(
         Claim.over(
             all,
             "60 % of the attention cost is cut, by count",
@@ -91,7 +95,8 @@ final class TextReport {
             f -> {
               double cut = 1 - f.row(TextFindings.MIXED).pairs();
               return new Verdict(cut >= CUT, String.format(Locale.ROOT, "%.1f %%", 100 * cut));
-            }),
+            }));
+    claims.add(
         Claim.over(
             all,
             "the mixed model's step takes what its FLOPs say, within 20 %",
@@ -107,6 +112,7 @@ final class TextReport {
                       measured,
                       mixed.predicted()));
             }));
+    return claims;
   }
 
   private static Claim clearly(String tokens, List<TextFindings> all, Function<Row, Losses> kind) {
@@ -147,21 +153,24 @@ final class TextReport {
     List<List<String>> rows = new ArrayList<>();
     for (Row row : all.getFirst().rows()) {
       List<String> cells = new ArrayList<>(List.of(row.pattern(), row.letters()));
-      KINDS.values().forEach(kind -> cells.add(over(row.pattern(), r -> kind.apply(r).mean(), 4)));
+      kinds.values().forEach(kind -> cells.add(over(row.pattern(), r -> kind.apply(r).mean(), 4)));
       rows.add(cells);
     }
     List<String> counts = new ArrayList<>(List.of("tokens", ""));
     Row first = all.getFirst().rows().getFirst();
-    KINDS.values().forEach(kind -> counts.add("%.0f".formatted(kind.apply(first).count())));
+    kinds.values().forEach(kind -> counts.add("%.0f".formatted(kind.apply(first).count())));
     rows.add(counts);
     List<String> header = new ArrayList<>(List.of("model", "layers"));
-    header.addAll(KINDS.keySet());
+    header.addAll(kinds.keySet());
     return new Table(
         "Held-out loss",
         "Nats per token. A token's evidence is the last earlier place in its row where the token"
             + " before it was followed by it: near if a query of a sparse layer sees that place,"
             + " else far; outside if all sparse layers together do not reach it; novel: far, and"
-            + " the pair is nowhere in the training text, so that only the row can tell.",
+            + " the pair is nowhere in the training text, so that only the row can tell."
+            + (plan.quoted() > 0
+                ? " Quoted: of the same windows with quotations put in, these."
+                : ""),
         header,
         rows);
   }
@@ -200,9 +209,9 @@ final class TextReport {
   private String settings() {
     return ("Llama-like decoders, %d layers, %d features, %d heads, %d tokens known, %s; rows of %d"
             + " tokens, %d a step, %d steps at %s (AdamW, cosine to a tenth, weight decay 0.1);"
-            + " sparse layers %s, of the mixed model all but the bottom %d. %d training tokens;"
+            + " sparse layers %s, of the mixed model all but %d (%s). %d training tokens;"
             + " scored in windows of %d with at least %d tokens of context where the document"
-            + " has them. Backend %s.")
+            + " has them.%s Backend %s.")
         .formatted(
             plan.layers(),
             plan.dim(),
@@ -215,10 +224,33 @@ final class TextReport {
             plan.rate(),
             plan.sparse(),
             plan.full(),
+            plan.placement().word(),
             data.train().length,
             plan.length(),
             plan.length() / 2,
+            origin(),
             backend.name());
+  }
+
+  private String origin() {
+    StringBuilder text = new StringBuilder();
+    if (plan.start() > 0) {
+      text.append(
+          " Before, %d steps on %d rows of %d tokens, windows or blocks an eighth as long."
+              .formatted(plan.start(), plan.startRows(), plan.startLength()));
+    }
+    if (plan.quoted() > 0) {
+      text.append(
+          String.format(
+              Locale.ROOT,
+              " Of each row %.0f %% are quotations: %d tokens that stood so far back in the row%s"
+                  + " that all sparse layers together do not reach them; scored from the %dth on.",
+              100 * plan.quoted(),
+              Quotations.LENGTH,
+              plan.start() > 0 ? " (anywhere in the shorter ones)" : "",
+              Quotations.CUE + 1));
+    }
+    return text.toString();
   }
 
   private String markdown() {
@@ -241,7 +273,7 @@ final class TextReport {
                 .put("pairs", row.pairs())
                 .put("flops", row.predicted())
                 .put("step_seconds", row.step());
-        KINDS.forEach(
+        kinds.forEach(
             (name, kind) ->
                 one.putObject(name)
                     .put("loss", kind.apply(row).mean())
@@ -268,10 +300,10 @@ final class TextReport {
   }
 
   private BarChart bars() {
-    BarChart chart = new BarChart("Held-out loss", "nats per token", List.copyOf(KINDS.keySet()));
+    BarChart chart = new BarChart("Held-out loss", "nats per token", List.copyOf(kinds.keySet()));
     for (Row row : all.getFirst().rows()) {
       chart.series(
-          row.pattern(), KINDS.values().stream().mapToDouble(k -> k.apply(row).mean()).toArray());
+          row.pattern(), kinds.values().stream().mapToDouble(k -> k.apply(row).mean()).toArray());
     }
     return chart;
   }

@@ -2,6 +2,7 @@ package io.heddle.methods.longrange;
 
 import io.heddle.autograd.Tape;
 import io.heddle.backend.Backend;
+import io.heddle.data.Mix;
 import io.heddle.data.PackedTokens;
 import io.heddle.data.TokenBatch;
 import io.heddle.methods.lm.LmData;
@@ -17,6 +18,7 @@ import io.heddle.models.Schedule;
 import io.heddle.tensor.DType;
 import io.heddle.tensor.Tensor;
 import io.heddle.train.RunDirectory;
+import io.heddle.train.TrainConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,11 +26,12 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.function.LongFunction;
 import org.jspecify.annotations.Nullable;
 
 /** One seed of the comparison on text: the same tokens, seeds and steps under each schedule. */
 final class TextStudy implements ModelRuns.Study<TextFindings> {
-  private static final int KINDS = 5;
+  private static final int KINDS = 6; // the last: within quotations
 
   private final TextPlan plan;
   private final LmData data;
@@ -37,6 +40,8 @@ final class TextStudy implements ModelRuns.Study<TextFindings> {
   private final long seed;
   private final EvaluationLog log;
   private final Evidence evidence;
+  private final Quotations quotations;
+  private final Quotations startQuotations;
 
   TextStudy(TextPlan plan, LmData data, Backend backend, Path folder, long seed)
       throws IOException {
@@ -56,35 +61,80 @@ final class TextStudy implements ModelRuns.Study<TextFindings> {
             field,
             data.tokenizer().vocabularySize(),
             data.train());
+    this.quotations = new Quotations(plan.quoted(), plan.length(), field);
+    this.startQuotations = new Quotations(plan.quoted(), plan.startLength(), 0);
   }
 
   /** Optimiser steps that are not done yet. */
   @Override
   public long left() {
-    return plan.patterns().keySet().stream()
-        .mapToLong(name -> ModelRun.finished(folder.resolve(name)) == null ? plan.steps() : 0)
-        .sum();
+    long left = 0;
+    for (String name : plan.patterns().keySet()) {
+      left += done(name) ? 0 : plan.steps();
+      left += done(start(name)) ? 0 : plan.start();
+    }
+    return left;
+  }
+
+  private static String start(String name) {
+    return name + "-start";
+  }
+
+  private boolean done(String name) {
+    return ModelRun.finished(folder.resolve(name)) != null;
   }
 
   /** Trains what is not trained yet, measures it; null when it was asked to stop. */
   @Override
   public @Nullable TextFindings run(ModelRuns runs, StageProgress progress) {
+    int vocabulary = data.tokenizer().vocabularySize();
+    LongFunction<TokenBatch> shorter =
+        batches(plan.startLength(), plan.startRows(), startQuotations);
+    LongFunction<TokenBatch> batches = batches(plan.length(), plan.rows(), quotations);
     List<TextFindings.Row> rows = new ArrayList<>();
     for (Map.Entry<String, String> pattern : plan.patterns().entrySet()) {
       String name = pattern.getKey();
-      progress.stage("seed " + seed + ": " + name);
-      ModelConfig shape = plan.shape(pattern.getValue(), data.tokenizer().vocabularySize());
-      PackedTokens packed = new PackedTokens(data.train(), plan.length(), plan.rows(), seed);
-      Trained one =
-          runs.fit(
-              new ModelRun(folder.resolve(name), backend, plan.dtype(), progress),
-              run -> run.fit(name, shape, null, plan.loop(seed), packed::batch, List.of()));
+      String schedule = pattern.getValue();
+      Path from = null;
+      if (plan.start() > 0) {
+        ModelConfig small = plan.startShape(name, vocabulary);
+        Trained start =
+            fit(runs, progress, start(name), small, null, plan.startLoop(seed), shorter);
+        if (start == null) {
+          return null;
+        }
+        from = folder.resolve(start(name)).resolve("converted");
+        RecallStudy.convert(backend, start.model(), from, schedule, plan.length(), seed);
+      }
+      ModelConfig shape = plan.shape(schedule, vocabulary);
+      Trained one = fit(runs, progress, name, shape, from, plan.loop(seed), batches);
       if (one == null) {
         return null;
       }
       rows.add(row(name, shape, one));
     }
     return new TextFindings("seed " + seed, List.copyOf(rows));
+  }
+
+  private LongFunction<TokenBatch> batches(int length, int rows, Quotations quoted) {
+    PackedTokens packed = new PackedTokens(data.train(), length, rows, seed);
+    return quoted.none()
+        ? packed::batch
+        : n -> quoted.in(packed.batch(n), new Mix(Mix.hash(seed) + n)).batch();
+  }
+
+  private @Nullable Trained fit(
+      ModelRuns runs,
+      StageProgress progress,
+      String name,
+      ModelConfig shape,
+      @Nullable Path start,
+      TrainConfig loop,
+      LongFunction<TokenBatch> batches) {
+    progress.stage("seed " + seed + ": " + name);
+    return runs.fit(
+        new ModelRun(folder.resolve(name), backend, plan.dtype(), progress),
+        run -> run.fit(name, shape, start, loop, batches, List.of()));
   }
 
   private TextFindings.Row row(String name, ModelConfig shape, Trained one) {
@@ -113,7 +163,8 @@ final class TextStudy implements ModelRuns.Study<TextFindings> {
         kinds.get(1),
         kinds.get(2),
         kinds.get(3),
-        kinds.get(4));
+        kinds.get(4),
+        kinds.get(5));
   }
 
   // The first steps warm caches and clocks up.
@@ -134,9 +185,15 @@ final class TextStudy implements ModelRuns.Study<TextFindings> {
       for (TokenBatch batch :
           data.heldBatches(plan.length(), Math.max(1, plan.length() / 2), plan.rows())) {
         float[] losses = losses(loaded, batch);
+        List<double[]> here = new ArrayList<>();
         for (int r = 0; r < batch.rows(); r++) {
-          windows.add(window(batch, r, losses));
+          here.add(window(batch, r, losses));
         }
+        if (!quotations.none()) {
+          Quotations.Quoted quoted = quotations.in(batch, new Mix(windows.size()));
+          addQuoted(quoted, losses(loaded, quoted.batch()), here);
+        }
+        windows.addAll(here);
       }
     }
     return windows.stream().flatMapToDouble(Arrays::stream).toArray();
@@ -149,6 +206,20 @@ final class TextStudy implements ModelRuns.Study<TextFindings> {
       Tensor targets = t.tensor(DType.I32, n).copyFrom(batch.targets());
       return model.losses(t, model.hidden(t, ids, batch.rows(), null), targets, 0).toFloats();
     }
+  }
+
+  // The last kind of each window.
+  private static void addQuoted(Quotations.Quoted quoted, float[] losses, List<double[]> windows) {
+    int[] targets = quoted.batch().targets();
+    int length = targets.length / windows.size();
+    quoted.foretold().stream()
+        .filter(i -> targets[i] >= 0)
+        .forEach(
+            i -> {
+              double[] window = windows.get(i / length);
+              window[2 * KINDS - 2] += losses[i];
+              window[2 * KINDS - 1]++;
+            });
   }
 
   private double[] window(TokenBatch batch, int row, float[] losses) {
@@ -169,7 +240,7 @@ final class TextStudy implements ModelRuns.Study<TextFindings> {
         kinds[i] == Evidence.Kind.OUTSIDE,
         far && evidence.novel(ids[i], next[i])
       };
-      for (int kind = 0; kind < KINDS; kind++) {
+      for (int kind = 0; kind < is.length; kind++) {
         if (is[kind]) {
           out[2 * kind] += losses[row * length + i];
           out[2 * kind + 1]++;
