@@ -1,64 +1,60 @@
 import module io.heddle.nlp;
 
-static final int WORDS = 4000, LONGEST = 64, FEATURES = 64, LAYERS = 2, HEADS = 2;
-static final String[] KINDS = {
-  "noun.animal", "noun.plant", "noun.food", "noun.artifact", "noun.person"
-};
+static final int WORDS = 4000, LENGTH = 64, ROWS = 16;
 
-/** An encoder reads definitions and guesses hidden words; then a few labels are enough for it. */
+/** An encoder reads definitions and guesses hidden words; then it learns a task from few labels. */
 void main(String... args) throws IOException {
   Path out = Path.of(args.length > 0 ? args[0] : "runs/tutorial");
-  // In the order of WordNet's files, where neighbours are about the same things, as in a book.
-  List<Document> texts =
-      WordNetText.load().lines(WordNetText.Part.TRAIN, KINDS).stream()
-          .sorted(Comparator.comparingLong(WordNetText.Line::key))
-          .map(line -> new Document(line.topic(), line.definition()))
-          .toList();
-  WordPieceTrainer words = new WordPieceTrainer(WORDS, true, ProgressListener.NONE);
-  texts.forEach(text -> words.add(text.text()));
-  Tokenizer tokenizer = words.words(2);
-  List<LabelledText> train = labelled(WordNetText.Part.TRAIN);
-  List<String> labels = ClassifyData.labels(train);
-  List<LabelledText> held = labelled(WordNetText.Part.TEST);
-  ClassifyData test = ClassifyData.of(held, labels, tokenizer, LONGEST);
+  int[] reading = {0, args.length > 1 ? Integer.parseInt(args[1]) : 1500}; // steps
+  String[] kinds = {"noun.animal", "noun.plant", "noun.food", "noun.artifact", "noun.person"};
+  List<WordNetText.Line> lines = WordNetText.load().lines(WordNetText.Part.TRAIN, kinds);
+  List<WordNetText.Line> held = WordNetText.load().lines(WordNetText.Part.TEST, kinds);
+  WordPieceTrainer trainer = new WordPieceTrainer(WORDS, true, ProgressListener.NONE);
+  lines.forEach(line -> trainer.add(line.definition()));
+  Tokenizer words = trainer.words(2);
+  var hiding = new PretrainTasks.Hiding(0.3, false, LENGTH, 1); // 30 % of the words
+  var texts = new PretrainData(words, inOrder(lines), inOrder(held), hiding.room(words), ROWS, 1);
+  IO.println("%,d definitions, %,d tokens".formatted(lines.size(), texts.tokens()));
 
+  List<LabelledText> train = labelled(lines);
+  List<String> labels = ClassifyData.labels(train);
+  ClassifyData test = ClassifyData.of(labelled(held), labels, words, LENGTH);
+  List<Integer> sizes = List.of(50, 200);
+  BarChart chart = new BarChart("Few labels", "accuracy", List.of("50 labels", "200 labels"));
   try (Backend backend = Backends.open("cpu")) {
-    var hiding = new PretrainTasks.Hiding(0.3, false, LONGEST, 1);
-    List<Document> last = texts.subList(texts.size() - 1000, texts.size());
-    var read = new PretrainData(tokenizer, texts, last, hiding.room(tokenizer), 16, 1);
-    ModelConfig shape = ModelConfig.bert(WORDS, FEATURES, LAYERS, HEADS, LONGEST);
-    try (Encoder encoder = (Encoder) AutoModel.random(shape, backend, DType.F32, 1)) {
-      RunDirectory run = new RunDirectory(out.resolve("encoder"));
-      new PretrainRun(TrainConfig.of(1500, 3e-3f, 1), run, ProgressListener.NONE)
-          .run(PretrainTasks.masked(encoder, read, hiding));
-    }
-    List<String> sizes = List.of("50", "200");
-    double[][] right = new double[2][sizes.size()];
-    for (int i = 0; i < sizes.size(); i++) {
-      List<LabelledText> few = train.subList(0, Integer.parseInt(sizes.get(i)));
-      ClassifyData data = ClassifyData.of(few, labels, tokenizer, LONGEST);
-      for (boolean pretrained : new boolean[] {false, true}) {
-        var task = TaskEncoder.Task.CLASSIFY;
-        Path encoder = out.resolve("encoder/model");
-        try (Classifier model =
-            pretrained
-                ? Classifiers.from(encoder, task, labels, 0.1f, backend, DType.F32)
-                : Classifiers.bert(WORDS, FEATURES, LAYERS, HEADS, LONGEST, 0.1f, task, labels, backend, DType.F32, 1)) {
-          String name = (pretrained ? "pretrained-" : "scratch-") + sizes.get(i);
-          Classification learnt = new Classification(name, model, tokenizer, data, test, 16, 0, 1);
-          var run = new FinetuneRun(TrainConfig.of(200, 1e-3f, 1), "accuracy", new RunDirectory(out.resolve(name)), ProgressListener.NONE);
-          right[pretrained ? 1 : 0][i] = run.run(learnt).measures().get("accuracy");
+    for (int steps : reading) {
+      Path folder = out.resolve("encoder-" + steps);
+      ModelConfig shape = ModelConfig.bert(WORDS, 64, 2, 2, LENGTH); // 64 features, 2 layers
+      try (Encoder encoder = (Encoder) AutoModel.random(shape, backend, DType.F32, 1)) {
+        TrainConfig config = TrainConfig.of(steps, 3e-3f, 1);
+        var run = new PretrainRun(config, new RunDirectory(folder), ProgressListener.NONE);
+        double loss = run.run(PretrainTasks.masked(encoder, texts, hiding)).measures().get("loss");
+        IO.println("%,d steps of reading: %.2f nats a hidden word".formatted(steps, loss));
+      }
+      double[] right = new double[sizes.size()];
+      for (int i = 0; i < right.length; i++) {
+        ClassifyData few = ClassifyData.of(train.subList(0, sizes.get(i)), labels, words, LENGTH);
+        try (Classifier model = Classifiers.from(folder.resolve("model"),
+            TaskEncoder.Task.CLASSIFY, labels, 0.1f, backend, DType.F32)) {
+          var task = new Classification("few", model, words, few, test, ROWS, 0, 1);
+          RunDirectory run = new RunDirectory(folder.resolve(sizes.get(i) + "-labels"));
+          TrainConfig config = TrainConfig.of(200, 1e-3f, 1);
+          var outcome = new FinetuneRun(config, "accuracy", run, ProgressListener.NONE).run(task);
+          right[i] = outcome.measures().get("accuracy");
+          IO.println("  %d labels: accuracy %.3f".formatted(sizes.get(i), right[i]));
         }
       }
-      IO.println("%s labels: %.3f from scratch, %.3f pretrained".formatted(sizes.get(i), right[0][i], right[1][i]));
+      chart.series(steps == 0 ? "from scratch" : "pretrained", right);
     }
-    BarChart chart = new BarChart("What reading is worth, by labels", "accuracy", sizes);
-    Picture.write(out.resolve("labels.svg"), chart.series("from scratch", right[0]).series("pretrained", right[1]));
   }
+  Picture.write(out.resolve("labels.svg"), chart);
 }
 
-List<LabelledText> labelled(WordNetText.Part part) {
-  return WordNetText.load().lines(part, KINDS).stream()
-      .map(line -> LabelledText.of(line.definition(), line.topic().substring(5)))
-      .toList();
+List<Document> inOrder(List<WordNetText.Line> lines) { // of WordNet's files: like beside like
+  return lines.stream().sorted(Comparator.comparingLong(WordNetText.Line::key))
+      .map(line -> new Document(line.topic(), line.definition())).toList();
+}
+
+List<LabelledText> labelled(List<WordNetText.Line> lines) {
+  return lines.stream().map(x -> LabelledText.of(x.definition(), x.topic().substring(5))).toList();
 }

@@ -24,6 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 @NeedsNative
 class TutorialTest {
   private static final int LONGEST = 60; // lines of a program
+  private static final int READING = 300; // steps of pretraining
   private static final Pattern PICTURE = Pattern.compile("!\\[[^]]+]\\(([^)]+)\\)");
 
   @TempDir private Path out = Path.of("");
@@ -96,6 +97,22 @@ class TutorialTest {
     assertTrue(before.get(0) < 0.2 && before.get(1) >= 90, "pre-norm: " + before);
     assertTrue(scaled.get(0) < after.get(0) - 0.2, "ScaleNorm: " + scaled);
     assertPicture(page, "repair.svg");
+  }
+
+  @Test
+  void readingHelpsWhereLabelsAreFew() throws Exception {
+    TutorialPage page = TutorialPage.of("5-pretraining.md");
+    // A fifth of the page's reading: the same words, and most of the gain.
+    List<String> printed = page.run(out, out.resolve("nothing"), "" + READING);
+    page.assertShown(printed, UnaryOperator.identity());
+    List<String> scratch = printed.subList(1, 4);
+    List<String> read = printed.subList(4, 7);
+    assertEquals(Math.log(4000), last(scratch, "0 steps of reading: "), 0.2, "it guesses");
+    assertTrue(last(read, READING + " steps of reading: ") < 6.2, "it has not read: " + read);
+    for (String few : List.of("  50 labels: ", "  200 labels: ")) {
+      assertTrue(last(read, few) > last(scratch, few) + 0.05, "reading is no help: " + printed);
+    }
+    assertPicture(page, "labels.svg");
   }
 
   @Test
