@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
@@ -55,17 +54,15 @@ record TutorialPage(Path file, String text) {
     return run(out, out.resolve("nothing"));
   }
 
-  /** The same with a file to read, and with what may stand behind the folder. */
-  List<String> run(Path out, Path input, String... more) throws IOException, InterruptedException {
+  /** The same with a file to read. */
+  List<String> run(Path out, Path input) throws IOException, InterruptedException {
     Path heddle = Repository.root().resolve("heddle");
     assumeTrue(Files.isDirectory(app()), "needs mvn package: the launcher would start a build");
     if (!Files.exists(input)) {
       Files.createFile(input);
     }
-    List<String> command = new ArrayList<>();
-    command.addAll(List.of(heddle.toString(), "run", program().toString(), out.toString()));
-    command.addAll(List.of(more));
-    return printed(command, out, input);
+    return printed(
+        List.of(heddle.toString(), "run", program().toString(), out.toString()), out, input);
   }
 
   /** What a command prints, which must end well. */
