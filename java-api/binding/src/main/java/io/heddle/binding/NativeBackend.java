@@ -12,7 +12,6 @@ import io.heddle.tensor.OutOfNativeMemoryException;
 import io.heddle.tensor.Scope;
 import io.heddle.tensor.Storage;
 import io.heddle.tensor.Tensor;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
@@ -22,22 +21,8 @@ import org.jspecify.annotations.Nullable;
  * parameters into memory of the calling thread, takes a lease on every tensor, and crosses once.
  */
 public abstract class NativeBackend implements Backend {
-  private static final int MAX_TENSORS = 1024;
-  private static final int PARAMS_BYTES = 256;
-
   /** {@link Params.Binary}'s kind of an addition. */
   protected static final int ADD = 0;
-
-  // Both are cut once: a slice would be an object for every call.
-  private record Frame(MemorySegment descriptors, MemorySegment values) {
-    static Frame make() {
-      MemorySegment all = Arena.ofAuto().allocate(8L * MAX_TENSORS + PARAMS_BYTES, 64);
-      return new Frame(
-          all.asSlice(0, 8L * MAX_TENSORS), all.asSlice(8L * MAX_TENSORS, PARAMS_BYTES));
-    }
-  }
-
-  private static final ThreadLocal<Frame> FRAME = ThreadLocal.withInitial(Frame::make);
 
   private final String name;
   private final int index;
@@ -174,11 +159,11 @@ public abstract class NativeBackend implements Backend {
 
   @Override
   public final void run(OpCode op, Params params, @Nullable Tensor... tensors) {
-    if (tensors.length > MAX_TENSORS) {
+    if (tensors.length > Frame.MAX_TENSORS) {
       throw new IllegalArgumentException(
-          op.opName() + " with " + tensors.length + " tensors; at most " + MAX_TENSORS);
+          op.opName() + " with " + tensors.length + " tensors; at most " + Frame.MAX_TENSORS);
     }
-    Frame frame = FRAME.get();
+    Frame frame = Frame.ofThread();
     MemorySegment descriptors = frame.descriptors();
     MemorySegment values = frame.values();
     params.writeTo(values);
@@ -357,7 +342,7 @@ public abstract class NativeBackend implements Backend {
 
   private Recording recorded(Runnable body) {
     Recording open = new Recording(this::replay, this::forget);
-    MemorySegment number = FRAME.get().descriptors();
+    MemorySegment number = Frame.ofThread().descriptors();
     boolean whole = false;
     recording = open;
     try {

@@ -163,10 +163,14 @@ final class ReproduceMasformerCommand implements Callable<Integer> {
   private boolean text(Backend backend, Path texts) {
     long each = quick ? Math.max(1, textSteps / 10) : textSteps;
     TextPlan plan =
-        TextPlan.LARGE
-            .sized(textVocabulary, each, textBatch)
-            .attending(sparse, textFull)
-            .taught(textQuoted, quick ? textStart / 10 : textStart);
+        TextPlan.LARGE.with(
+            textVocabulary,
+            each,
+            textBatch,
+            sparse,
+            textFull,
+            textQuoted,
+            quick ? textStart / 10 : textStart);
     Path folder = out.resolve("text");
     TextReproduction reproduction =
         new TextReproduction(plan, texts, seeds(textSeeds), backend, folder, session.progress());

@@ -7,6 +7,7 @@ import io.heddle.tensor.DType;
 import io.heddle.train.TrainConfig;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.regex.Pattern;
 
 /**
@@ -64,49 +65,18 @@ public record TextPlan(
           0,
           0);
 
-  /** The same for another vocabulary, number of steps and rows of a batch. */
-  public TextPlan sized(int tokens, long wanted, int batch) {
+  /** The same with other sizes, attention and lessons. */
+  public TextPlan with(
+      int tokens,
+      long wanted,
+      int batch,
+      String pattern,
+      Placement full,
+      double share,
+      long first) {
     return new TextPlan(
-        layers, dim, heads, tokens, length, sparse, placement, batch, wanted, rate, dtype, holdOut,
-        quoted, start);
-  }
-
-  /** The same with another sparse pattern and place of the full layers. */
-  public TextPlan attending(String pattern, Placement full) {
-    return new TextPlan(
-        layers,
-        dim,
-        heads,
-        vocabulary,
-        length,
-        pattern,
-        full,
-        rows,
-        steps,
-        rate,
-        dtype,
-        holdOut,
-        quoted,
-        start);
-  }
-
-  /** The same with such a share of quotations, and so many steps on short rows first. */
-  public TextPlan taught(double share, long first) {
-    return new TextPlan(
-        layers,
-        dim,
-        heads,
-        vocabulary,
-        length,
-        sparse,
-        placement,
-        rows,
-        steps,
-        rate,
-        dtype,
-        holdOut,
-        share,
-        first);
+        layers, dim, heads, tokens, length, pattern, full, batch, wanted, rate, dtype, holdOut,
+        share, first);
   }
 
   /** Number of full layers of the mixed model. */
@@ -160,7 +130,7 @@ public record TextPlan(
         SIZE.matcher(sparse)
             .replaceAll(
                 size -> size.group(1) + ":" + Math.max(1, Long.parseLong(size.group(2)) / SHORTER));
-    return shape(patterns(scaled).getOrDefault(pattern, scaled), tokens, startLength());
+    return shape(Objects.requireNonNull(patterns(scaled).get(pattern)), tokens, startLength());
   }
 
   TrainConfig startLoop(long seed) {
