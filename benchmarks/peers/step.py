@@ -234,8 +234,8 @@ def peak_with_system_heap(arguments):
     return int(told.stdout.split()[-1])
 
 
-def contest(command, backend, device, shape, schedule, dtype, rounds, out):
-    ours = Ours(command, backend, options(shape, schedule, dtype))
+def contest(command, backend, device, shape, schedule, dtype, rounds, out, recompute):
+    ours = Ours(command, backend, options(shape, schedule, dtype) + ["--recompute"] * recompute)
     peer = Peer(shape, schedule, device, dtype=dtype)
     started = time.perf_counter()
     for _ in range(WARM_UP):
@@ -276,6 +276,7 @@ def main():
     p.add_argument("--schedule", action="append", help="one for each row; default: full, mixed (four full layers at the bottom) and sparse")
     p.add_argument("--dtype", choices=["bf16", "f32"], default="bf16")
     p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--recompute", action="store_true", help="ours runs its blocks again on the way back; PyTorch's are as ever")
     p.add_argument("--out", help="JSONL, one row per schedule, added to the file")
     p.add_argument("--backend", choices=["cuda", "cpu"], default="cuda")
     p.add_argument("--heddle", default=str(ROOT / "heddle"), help="the command")
@@ -296,7 +297,7 @@ def main():
         print(peak_bytes(device))
         return 0
     for schedule in a.schedule or ["full", "block:1024,full@0-3", "block:1024"]:
-        contest(command, a.backend, device, shape, schedule, a.dtype, a.rounds, a.out)
+        contest(command, a.backend, device, shape, schedule, a.dtype, a.rounds, a.out, a.recompute)
         torch._dynamo.reset()
         if device.type == "cuda":
             torch.cuda.empty_cache()

@@ -1,15 +1,12 @@
-// The CPU backend: chooses the tier once, hands out memory from a cache, and runs the tier's kernels.
+// The CPU backend: chooses the tier once and runs its kernels.
 #include <cpuid.h>
-#include <sys/mman.h>
 
 #include <cstdlib>
 #include <cstring>
-#include <mutex>
-#include <new>
 #include <string>
-#include <vector>
 
 #include "cpu/context.h"
+#include "cpu/memory.h"
 #include "door/backend.h"
 
 namespace hd {
@@ -69,82 +66,6 @@ std::string cpu_model() {
   return text;
 }
 
-// ---- memory ----
-// Blocks are kept by size class and reused: touching a fresh page costs far more than a kernel does on virtual machines. Blocks from
-// 2 MiB on are mapped with huge pages. A 64-byte head in front of the data holds the class.
-
-constexpr int64_t kHead = 64;
-constexpr int64_t kHuge = int64_t{2} << 20;
-
-struct Head {
-  int64_t bytes;  // of the whole block, head included
-  Head* next;
-};
-
-class Cache {
- public:
-  void* take(int64_t bytes) {
-    const int64_t block = block_bytes(bytes);
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      for (Class& c : classes_) {
-        if (c.bytes == block && c.free != nullptr) {
-          Head* head = c.free;
-          c.free = head->next;
-          return reinterpret_cast<char*>(head) + kHead;
-        }
-      }
-    }
-    void* memory = nullptr;
-    if (block >= kHuge) {
-      memory = std::aligned_alloc(static_cast<size_t>(kHuge), static_cast<size_t>(block));
-      if (memory != nullptr) madvise(memory, static_cast<size_t>(block), MADV_HUGEPAGE);
-    } else {
-      memory = std::aligned_alloc(64, static_cast<size_t>(block));
-    }
-    if (memory == nullptr) return nullptr;
-    auto head = new (memory) Head{block, nullptr};
-    return reinterpret_cast<char*>(head) + kHead;
-  }
-
-  void give(void* data) {
-    auto head = reinterpret_cast<Head*>(static_cast<char*>(data) - kHead);
-    const std::lock_guard<std::mutex> lock(mutex_);
-    for (Class& c : classes_) {
-      if (c.bytes == head->bytes) {
-        head->next = c.free;
-        c.free = head;
-        return;
-      }
-    }
-    head->next = nullptr;
-    classes_.push_back({head->bytes, head});
-  }
-
- private:
-  struct Class {
-    int64_t bytes;
-    Head* free;
-  };
-
-  // Eight classes per power of two: at most 12.5 % is wasted; above 2 MiB whole huge pages.
-  static int64_t block_bytes(int64_t bytes) {
-    const int64_t want = bytes + kHead;
-    int64_t step = 64;
-    while (step * 16 <= want) step *= 2;
-    const int64_t rounded = (want + step - 1) / step * step;
-    return rounded < kHuge ? rounded : (rounded + kHuge - 1) / kHuge * kHuge;
-  }
-
-  std::mutex mutex_;
-  std::vector<Class> classes_;
-};
-
-Cache& cache() {
-  static Cache& one = *new Cache;  // never destroyed: tensors may outlive static destruction order
-  return one;
-}
-
 hd_status probe(char* text, int64_t capacity) {
   copy_text("available", reinterpret_cast<hd_address>(text), capacity);
   return HD_OK;
@@ -170,13 +91,13 @@ void close(void* context) { delete static_cast<CpuContext*>(context); }
 void use_threads(void* context) { omp_set_num_threads(static_cast<CpuContext*>(context)->threads); }
 
 void* alloc(void*, int64_t bytes) {
-  void* data = cache().take(bytes);
+  void* data = take_memory(bytes);
   if (data == nullptr) fail(HD_NO_MEMORY, "no memory for %lld bytes", static_cast<long long>(bytes));
   return data;
 }
 
 hd_status free_block(void*, void* data) {
-  if (data != nullptr) cache().give(data);
+  if (data != nullptr) give_memory(data);
   return HD_OK;
 }
 

@@ -62,6 +62,12 @@ final class StepTimer {
   private boolean capture;
 
   @Option(
+      names = "--recompute",
+      description =
+          "step: keep only what passes between blocks and run each again on the way back.")
+  private boolean recompute;
+
+  @Option(
       names = "--on-demand",
       hidden = true,
       description = "A round for each line of standard input.")
@@ -79,6 +85,7 @@ final class StepTimer {
       throws IOException {
     try (Backend backend = Backends.open(backendName, BackendOptions.DEFAULT);
         Decoder decoder = decoder(backend, dtype, heads, seq)) {
+      decoder.recompute(recompute);
       int[] ids = new int[batch * seq];
       int[] targets = new int[batch * seq];
       for (int i = 0; i < ids.length; i++) {
@@ -87,7 +94,8 @@ final class StepTimer {
       }
       TokenBatch tokens = new TokenBatch(batch, ids, targets, null);
       BooleanSupplier more = more();
-      Rounds listener = new Rounds(rounds, more, out, row(backendName, decoder, batch, seq, dtype));
+      ObjectNode row = row(backendName, decoder, batch, seq, dtype).put("recompute", recompute);
+      Rounds listener = new Rounds(rounds, more, out, row);
       Trainer trainer = new Trainer(constant(TrainConfig.of(1_000_000, 1e-4f, 1)), null, listener);
       listener.trainer = trainer;
       trainer.capture(capture);

@@ -20,6 +20,7 @@ final class Descriptor {
   private static final ThreadLocal<Slab> SLABS = ThreadLocal.withInitial(Slab::new);
 
   private final MemorySegment memory;
+  private long address;
 
   private Descriptor(MemorySegment memory) {
     this.memory = memory;
@@ -28,6 +29,9 @@ final class Descriptor {
   /** Address of the descriptor of {@code tensor}. */
   static long of(Tensor tensor) {
     if (tensor.attachment() instanceof Descriptor known) {
+      if (known.address != tensor.address()) { // it was vacated
+        known.moved(tensor.address());
+      }
       return known.memory.address();
     }
     Descriptor fresh = new Descriptor(SLABS.get().cut());
@@ -36,8 +40,13 @@ final class Descriptor {
     return fresh.memory.address();
   }
 
+  private void moved(long to) {
+    address = to;
+    memory.set(ValueLayout.JAVA_LONG, 0, to);
+  }
+
   private void write(Tensor tensor) {
-    memory.set(ValueLayout.JAVA_LONG, 0, tensor.address());
+    moved(tensor.address());
     for (int d = 0; d < tensor.rank(); d++) {
       memory.set(ValueLayout.JAVA_LONG, SHAPE + 8L * d, tensor.dim(d));
       memory.set(ValueLayout.JAVA_LONG, STRIDE + 8L * d, tensor.stride(d));

@@ -44,6 +44,7 @@ public final class Tape implements AutoCloseable {
   private final List<Node> nodes = new ArrayList<>();
   private final Randomness randomness;
   private final Set<Tensor> awaited;
+  private final Set<Tensor> spent = new HashSet<>();
 
   /**
    * A tape.
@@ -132,6 +133,17 @@ public final class Tape implements AutoCloseable {
       tensor.requiresGrad(true);
     }
     nodes.add(new Node(backward, List.of(owned)));
+  }
+
+  /**
+   * Frees the content of an activation that neither later ops nor the backward pass reads, as of a
+   * sum's terms; its gradient may still come. What belongs to another tape stays.
+   */
+  public void spent(Tensor x) {
+    if (scope.owns(x)) {
+      scope.free(x);
+      spent.add(x);
+    }
   }
 
   /** Whether a node over these inputs has to be recorded. */
@@ -286,7 +298,9 @@ public final class Tape implements AutoCloseable {
           scope.free(gradient);
           tensor.grad(null);
         }
-        scope.free(tensor);
+        if (!spent.remove(tensor)) {
+          scope.free(tensor);
+        }
       }
     }
     nodes.clear();

@@ -58,6 +58,11 @@ public final class Scope implements AutoCloseable {
     throw new IllegalArgumentException(tensor + " does not belong to this scope");
   }
 
+  /** Whether {@code tensor}'s memory is this scope's to free. */
+  public boolean owns(Tensor tensor) {
+    return owned.contains(tensor.storage());
+  }
+
   /** Takes {@code tensor}'s memory over from {@code owner}, which must have it. */
   public void adopt(Scope owner, Tensor tensor) {
     Storage storage = tensor.storage();

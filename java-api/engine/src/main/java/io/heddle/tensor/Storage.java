@@ -27,12 +27,13 @@ public final class Storage {
 
   private static final int CLOSED = 1 << 30;
 
-  private final long address;
   private final long bytes;
-  private final MemorySegment segment;
   private final int device;
   private final @Nullable Mover mover; // null on the host
-  private final Release release;
+  private long address;
+  private MemorySegment segment;
+  private Release release;
+  private volatile @Nullable Memory source; // of the memory that a vacated storage takes when used
   // Leases in the low bits; CLOSED is set once by close. Memory is freed by whoever brings the
   // state to exactly CLOSED.
   private final AtomicInteger state = new AtomicInteger();
@@ -71,6 +72,7 @@ public final class Storage {
 
   /** The address on the host or the device. */
   public long address() {
+    settle();
     return address;
   }
 
@@ -98,7 +100,41 @@ public final class Storage {
     if (isClosed()) {
       throw new IllegalStateException("tensor is closed");
     }
+    settle();
     return segment;
+  }
+
+  /**
+   * Gives the memory back while nobody reads the content: whoever uses the storage next finds other
+   * memory, of undefined content. Views see the change. Nobody may use it meanwhile.
+   *
+   * @param from what the next memory comes from
+   */
+  public synchronized void vacate(Memory from) {
+    if (state.get() != 0) {
+      throw new IllegalStateException("memory in use, or closed, cannot be vacated");
+    }
+    if (source == null) {
+      source = from;
+      release.free(address);
+    }
+  }
+
+  private void settle() {
+    if (source != null) {
+      take();
+    }
+  }
+
+  private synchronized void take() {
+    Memory from = source;
+    if (from != null) {
+      Storage fresh = from.allocate(bytes);
+      address = fresh.address;
+      segment = fresh.segment;
+      release = fresh.release;
+      source = null;
+    }
   }
 
   /**
@@ -133,7 +169,7 @@ public final class Storage {
     }
     acquire();
     try {
-      long there = address + offset;
+      long there = address() + offset;
       mover.copy(toHost ? host.address() : there, toHost ? there : host.address(), host.byteSize());
     } finally {
       release();
@@ -173,7 +209,7 @@ public final class Storage {
   // Both a late release and close may see the state CLOSED with no lease; the jump to FREED lets
   // only one of them free.
   private void free() {
-    if (state.compareAndSet(CLOSED, CLOSED | (CLOSED >> 1))) {
+    if (state.compareAndSet(CLOSED, CLOSED | (CLOSED >> 1)) && source == null) {
       release.free(address);
     }
   }

@@ -7,7 +7,7 @@ import java.util.function.DoubleSupplier;
 
 /** First values of parameters. */
 final class Draws {
-  private static final int PART = 1 << 20; // elements
+  private static final int PART = 1 << 16; // elements
 
   private Draws() {}
 
@@ -24,12 +24,16 @@ final class Draws {
     };
   }
 
-  // In parts: a table of billions of elements fits no Java array, and none is needed.
+  // In parts, by one array: a table of billions of elements fits none, and what a model's size of
+  // arrays leaves in the heap stays with the process.
   private static void write(Tensor tensor, DoubleSupplier next) {
     Tensor flat = tensor.view(tensor.size());
+    float[] values = new float[PART];
     for (long at = 0; at < flat.size(); at += PART) {
       Tensor part = flat.slice(0, at, Math.min(flat.size(), at + PART));
-      float[] values = new float[(int) part.size()];
+      if (part.size() < values.length) {
+        values = new float[(int) part.size()];
+      }
       for (int i = 0; i < values.length; i++) {
         values[i] = (float) next.getAsDouble();
       }

@@ -11,9 +11,14 @@ import java.util.Collection;
 import java.util.Collections;
 import java.util.List;
 
-/** The memory of parameters' gradients, f32: few large blocks, so that few calls do for all. */
+/**
+ * The memory of parameters' gradients, f32: few large blocks, so that few calls do for all. On the
+ * host there is one for every few layers, which has its memory from the first contribution in a
+ * step to the step's end: while activations are at their most, few gradients are there.
+ */
 final class Gradients {
   private static final int ALIGNMENT = 64; // elements between gradients: 256 bytes
+  private static final long BLOCK = 8L << 20; // elements of a block on the host
 
   private final Backend backend;
   private final Scope scope;
@@ -32,10 +37,27 @@ final class Gradients {
 
   /** Gives each parameter a gradient of undefined content. */
   void give(List<Tensor> parameters) {
-    long size = parameters.stream().mapToLong(p -> aligned(p.size())).sum();
-    if (size == 0) {
-      return;
+    List<Tensor> together = new ArrayList<>();
+    long size = 0;
+    for (Tensor p : parameters) {
+      if (onHost() && size > 0 && size + p.size() > BLOCK) {
+        block(together, size);
+        together.clear();
+        size = 0;
+      }
+      together.add(p);
+      size += aligned(p.size());
     }
+    if (size > 0) {
+      block(together, size);
+    }
+  }
+
+  private boolean onHost() {
+    return zero.storage().device() < 0;
+  }
+
+  private void block(List<Tensor> parameters, long size) {
     Tensor block = scope.tensor(DType.F32, size).named("gradients");
     blocks.add(block);
     long at = 0;
@@ -49,6 +71,13 @@ final class Gradients {
 
   List<Tensor> blocks() {
     return Collections.unmodifiableList(blocks);
+  }
+
+  /** Gives up the content of all, and the memory where it can be had again soon. */
+  void forget() {
+    if (onHost()) {
+      blocks.forEach(block -> block.storage().vacate(backend.memory()));
+    }
   }
 
   void zero(Collection<Tensor> tensors) {

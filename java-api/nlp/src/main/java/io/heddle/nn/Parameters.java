@@ -372,6 +372,7 @@ public final class Parameters implements AutoCloseable {
    * afterwards has to be {@link #zero}ed.
    */
   public Set<Tensor> awaitGradients() {
+    gradients.forget();
     Set<Tensor> awaited = new HashSet<>();
     unfrozen().forEach(p -> awaited.add(Objects.requireNonNull(p.grad(), p.toString())));
     return awaited;

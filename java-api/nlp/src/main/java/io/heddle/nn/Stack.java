@@ -297,10 +297,14 @@ public final class Stack implements AutoCloseable {
 
   private Layers.Normed norm(Tape t, String name, Tensor x, @Nullable Tensor residual) {
     StackConfig.Norms n = config.norms();
-    if (n.scalar()) {
-      return Modules.scaleNorm(t, parameters, name, n.eps(), x, residual);
+    Layers.Normed normed =
+        n.scalar()
+            ? Modules.scaleNorm(t, parameters, name, n.eps(), x, residual)
+            : Modules.norm(t, parameters, name, n.rms(), n.eps(), n.offset(), x, residual);
+    if (residual != null) {
+      t.spent(x); // a branch's end: the norm's gradient reads the sum
     }
-    return Modules.norm(t, parameters, name, n.rms(), n.eps(), n.offset(), x, residual);
+    return normed;
   }
 
   @Override

@@ -191,25 +191,24 @@ public final class CostModel {
   }
 
   // Of a token, in a block: two norms with the sums that they normalise, queries, keys and values,
-  // heads, their product, what goes into the MLP's activation and comes out, and its product.
+  // heads, what goes into the MLP's activation and comes out. Both branches end in the next norm's
+  // sum.
   private long block() {
     long d = shape.dim;
     long features =
         4 * d
             + (long) shape.attentionInputs()
             + (long) shape.heads * shape.headDim
-            + d
-            + (long) shape.inner * (shape.gated ? 3 : 2)
-            + d;
+            + (long) shape.inner * (shape.gated ? 3 : 2);
     long statistics = 4L * F32 + (long) shape.heads * F32;
     return features * bytes + statistics;
   }
 
   // What passes from block to block, the first one, which is always kept, and the one that is run
-  // again.
+  // again, both with the branch that they end in.
   private long recomputed() {
     long between = (shape.layers - 1L) * 2 * shape.dim * bytes;
-    return between + Math.min(shape.layers, 2) * block() + ends();
+    return between + Math.min(shape.layers, 2) * (block() + (long) shape.dim * bytes) + ends();
   }
 
   // The embedding, the last norm and what the output layer gives back.
