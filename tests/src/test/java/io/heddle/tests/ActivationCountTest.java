@@ -57,6 +57,25 @@ class ActivationCountTest {
     }
   }
 
+  // Exactly: a branch that stayed until its way back would show.
+  @Test
+  void whatABlockAdds() {
+    try (Backend backend = Backends.open("auto")) {
+      long[] peaks = new long[2];
+      for (int i = 0; i < 2; i++) {
+        ModelConfig shape = ModelConfig.gpt2(16, 64, 4 + 4 * i, 4, LENGTH, "full");
+        try (Decoder model = Decoder.random(shape, backend, DType.F32, 1)) {
+          model.parameters().trainable();
+          peaks[i] = peak(model);
+        }
+      }
+      ModelConfig shape = ModelConfig.gpt2(16, 64, 8, 4, LENGTH, "full");
+      CostModel cost = new CostModel(CostModel.Shape.of(shape), LENGTH, 4);
+      long block = ROWS * cost.layers("full", false).get(1).activations();
+      assertEquals(4 * block, peaks[1] - peaks[0]);
+    }
+  }
+
   private static void near(String what, long predicted, long measured, double share) {
     assertTrue(
         Math.abs(measured - predicted) <= share * predicted,

@@ -123,7 +123,11 @@ class RecomputeTest {
             Tensor unused = parameters.constant("unused", 1, 3);
             parameters.trainable();
             Set<Tensor> awaited = undefined ? parameters.awaitGradients() : new HashSet<>();
-            awaited.forEach(g -> g.copyFrom(nans(g)));
+            // On the host nothing of the memory is defined, on a device what lies between is zero.
+            boolean host = unused.storage().device() < 0;
+            for (Tensor g : undefined && host ? parameters.gradients() : awaited) {
+              g.copyFrom(nans(g));
+            }
             try (Tape t = new Tape(lab.backend, new Randomness(5, 3), awaited)) {
               // Twice, as micro-batches do: the second adds.
               for (int i = 0; i < 2; i++) {
@@ -132,8 +136,8 @@ class RecomputeTest {
               }
             }
             assertEquals(undefined ? Set.of(unused.grad()) : Set.of(), awaited);
-            parameters.zero(awaited);
-            gradients.add(parameters.values().stream().map(p -> lab.get(p.grad())).toList());
+            parameters.settleGradients(awaited);
+            gradients.add(parameters.gradients().stream().map(lab::get).toList());
           }
         }
         for (int i = 0; i < gradients.get(0).size(); i++) {

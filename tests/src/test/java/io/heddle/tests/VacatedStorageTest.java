@@ -2,8 +2,10 @@ package io.heddle.tests;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import io.heddle.nn.Parameters;
 import io.heddle.op.OpCode;
 import io.heddle.op.Params;
 import io.heddle.tensor.DType;
@@ -14,6 +16,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 /** Memory that is given back while nobody reads it. */
@@ -76,6 +80,21 @@ class VacatedStorageTest {
       lab.backend.run(OpCode.COPY, new Params.None(), from, to);
       assertArrayEquals(new float[] {1, 2, 3, 4}, to.toFloats());
       assertArrayEquals(new float[] {9, 9, 9, 9}, others.toFloats());
+    }
+  }
+
+  // What is allocated while no gradient is there lies where they were.
+  @Test
+  void gradientsLendTheirMemory() {
+    try (Lab lab = new Lab("cpu");
+        Parameters parameters = new Parameters(lab.backend, DType.F32)) {
+      Tensor w = parameters.constant("w", 1, 64, 64);
+      parameters.trainable();
+      Tensor gradient = Objects.requireNonNull(w.grad());
+      long there = gradient.address();
+      assertEquals(Set.of(gradient), parameters.awaitGradients());
+      assertEquals(there, lab.scope.tensor(DType.F32, 64, 64).address());
+      assertNotEquals(there, gradient.address());
     }
   }
 }

@@ -80,6 +80,33 @@ final class Gradients {
     }
   }
 
+  /**
+   * Zeroes what lies between these, where it was forgotten: gaps, and gradients of parameters that
+   * were frozen since.
+   */
+  void zeroBetween(List<Tensor> gradients) {
+    if (!onHost()) {
+      return;
+    }
+    for (Tensor block : blocks) {
+      long at = 0;
+      for (Tensor gradient : gradients) {
+        if (gradient.storage() == block.storage()) {
+          long start = (gradient.address() - block.address()) / Float.BYTES;
+          zero(at, start, block);
+          at = start + gradient.size();
+        }
+      }
+      zero(at, block.size(), block);
+    }
+  }
+
+  private void zero(long from, long to, Tensor block) {
+    if (from < to) {
+      zero(List.of(block.slice(0, from, to)));
+    }
+  }
+
   void zero(Collection<Tensor> tensors) {
     for (Tensor tensor : tensors) {
       // 0 * x would keep NaN and infinity of undefined memory; a broadcast zero is copied instead.

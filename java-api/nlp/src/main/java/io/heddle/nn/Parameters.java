@@ -368,19 +368,23 @@ public final class Parameters implements AutoCloseable {
 
   /**
    * The gradients of all parameters that are not frozen, their content forgotten: for a {@link
-   * io.heddle.autograd.Tape} whose first contribution overwrites. What is left in the set
-   * afterwards has to be {@link #zero}ed.
+   * io.heddle.autograd.Tape} whose first contribution overwrites. {@link #settleGradients}
+   * afterwards.
    */
   public Set<Tensor> awaitGradients() {
     gradients.forget();
-    Set<Tensor> awaited = new HashSet<>();
-    unfrozen().forEach(p -> awaited.add(Objects.requireNonNull(p.grad(), p.toString())));
-    return awaited;
+    return new HashSet<>(ownGradients());
   }
 
-  /** Sets gradients to zero. */
-  public void zero(Collection<Tensor> some) {
-    gradients.zero(some);
+  /** Zeroes the gradients that nothing has reached, and what belongs to none. */
+  public void settleGradients(Set<Tensor> awaited) {
+    gradients.zero(awaited);
+    gradients.zeroBetween(ownGradients());
+  }
+
+  // In the order of their memory.
+  private List<Tensor> ownGradients() {
+    return unfrozen().stream().map(p -> Objects.requireNonNull(p.grad(), p.toString())).toList();
   }
 
   @Override

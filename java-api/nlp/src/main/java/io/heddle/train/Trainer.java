@@ -315,7 +315,7 @@ public final class Trainer {
       float scale = (float) (optimizer.lossScale() / (config.accumulation() * ranks.size()));
       own = own.plus(passes(objective, replays, batch, scale, randomness, awaited));
     }
-    parameters.zero(awaited);
+    parameters.settleGradients(awaited);
     double[][] all = ranks.gather(own.sum(), own.count(), last);
     double rate = share * all[all.length - 1][2];
     Objective.Loss total = new Objective.Loss(0, 0);

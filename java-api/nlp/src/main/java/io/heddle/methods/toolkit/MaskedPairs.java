@@ -51,7 +51,7 @@ final class MaskedPairs implements Experiment {
 
   MaskedPairs(boolean quick) {
     this.quick = quick;
-    this.steps = quick ? 400 : 2_500;
+    this.steps = quick ? 400 : 10_000;
     this.documents = quick ? 400 : 2_000;
   }
 

@@ -54,7 +54,7 @@ final class NormPlacement implements Experiment {
     this.words = quick ? 8 : 20;
     this.shortest = quick ? 3 : 4;
     this.longest = quick ? 5 : 8;
-    this.steps = quick ? 300 : 1_500;
+    this.steps = quick ? 300 : 4_000;
     this.tests = quick ? 64 : 256;
   }
 
