@@ -51,7 +51,8 @@ bool intact(const Block& block) {
 
 Block take(hd_address cpu, int64_t bytes, char mark_with) {
   const Block block = {reinterpret_cast<char*>(hd_alloc(cpu, bytes)), bytes, mark_with};
-  expect(block.data != nullptr && reinterpret_cast<uintptr_t>(block.data) % 64 == 0, std::to_string(bytes) + " bytes are had, aligned to 64");
+  expect(block.data != nullptr && reinterpret_cast<uintptr_t>(block.data) % 64 == 0,
+         std::to_string(bytes) + " bytes are had, aligned to 64");
   mark(block);
   return block;
 }
@@ -88,6 +89,18 @@ void touch_all(hd_address cpu, int64_t bytes, int count, const std::string& what
   for (const Block& block : held) give(cpu, block);
 }
 
+// A hole that is larger than what is left of its region is used before that is touched.
+void holes_first(hd_address cpu) {
+  const int64_t mib = int64_t{1} << 20;
+  const Block hole = take(cpu, 500 * mib, 1);
+  const Block behind = take(cpu, 150 * mib, 2);
+  give(cpu, hole);
+  touch_all(cpu, 50 * mib, 8, "eight blocks of 50 MiB beside a hole of 500", 5);
+  touch_all(cpu, 500 * mib, 1, "and the hole whole", 5);
+  expect(intact(behind), "what stood behind the hole is as it was written");
+  give(cpu, behind);
+}
+
 }  // namespace
 
 int main() {
@@ -98,6 +111,7 @@ int main() {
   touch_all(cpu, weight, 200, "200 blocks of 2.25 MiB", 1.03 * mb);
   touch_all(cpu, weight * 8, 25, "as much in blocks of 18 MiB, in the same memory", 0.05 * mb);
   touch_all(cpu, weight * 200 - 4096, 1, "in one block", 0.05 * mb);
+  holes_first(cpu);
   std::vector<std::thread> threads;
   for (unsigned seed = 1; seed <= 4; seed++) threads.emplace_back(come_and_go, cpu, seed);
   for (std::thread& thread : threads) thread.join();

@@ -12,7 +12,7 @@
 namespace hd {
 namespace {
 
-constexpr int64_t kHead = 64;                  // in front of the data, whose alignment it keeps
+constexpr int64_t kHead = 64;  // in front of the data, whose alignment it keeps
 constexpr int64_t kPage = 4096;
 constexpr int64_t kHuge = int64_t{2} << 20;    // a huge page
 constexpr int64_t kSmall = int64_t{1} << 20;   // blocks above it are cut from regions
@@ -66,24 +66,20 @@ class SmallBlocks {
 };
 
 // Large blocks lie side by side in regions of huge pages, in whole small pages: a tensor of 2.25 MiB must not hold two huge pages. The
-// smallest free block that fits is cut, the lowest of equals, and freed neighbours join: what one layer's sizes leave serves another's,
-// and memory once touched is touched again.
+// smallest free block that fits is cut, the lowest of equals, and freed neighbours join: what one layer's sizes leave serves another's.
+// What no block has touched yet comes last: memory that was touched once stays with the process, so it is used again first.
 class LargeBlocks {
  public:
   struct Head {
     int64_t bytes;   // of the whole block, head included
     int64_t before;  // of the block before in its region; 0 in front
+    size_t region;
     bool free;
-    bool last;  // of its region
   };
 
   void* take(int64_t block) {
-    auto found = free_.lower_bound({block, nullptr});
-    if (found == free_.end()) {
-      Head* region = map(block);
-      if (region == nullptr) return nullptr;
-      found = free_.insert({region->bytes, region}).first;
-    }
+    const auto found = free_.lower_bound({block, nullptr});
+    if (found == free_.end()) return fresh(block);
     Head* head = found->second;
     free_.erase(found);
     head->free = false;
@@ -92,7 +88,7 @@ class LargeBlocks {
   }
 
   void give(Head* head) {
-    if (!head->last && after(head)->free) join(head, after(head));
+    if (!is_last(head) && after(head)->free) join(head, after(head));
     Head* before = at(head, -head->before);
     if (head->before != 0 && before->free) {
       free_.erase({before->bytes, before});
@@ -104,36 +100,78 @@ class LargeBlocks {
   }
 
  private:
+  struct Region {
+    char* untouched;  // from here to the end
+    char* end;
+    Head* last;  // block before that; null when there is none
+
+    // Bytes that a block may have which begins with a free last one.
+    int64_t room() const { return end - start(); }
+    char* start() const { return last != nullptr && last->free ? reinterpret_cast<char*>(last) : untouched; }
+  };
+
   static Head* at(Head* head, int64_t offset) { return reinterpret_cast<Head*>(reinterpret_cast<char*>(head) + offset); }
   static Head* after(Head* head) { return at(head, head->bytes); }
+  bool is_last(const Head* head) const { return regions_[head->region].last == head; }
 
-  static Head* map(int64_t block) {
+  // From the region with the least room that is enough.
+  Head* fresh(int64_t block) {
+    Region* region = nullptr;
+    for (Region& one : regions_) {
+      if (one.room() >= block && (region == nullptr || one.room() < region->room())) region = &one;
+    }
+    if (region == nullptr) region = map(block);
+    if (region == nullptr) return nullptr;
+    Head* last = region->last;
+    if (last != nullptr && last->free) {
+      free_.erase({last->bytes, last});
+      last->bytes = block;
+      last->free = false;
+    } else {
+      const int64_t before = last == nullptr ? 0 : last->bytes;
+      last = new (region->untouched) Head{block, before, static_cast<size_t>(region - regions_.data()), false};
+      region->last = last;
+    }
+    region->untouched = reinterpret_cast<char*>(last) + block;
+    return last;
+  }
+
+  Region* map(int64_t block) {
     for (const int64_t bytes : {block > kRegion ? round_up(block, kHuge) : kRegion, round_up(block, kHuge)}) {
       // One huge page more, so that a whole number of them can be had.
-      void* memory = mmap(nullptr, static_cast<size_t>(bytes + kHuge), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      void* memory =
+          mmap(nullptr, static_cast<size_t>(bytes + kHuge), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
       if (memory == MAP_FAILED) continue;
-      void* first = reinterpret_cast<void*>(round_up(reinterpret_cast<int64_t>(memory), kHuge));
+      char* first = reinterpret_cast<char*>(round_up(reinterpret_cast<int64_t>(memory), kHuge));
       madvise(first, static_cast<size_t>(bytes), MADV_HUGEPAGE);
-      return new (first) Head{bytes, 0, true, true};
+      regions_.push_back({first, first + bytes, nullptr});
+      return &regions_.back();
     }
     return nullptr;
   }
 
   void split(Head* head, int64_t block) {
-    Head* rest = new (at(head, block)) Head{head->bytes - block, block, true, head->last};
-    if (!rest->last) after(rest)->before = rest->bytes;
+    Head* rest = new (at(head, block)) Head{head->bytes - block, block, head->region, true};
+    if (is_last(head)) {
+      regions_[head->region].last = rest;
+    } else {
+      after(rest)->before = rest->bytes;
+    }
     head->bytes = block;
-    head->last = false;
     free_.insert({rest->bytes, rest});
   }
 
   void join(Head* head, Head* next) {
     free_.erase({next->bytes, next});  // where it is listed
     head->bytes += next->bytes;
-    head->last = next->last;
-    if (!head->last) after(head)->before = head->bytes;
+    if (is_last(next)) {
+      regions_[head->region].last = head;
+    } else {
+      after(head)->before = head->bytes;
+    }
   }
 
+  std::vector<Region> regions_;
   std::set<std::pair<int64_t, Head*>> free_;
 };
 

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -238,6 +239,25 @@ class MatmulTest {
       }
       lab.backend.matmul(a, b, null, c, 1, 0); // still of use
       assertEquals(4 * 77 * 77, lab.get(c)[0], 1e-2);
+    }
+  }
+
+  // More shapes than the CPU backend keeps primitives for, and the first of them again.
+  @Test
+  void manyShapes() {
+    int most = 4200;
+    try (Lab lab = new Lab("cpu")) {
+      float[] ones = new float[2 * most];
+      Arrays.fill(ones, 1);
+      Tensor a = lab.scope.tensor(DType.F32, most, 2).copyFrom(ones);
+      Tensor b = lab.scope.tensor(DType.F32, 2, 1).copyFrom(new float[] {2, 3});
+      Tensor c = lab.scope.tensor(DType.F32, most, 1);
+      for (int i = 0; i <= most; i++) {
+        int m = i % most + 1;
+        c.slice(0, 0, m).copyFrom(new float[m]);
+        lab.backend.matmul(a.slice(0, 0, m), b, null, c.slice(0, 0, m), 1, 0);
+        assertEquals(5, c.slice(0, m - 1L, m).toFloats()[0], "of " + m + " rows");
+      }
     }
   }
 

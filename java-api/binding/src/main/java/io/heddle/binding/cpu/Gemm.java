@@ -14,7 +14,7 @@ import static org.bytedeco.dnnl.global.dnnl.dnnl_unimplemented;
 
 import io.heddle.binding.Product;
 import io.heddle.tensor.DType;
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import org.bytedeco.dnnl.dnnl_engine;
 import org.bytedeco.dnnl.dnnl_exec_arg_t;
@@ -41,10 +41,12 @@ final class Gemm {
   private static final long LARGE = 1 << 19; // elements of the second operand
   private static final long ROWS = 512; // if its columns are dense; else any number from
   private static final long FEW = 16;
+  // Batches of all lengths make a primitive for each; the one that has waited longest goes.
+  private static final int KEPT = 4096;
 
   private final dnnl_engine engine = new dnnl_engine();
   private final dnnl_stream stream = new dnnl_stream();
-  private final Map<Product, Plan> plans = new HashMap<>();
+  private final Map<Product, Plan> plans = new Plans();
   private final Floats left = new Floats();
   private final Floats right = new Floats();
   private final Floats result = new Floats();
@@ -138,6 +140,23 @@ final class Gemm {
     }
   }
 
+  private static final class Plans extends LinkedHashMap<Product, Plan> {
+    private static final long serialVersionUID = 1;
+
+    Plans() {
+      super(16, 0.75f, true);
+    }
+
+    @Override
+    protected boolean removeEldestEntry(Map.Entry<Product, Plan> eldest) {
+      boolean many = size() > KEPT;
+      if (many) {
+        eldest.getValue().close();
+      }
+      return many;
+    }
+  }
+
   private final class Plan {
     private final dnnl_primitive primitive = new dnnl_primitive();
     private final dnnl_memory[] memory;
@@ -227,6 +246,13 @@ final class Gemm {
       }
       check(dnnl.dnnl_primitive_execute(primitive, stream, memory.length, arguments), "product");
       check(dnnl.dnnl_stream_wait(stream), "product");
+    }
+
+    void close() {
+      check(dnnl.dnnl_primitive_destroy(primitive), "end of a product");
+      for (dnnl_memory one : memory) {
+        check(dnnl.dnnl_memory_destroy(one), "end of a product");
+      }
     }
 
     private void set(int i, long value) {
