@@ -28,7 +28,7 @@ final class Draws {
   // arrays leaves in the heap stays with the process.
   private static void write(Tensor tensor, DoubleSupplier next) {
     Tensor flat = tensor.view(tensor.size());
-    float[] values = new float[PART];
+    float[] values = new float[(int) Math.min(PART, flat.size())];
     for (long at = 0; at < flat.size(); at += PART) {
       Tensor part = flat.slice(0, at, Math.min(flat.size(), at + PART));
       if (part.size() < values.length) {
