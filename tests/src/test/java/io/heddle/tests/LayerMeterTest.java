@@ -55,7 +55,8 @@ class LayerMeterTest {
       for (boolean recompute : new boolean[] {false, true}) {
         LayerMeter.Measured found =
             new LayerMeter(CONFIG, LENGTH, DType.F32, recompute)
-                .measure(lab.backend, 2, ProgressListener.NONE);
+                .measure(
+                    lab.backend, 1, ProgressListener.NONE); // its layers' time lies within its own
         assertEquals(LAYERS, found.rows().size());
         double took = 0;
         double shares = 0;
@@ -70,7 +71,7 @@ class LayerMeterTest {
         }
         assertEquals(1, shares, 1e-9);
         assertEquals(1, found.rows().stream().mapToDouble(LayerMeter.Row::predicted).sum(), 1e-9);
-        assertTrue(took > 0 && found.step() > 0, "layers took " + took + " of " + found.step());
+        assertTrue(took < 1.5 * found.step(), "layers took " + took + " of " + found.step());
         LayerMeter.Row full = found.rows().get(1);
         LayerMeter.Row window = found.rows().get(2);
         assertTrue(full.flops() > window.flops());

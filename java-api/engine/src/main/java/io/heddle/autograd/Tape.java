@@ -140,8 +140,7 @@ public final class Tape implements AutoCloseable {
    * sum's terms; its gradient may still come. What belongs to another tape stays.
    */
   public void spent(Tensor x) {
-    if (scope.owns(x)) {
-      scope.free(x);
+    if (scope.freeOwn(x)) {
       spent.add(x);
     }
   }

@@ -46,21 +46,23 @@ public final class Scope implements AutoCloseable {
    * scope.
    */
   public void free(Tensor tensor) {
+    if (!freeOwn(tensor)) {
+      throw new IllegalArgumentException(tensor + " does not belong to this scope");
+    }
+  }
+
+  /** The same if the memory is this scope's; false, and nothing happens, if not. */
+  public boolean freeOwn(Tensor tensor) {
     Storage storage = tensor.storage();
     for (int i = owned.size() - 1; i >= 0; i--) {
       if (owned.get(i) == storage) {
         owned.remove(i);
         account(-storage.bytes());
         storage.close();
-        return;
+        return true;
       }
     }
-    throw new IllegalArgumentException(tensor + " does not belong to this scope");
-  }
-
-  /** Whether {@code tensor}'s memory is this scope's to free. */
-  public boolean owns(Tensor tensor) {
-    return owned.contains(tensor.storage());
+    return false;
   }
 
   /** Takes {@code tensor}'s memory over from {@code owner}, which must have it. */

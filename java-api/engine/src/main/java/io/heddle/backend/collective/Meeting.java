@@ -160,18 +160,19 @@ public final class Meeting implements AutoCloseable {
   // From the thread of the link by which it is known; the first loss is the one to tell.
   private void lost(int which) {
     List<Runnable> due;
-    synchronized (this) {
-      if (closed || loss != null) {
-        return;
-      }
-      loss =
-          "rank %d of %d is gone: its process has ended or cannot be reached, and what it said last"
-                  .formatted(which, size)
-              + " tells more; when all ranks are started again they go on from the last checkpoint";
-      due = List.copyOf(alarms);
-      notifyAll();
-    }
+    // Whoever waits here may close as soon as it knows: the others are told first.
     synchronized (telling) {
+      synchronized (this) {
+        if (closed || loss != null) {
+          return;
+        }
+        loss =
+            "rank %d of %d is gone: its process has ended or cannot be reached, and what it said last"
+                    .formatted(which, size)
+                + " tells more; when all ranks are started again they go on from the last checkpoint";
+        due = List.copyOf(alarms);
+        notifyAll();
+      }
       for (Link link : links) {
         if (rank == 0) {
           link.tellLoss(which);
@@ -187,6 +188,8 @@ public final class Meeting implements AutoCloseable {
     synchronized (this) {
       closed = true;
     }
-    links.forEach(Link::close);
+    synchronized (telling) {
+      links.forEach(Link::close);
+    }
   }
 }
